@@ -1,0 +1,103 @@
+"""The nouns of the house, as protocols and a page of shapes; no behaviour.
+
+A **Record** is a plain `dict[str, Tensor]`, batched or not (`B` is absent when not batched):
+
+| key | dtype and shape | what it is |
+|---|---|---|
+| `iq` | complex64 `[B, time]` or `[B, antenna, time]` | complex baseband samples |
+| `label` | int64 `[B]` | class index; -1 means unlabelled |
+| `snr_db` | float32 `[B]` | mean signal power over mean noise power in the full sampled band; NaN means unknown |
+| `group` | int64 `[B]` | recording, device, room or subject: what a split must not tear apart |
+| `index` | int64 `[B]` | position in the source, stable for any batch size or worker count |
+| `features` | float32 `[B, D]` | an embedding, where a backbone has been applied |
+
+Units are in names; frequencies are in cycles per sample, angles in radians, spectrograms in decibels with frequency
+ascending and DC in the middle.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, Self, TypeAlias, runtime_checkable
+
+from torch import Generator, Tensor
+
+Record: TypeAlias = dict[str, Tensor]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A finite set of records that can be read in any order: a store, or a slice of a scene."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names; `label` indexes them."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Tensor) -> Record:
+        """Return the records at `indices` (int64 `[B]`) as one batched record."""
+        ...
+
+
+@runtime_checkable
+class Scene(Protocol):
+    """An endless, addressable stream of labelled records: block `b` is a pure function of (seed, scene, b)."""
+
+    classes: Sequence[str]
+    num_per_block: int
+
+    def block(self, b: int) -> Record:
+        """Return block `b`: a batched record of `num_per_block` rows."""
+        ...
+
+
+@runtime_checkable
+class View(Protocol):
+    """A random perturbation of a record; never in place.
+
+    `keeps`, `maps` and `destroys` name the answers (`modulation`, `device`, `angle`, ...) that the view leaves alone,
+    changes in a known way, or makes unrecoverable.
+    """
+
+    keeps: frozenset[str]
+    maps: frozenset[str]
+    destroys: frozenset[str]
+
+    def __call__(self, record: Record, generator: Generator) -> Record:
+        """Return a perturbed copy of a batched record."""
+        ...
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A network from model channels to features. Its input is what the model's door makes of a record."""
+
+    num_features: int
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Map `x` float32 `[B, channels, time]` to tokens `[B, N, D]`."""
+        ...
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map `x` float32 `[B, channels, time]` to features `[B, num_features]`."""
+        ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A training objective: an `nn.Module` whose forward maps a record to `{"loss": scalar, ...scalars to log}`."""
+
+    def __call__(self, record: Record) -> dict[str, Tensor]: ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """Few labels in, a predictor out. Feature learners read `features` and `label`; network learners read `iq`."""
+
+    def fit(self, support: Record) -> Self:
+        """Learn from a batched, labelled record and return self."""
+        ...
+
+    def predict(self, query: Record) -> Tensor:
+        """Return class probabilities `[B, C]` for a batched record."""
+        ...
