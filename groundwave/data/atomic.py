@@ -1,0 +1,79 @@
+"""Writing that leaves either the old file or the new one, never half of one."""
+
+import errno
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from groundwave.errors import DataError
+
+if sys.platform != "win32":
+    import fcntl
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hex, reading it once in small pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Force a file or a folder's entries to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`: a temporary file beside it, synced, then renamed over it."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder's writer lock; a second writer is refused rather than left to wait or to overwrite."""
+    if sys.platform == "win32":
+        yield
+        return
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                got=f"{folder}, which another process is writing to",
+                expected="one writer at a time",
+                do="wait for it to end, or stop it",
+            ) from None
+        yield
+
+
+@contextmanager
+def full_disk_told(target: Path) -> Iterator[None]:
+    """Turn the operating system's *no space left* into an error that says what was kept and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DataError(
+            got=f"no space left on the disk while writing {target}",
+            expected="room for the new records",
+            do="free some space and run the same command again; what was there before is unharmed",
+        ) from error

@@ -1,0 +1,126 @@
+"""A store's table of contents: what its parts hold, where they came from, and how to tell that one is damaged."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from groundwave.data.atomic import sha256, write_atomically
+from groundwave.errors import DataError
+
+FILE_NAME = "manifest.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PartFile:
+    """One file of a part, with what proves it whole."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """An immutable run of records: a zarr group in the folder `name`."""
+
+    name: str
+    num_records: int
+    files: tuple[PartFile, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` says; replaced as a whole, never edited in place."""
+
+    classes: tuple[str, ...]
+    num_samples: int
+    num_antennas: int | None
+    dtype: str
+    sample_rate_hz: float | None
+    extra: tuple[str, ...]
+    groundwave: str
+    group_names: tuple[str, ...] = ()
+    sources: tuple[Mapping[str, Any], ...] = ()
+    parts: tuple[Part, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    format: int = FORMAT_VERSION
+
+    @property
+    def num_records(self) -> int:
+        """Records in all parts."""
+        return sum(part.num_records for part in self.parts)
+
+    def with_parts(
+        self, parts: Sequence[Part], group_names: Sequence[str], sources: Sequence[Mapping[str, Any]]
+    ) -> Self:
+        """Return a copy that also lists `parts` and `sources`."""
+        known = [s for s in sources if s not in self.sources]
+        return replace(
+            self,
+            parts=(*self.parts, *parts),
+            group_names=tuple(group_names),
+            sources=(*self.sources, *known),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Replace the folder's manifest atomically."""
+        write_atomically(folder / FILE_NAME, json.dumps(asdict(self), indent=1).encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a folder's manifest; raises `DataError` when it is not a store's."""
+        path = folder / FILE_NAME
+        if not path.is_file():
+            raise DataError(f"{folder}, which has no {FILE_NAME}", "a Groundwave store", "make one: groundwave ingest")
+        try:
+            raw = json.loads(path.read_text())
+            version = raw["format"]
+            if version != FORMAT_VERSION:
+                raise DataError(
+                    got=f"{path} of format {version}",
+                    expected=f"format {FORMAT_VERSION}",
+                    do="read it with the Groundwave version that wrote it, or ingest the sources again",
+                )
+            parts = tuple(
+                Part(p["name"], p["num_records"], tuple(PartFile(**file) for file in p["files"])) for p in raw["parts"]
+            )
+            lists = {key: tuple(raw[key]) for key in ("classes", "extra", "group_names", "sources")}
+            return cls(**{**raw, **lists, "parts": parts})
+        except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DataError(
+                got=f"{path}, which cannot be understood ({type(error).__name__}: {error})",
+                expected="a manifest written by Groundwave",
+                do="restore the file from a copy, or ingest the sources again",
+            ) from error
+
+
+def describe_files(folder: Path, part: str) -> tuple[PartFile, ...]:
+    """List every file of a part with its size and hash."""
+    files = sorted(path for path in (folder / part).rglob("*") if path.is_file())
+    return tuple(PartFile(path.relative_to(folder).as_posix(), path.stat().st_size, sha256(path)) for path in files)
+
+
+def check_files(folder: Path, manifest: Manifest, *, hashes: bool) -> None:
+    """Raise `DataError` naming each missing or damaged file; sizes always, contents when `hashes`.
+
+    zarr returns fill values for a missing chunk, so that a lost shard would read as silence: this is the guard.
+    """
+    bad = []
+    for file in (file for part in manifest.parts for file in part.files):
+        path = folder / file.path
+        if not path.is_file():
+            bad.append(f"{file.path} (missing)")
+        elif path.stat().st_size != file.size:
+            bad.append(f"{file.path} ({path.stat().st_size} bytes instead of {file.size})")
+        elif hashes and sha256(path) != file.sha256:
+            bad.append(f"{file.path} (its content has changed)")
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise DataError(
+            got=f"a damaged store {folder}: {', '.join(bad[:3])}{more}",
+            expected="every file that its manifest lists, unchanged",
+            do="restore these files from a copy, or ingest the sources again",
+        )

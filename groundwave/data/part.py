@@ -1,0 +1,94 @@
+"""One part of a store on disk: a zarr 3 group with `iq` and one array for each column."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from groundwave.data.manifest import Manifest
+from groundwave.errors import DataError
+
+DTYPES = ("int16", "float32")
+CHUNK_BYTES = 1 << 20  # read as one: large enough to hide zarr's cost per call, small enough to shuffle by
+SHARD_BYTES = 32 << 20
+COLUMNS = {"label": torch.int64, "group": torch.int64, "snr_db": torch.float32, "sample_rate_hz": torch.float64}
+
+
+def record_shape(manifest: Manifest) -> tuple[int, ...]:
+    """Return the stored shape of a record: `[(antenna,) time, 2]`."""
+    antennas = () if manifest.num_antennas is None else (manifest.num_antennas,)
+    return (*antennas, manifest.num_samples, 2)
+
+
+def num_per_chunk(manifest: Manifest) -> int:
+    """Return how many records make a chunk of about `CHUNK_BYTES`."""
+    size = int(np.prod(record_shape(manifest))) * np.dtype(manifest.dtype).itemsize
+    return max(1, min(4096, CHUNK_BYTES // size))
+
+
+def column_types(manifest: Manifest) -> dict[str, torch.dtype]:
+    """Return the type of each stored column; `scale` multiplies the stored IQ."""
+    return {**COLUMNS, **dict.fromkeys(manifest.extra, torch.float32), "scale": torch.float32}
+
+
+def no_columns(manifest: Manifest) -> dict[str, Tensor]:
+    """Return the columns of no record."""
+    return {name: torch.empty(0, dtype=dtype) for name, dtype in column_types(manifest).items()}
+
+
+def write(folder: Path, manifest: Manifest, iq: npt.NDArray[Any], columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write `iq` `[N, (antenna,) time, 2]` and the columns `[N]` as a new zarr group."""
+    import zarr
+    from zarr.codecs import Crc32cCodec
+
+    group = zarr.create_group(folder, zarr_format=3)
+    chunk = num_per_chunk(manifest)
+    per_shard = chunk * max(1, SHARD_BYTES // CHUNK_BYTES)
+    # A chunk of zeros must be written too: a file that may be absent could not be told from a lost one. The checksum
+    # of each chunk makes a damaged one fail when it is read, not only in `verify`.
+    options = {"compressors": (Crc32cCodec(),), "config": {"write_empty_chunks": True}}
+    shape = iq.shape[1:]
+    array = group.create_array(
+        "iq", shape=iq.shape, dtype=iq.dtype, chunks=(chunk, *shape), shards=(per_shard, *shape), **options
+    )
+    for start in range(0, len(iq), per_shard):
+        array[start : start + per_shard] = iq[start : start + per_shard]
+    for name, values in columns.items():
+        column = group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=(len(values),), **options)
+        column[:] = values
+
+
+def read_iq(folder: Path, start: int, stop: int) -> npt.NDArray[Any]:
+    """Return stored IQ rows `start:stop` of a part, `[B, (antenna,) time, 2]`; raises `DataError` when damaged."""
+    import zarr
+
+    with_path = folder / "iq"
+    try:
+        return np.asarray(zarr.open_array(with_path, mode="r")[start:stop])
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise _damaged(with_path, error) from error
+
+
+def read_columns(folder: Path, manifest: Manifest) -> dict[str, Tensor]:
+    """Return a part's columns as tensors `[N]`; raises `DataError` when damaged."""
+    import zarr
+
+    columns = {}
+    for name, dtype in column_types(manifest).items():
+        try:
+            columns[name] = torch.from_numpy(np.asarray(zarr.open_array(folder / name, mode="r")[:])).to(dtype)
+        except (ValueError, OSError, KeyError, TypeError) as error:
+            raise _damaged(folder / name, error) from error
+    return columns
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        got=f"a damaged shard in {path} ({error})",
+        expected="the bytes that were written",
+        do="restore the store from a copy, or ingest the sources again",
+    )

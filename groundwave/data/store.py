@@ -1,0 +1,200 @@
+"""The training store: labelled IQ records in a folder of immutable, sharded zarr parts behind one manifest.
+
+A part is written under a temporary name, synced and renamed; then the manifest is replaced. Whatever interrupts this
+leaves the store as it was, and parts that no manifest lists are swept away by the next append.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from groundwave import __version__
+from groundwave.contracts import Record
+from groundwave.data import part as parts
+from groundwave.data.manifest import Manifest, check_files
+from groundwave.data.writer import Appender
+from groundwave.errors import DataError, OutputExistsError
+
+CACHE_BYTES = 96 << 20  # decoded chunks kept by one process: more than a loader's shuffling window needs
+
+
+class Store:
+    """A `Source` on disk. Reading is by chunks with a small cache; columns other than IQ are held in memory."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path, self.manifest = path, manifest
+        self._starts = [0, *accumulate(part.num_records for part in manifest.parts)]
+        self._cache: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
+
+    @classmethod
+    def create(
+        cls,
+        path: str | PathLike[str],
+        *,
+        classes: Sequence[str],
+        num_samples: int,
+        num_antennas: int | None = None,
+        dtype: str = "int16",
+        sample_rate_hz: float | None = None,
+        extra: Sequence[str] = (),
+        notes: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Make an empty store.
+
+        Args:
+            path: A folder that does not exist yet.
+            classes: Class names; labels index them. Empty for unlabelled data.
+            num_samples: Complex samples per record.
+            num_antennas: Antennas per record, or None when records have no antenna axis.
+            dtype: `int16` (with one scale per record, relative error below 2e-5 of its peak) or `float32` (exact).
+            sample_rate_hz: Rate of records that do not carry `sample_rate_hz` themselves.
+            extra: Names of further float columns `[B]` to keep.
+            notes: Anything worth keeping that JSON can hold.
+        """
+        folder = Path(path)
+        if folder.exists():
+            raise OutputExistsError(folder)
+        if dtype not in parts.DTYPES:
+            raise DataError(f"store dtype {dtype!r}", f"one of {', '.join(parts.DTYPES)}", "choose one of those")
+        folder.mkdir(parents=True)
+        manifest = Manifest(
+            classes=tuple(classes),
+            num_samples=num_samples,
+            num_antennas=num_antennas,
+            dtype=dtype,
+            sample_rate_hz=sample_rate_hz,
+            extra=tuple(extra),
+            groundwave=__version__,
+            notes=dict(notes or {}),
+        )
+        manifest.save(folder)
+        return cls(folder, manifest)
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Self:
+        """Open a store and check that every file it lists is there with its size; raises `DataError`."""
+        folder = Path(path)
+        manifest = Manifest.load(folder)
+        check_files(folder, manifest, hashes=False)
+        return cls(folder, manifest)
+
+    def verify(self) -> None:
+        """Read every file and compare its SHA-256 with the manifest; raises `DataError` naming what differs."""
+        check_files(self.path, self.manifest, hashes=True)
+
+    def appender(self, *, sources: Sequence[Mapping[str, Any]] = (), commit_each_part: bool = False) -> Appender:
+        """Return a context manager that gathers batches into large parts and commits them when it ends well.
+
+        Args:
+            sources: Provenance (`path`, `sha256`, `size`, ...) to list in the manifest.
+            commit_each_part: Commit whenever a part is full, so that an interrupted long job can go on from there.
+        """
+        return Appender(self, sources=sources, commit_each_part=commit_each_part)
+
+    def append(
+        self, record: Record, *, groups: Sequence[str] | None = None, source: Mapping[str, Any] | None = None
+    ) -> None:
+        """Append one batched record and commit; for many small batches use `appender`.
+
+        Args:
+            record: `iq` complex `[B, (antenna,) time]`; optional `label`, `snr_db`, `group`, `sample_rate_hz` `[B]`.
+            groups: A group name for each row. Without it the codes in `record["group"]` become names.
+            source: Provenance to list in the manifest.
+        """
+        with self.appender(sources=[source] if source else []) as appender:
+            appender.add(record, groups=groups)
+
+    def committed(self, manifest: Manifest) -> None:
+        """Take over a manifest that has just been saved: the store's length grows, rows already there stay."""
+        self.manifest = manifest
+        self._starts = [0, *accumulate(part.num_records for part in manifest.parts)]
+        self.__dict__.pop("columns", None)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names; `label` indexes them."""
+        return self.manifest.classes
+
+    @property
+    def group_names(self) -> Sequence[str]:
+        """Group names; `group` indexes them."""
+        return self.manifest.group_names
+
+    @property
+    def num_per_chunk(self) -> int:
+        """Records that are read together: what a loader should shuffle as one."""
+        return parts.num_per_chunk(self.manifest)
+
+    @cached_property
+    def columns(self) -> Mapping[str, Tensor]:
+        """Every column but IQ, for all records: `label`, `group` int64, `snr_db` float32, `sample_rate_hz` float64."""
+        pieces = [parts.read_columns(self.path / part.name, self.manifest) for part in self.manifest.parts]
+        empty = parts.no_columns(self.manifest)
+        return {name: torch.cat([empty[name], *(piece[name] for piece in pieces)]) for name in empty}
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels of all records, int64 `[N]`; -1 means unlabelled."""
+        return self.columns["label"]
+
+    @property
+    def groups(self) -> Tensor:
+        """Groups of all records, int64 `[N]`; -1 means unknown."""
+        return self.columns["group"]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, indices: Tensor) -> Record:
+        """Return the records at `indices` (int64 `[B]`) with `iq` complex64, in the order asked for."""
+        rows = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
+            raise IndexError(f"record {rows.min()}..{rows.max()} of a store of {len(self)}")
+        kept = torch.from_numpy(rows.copy())
+        record = {name: column[kept] for name, column in self.columns.items() if name != "scale"}
+        iq = torch.from_numpy(self._iq(rows)).float() * self.columns["scale"][kept].reshape(-1, *[1] * len(self._shape))
+        return {"iq": torch.view_as_complex(iq), "index": kept, **record}
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return parts.record_shape(self.manifest)
+
+    def _iq(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        out = np.empty((rows.size, *self._shape), dtype=self.manifest.dtype)
+        number = np.searchsorted(self._starts, rows, side="right") - 1
+        offset = rows - np.asarray(self._starts)[number]
+        keys, inverse, counts = np.unique(
+            number * (1 << 32) + offset // self.num_per_chunk, return_inverse=True, return_counts=True
+        )
+        places = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
+        for key, where in zip(keys.tolist(), places, strict=True):
+            part, chunk = divmod(key, 1 << 32)
+            out[where] = self._chunk(part, chunk)[offset[where] - chunk * self.num_per_chunk]
+        return out
+
+    def _chunk(self, part: int, chunk: int) -> npt.NDArray[Any]:
+        key = (part, chunk)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        start = chunk * self.num_per_chunk
+        block = parts.read_iq(self.path / self.manifest.parts[part].name, start, start + self.num_per_chunk)
+        self._cache[key] = block
+        while len(self._cache) > max(1, CACHE_BYTES // max(1, block.nbytes)):
+            self._cache.popitem(last=False)
+        return block
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "manifest": self.manifest}  # the cache is not sent to a loader's worker
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
