@@ -1,7 +1,7 @@
 """Groundwave: radio foundation models from unlabelled recordings and a handful of labels.
 
 The public door. Names are imported when first used, so that `import groundwave` (and `groundwave --help`) costs
-nothing: `Model`, `fit`, and the tables `SCENES`, `READERS`, `VIEWS`, `BACKBONES`, `OBJECTIVES`, `TASKS`, `LEARNERS`.
+nothing: `Model`, `fit`, and the tables `SCENES`, `READERS`, `VIEWS`, `BACKBONES`, `OBJECTIVES`, `LEARNERS`.
 """
 
 from importlib import import_module
@@ -18,7 +18,6 @@ _HOME = {
     "VIEWS": "groundwave.views",
     "BACKBONES": "groundwave.nn",
     "OBJECTIVES": "groundwave.pretrain",
-    "TASKS": "groundwave.tasks",
     "LEARNERS": "groundwave.adapt",
 }
 

@@ -85,14 +85,16 @@ class Backbone(Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """A training objective: an `nn.Module` whose forward maps a record to `{"loss": scalar, ...scalars to log}`."""
+    """What is minimised: an `nn.Module` that maps a record to `{"loss": scalar, ...scalars to log}`."""
 
-    def __call__(self, record: Record) -> dict[str, Tensor]: ...
+    def __call__(self, record: Record, generator: Generator) -> dict[str, Tensor]:
+        """Return the loss of a batched record; `generator` drives the random views."""
+        ...
 
 
 @runtime_checkable
 class Learner(Protocol):
-    """Few labels in, a predictor out. Feature learners read `features` and `label`; network learners read `iq`."""
+    """Few labels in, a predictor out. Feature learners read `features` and `label`, network learners `iq` and `label`."""
 
     def fit(self, support: Record) -> Self:
         """Learn from a batched, labelled record and return self."""

@@ -1,0 +1,308 @@
+"""Model: what users hold. A backbone, a head, and the contract of what may go in.
+
+On disk a model is a folder of `config.json`, `model.safetensors` and `README.md` (the model card): the layout of
+huggingface_hub's mixin, without a pickle anywhere.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from groundwave.contracts import Record
+from groundwave.errors import ContractError, ModelError, OutputExistsError, UnknownNameError, lookup
+from groundwave.nn import BACKBONES, HEADS
+from groundwave.nn.complex import to_channels
+from groundwave.nn.heads import Whiten
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """What a model accepts. An input that does not fit is adapted by the rule stated here, or refused with a reason.
+
+    - Length: from `min_samples` to `max_samples` an input is taken whole. A longer one is cut into windows of
+      `num_samples` that overlap by half (the last one ends at the end) and the features of the windows are averaged. A
+      shorter one is refused.
+    - Power: each input is scaled to unit mean power. One without any power is refused, as is one that is not finite.
+    - Channels: exactly `num_antennas`; any other number is refused.
+    - Oversampling (sample rate over the signal's bandwidth): when the caller states it, a value outside
+      `oversampling` is refused and the error says by which factor to resample.
+    """
+
+    num_samples: int
+    min_samples: int
+    max_samples: int
+    num_antennas: int = 1
+    oversampling: tuple[float, float] = (2.0, 16.0)
+    modality: str = "iq"
+    normalisation: str = "unit mean power"
+
+    def prepare(self, iq: Tensor | NDArray[Any], oversampling: float | None = None) -> Tensor:
+        """Return `iq` as complex64 `[B, time]` or `[B, antenna, time]` at unit mean power.
+
+        Args:
+            iq: complex `[time]`, `[B, time]` or `[B, antenna, time]`.
+            oversampling: sample rate over signal bandwidth, where known.
+
+        Raises:
+            ContractError: the input does not fit and no rule adapts it.
+        """
+        x = torch.as_tensor(iq)
+        x = x[None] if x.dim() == 1 else x
+        if not x.is_complex() or x.dim() not in (2, 3):
+            raise ContractError(
+                got=f"{x.dtype} samples of shape {tuple(x.shape)}",
+                expected="complex samples [time], [records, time] or [records, antennas, time]",
+                do="combine I and Q into one complex array (i + 1j * q)",
+            )
+        antennas = 1 if x.dim() == 2 else x.shape[1]
+        if antennas != self.num_antennas:
+            raise ContractError(
+                got=f"{antennas} antennas",
+                expected=f"{self.num_antennas}",
+                do="select channels, or pretrain a model for this many antennas",
+            )
+        if x.shape[-1] < self.min_samples:
+            raise ContractError(
+                got=f"records of {x.shape[-1]} samples",
+                expected=f"at least {self.min_samples}",
+                do="give longer records; they are not padded, because padding changes what the model sees",
+            )
+        low, high = self.oversampling
+        if oversampling is not None and not low <= oversampling <= high:
+            raise ContractError(
+                got=f"a sample rate of {oversampling:g} times the signal's bandwidth",
+                expected=f"{low:g} to {high:g} times",
+                do=f"resample by {np.clip(oversampling, low, high) / oversampling:.3g}",
+            )
+        return self._unit_power(x.to(torch.complex64))
+
+    def _unit_power(self, x: Tensor) -> Tensor:
+        power = x.abs().square().flatten(1).mean(dim=1)
+        if not torch.isfinite(power).all():
+            raise ContractError(
+                got=f"NaN or infinite samples in record {int((~torch.isfinite(power)).nonzero()[0])}",
+                expected="finite samples",
+                do="repair or drop that record",
+            )
+        if (power == 0).any():
+            raise ContractError(
+                got=f"a record without any power (record {int((power == 0).nonzero()[0])})",
+                expected="a signal or noise",
+                do="drop silent records before asking the model",
+            )
+        return x / power.sqrt().reshape(-1, *[1] * (x.dim() - 1))
+
+    def windows(self, x: Tensor) -> Tensor:
+        """Cut prepared samples `[B, ..., time]` into `[B, W, ..., samples]` by the rule on length."""
+        time = x.shape[-1]
+        if time <= self.max_samples:
+            return x[:, None]
+        starts = [*range(0, time - self.num_samples, max(1, self.num_samples // 2)), time - self.num_samples]
+        return torch.stack([x[..., s : s + self.num_samples] for s in starts], dim=1)
+
+
+@dataclass
+class Model:
+    """A backbone with its input contract and, once adapted, a head and class names.
+
+    Args:
+        backbone: maps channels `[B, 2 * antennas, time]` to features.
+        contract: what may go in.
+        spec: how to rebuild the networks: `{"backbone": {"name", "args"}, "head": ..., "whiten": ...}`.
+        whiten: a fixed affine map on the features, fitted on unlabelled records.
+        head: maps features to class scores.
+        classes: names of the scores.
+        card: text of the model card.
+    """
+
+    backbone: nn.Module
+    contract: InputContract
+    spec: dict[str, Any]
+    whiten: nn.Module = field(default_factory=nn.Identity)
+    head: nn.Module | None = None
+    classes: tuple[str, ...] = ()
+    card: str = ""
+
+    @classmethod
+    def build(cls, backbone: str, contract: InputContract, args: dict[str, Any] | None = None, card: str = "") -> Self:
+        """Return a model with a new backbone of the table, its weights drawn from torch's global generator."""
+        args = {"num_channels": 2 * contract.num_antennas, **(args or {})}
+        network = lookup(BACKBONES, backbone, "backbone")(**args)
+        return cls(network, contract, {"backbone": {"name": backbone, "args": args}}, card=card)
+
+    @property
+    def num_features(self) -> int:
+        """Width of what `embed` returns."""
+        if isinstance(self.whiten, Whiten):
+            return self.whiten.matrix.shape[1]
+        return int(self.backbone.num_features)  # type: ignore[arg-type]
+
+    def with_whitening(self, whiten: Whiten) -> "Model":
+        """Return this model with a fixed affine map on its features."""
+        size = {"num_features": whiten.matrix.shape[0], "num_out": whiten.matrix.shape[1]}
+        return replace(self, whiten=whiten, spec={**self.spec, "whiten": size})
+
+    def with_head(self, name: str, head: nn.Module, args: dict[str, Any], classes: tuple[str, ...]) -> "Model":
+        """Return this model with a head of the table `HEADS` and the names of its classes."""
+        return replace(self, head=head, classes=classes, spec={**self.spec, "head": {"name": name, "args": args}})
+
+    def modules(self) -> nn.ModuleDict:
+        """Return all networks under the names that the weights file uses."""
+        parts = {"backbone": self.backbone, "whiten": self.whiten, "head": self.head}
+        return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
+
+    @torch.no_grad()
+    def embed(
+        self, iq: Tensor | NDArray[Any] | Record, batch_size: int = 256, oversampling: float | None = None
+    ) -> Tensor:
+        """Return features float32 `[B, D]` of complex samples or of a record's `iq`.
+
+        Raises:
+            ContractError: the input does not fit the contract.
+        """
+        samples = self.contract.prepare(iq["iq"] if isinstance(iq, dict) else iq, oversampling)
+        self.modules().eval()
+        device = next(self.backbone.parameters()).device
+        parts = []
+        for batch in samples.split(batch_size):
+            windows = self.contract.windows(batch)
+            features = self.backbone(to_channels(windows.flatten(0, 1).to(device))).float()
+            parts.append(features.unflatten(0, windows.shape[:2]).mean(dim=1))
+        return self.whiten(torch.cat(parts)).cpu()  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def predict(
+        self, iq: Tensor | NDArray[Any] | Record, batch_size: int = 256, oversampling: float | None = None
+    ) -> Tensor:
+        """Return class probabilities `[B, C]`.
+
+        Raises:
+            ContractError: the input does not fit the contract.
+            ModelError: the model has no head yet.
+        """
+        if self.head is None:
+            raise ModelError(
+                got="a model without a head", expected="an adapted model", do="run `groundwave adapt` with a few labels first"
+            )
+        features = self.embed(iq, batch_size, oversampling)
+        device = next(self.head.parameters()).device
+        return self.head(features.to(device)).softmax(dim=-1).cpu()  # type: ignore[no-any-return]
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the model into a new folder, whole or not at all.
+
+        Raises:
+            OutputExistsError: `folder` exists.
+        """
+        folder = Path(folder)
+        if folder.exists():
+            raise OutputExistsError(folder)
+        weights = save_tensors({k: v.contiguous().cpu() for k, v in self.modules().state_dict().items()})
+        config = {
+            "format_version": FORMAT_VERSION,
+            "spec": self.spec,
+            "contract": asdict(self.contract),
+            "classes": list(self.classes),
+            "weights_sha256": sha256(weights).hexdigest(),
+        }
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            (draft / "model.safetensors").write_bytes(weights)
+            (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+            (draft / "README.md").write_text(self.card or f"# {folder.name}\n")
+            os.chmod(draft, 0o755)  # noqa: PTH101 (a temporary folder is private to its maker; a model is not)
+            os.replace(draft, folder)  # noqa: PTH105 (must fail on a non-empty target)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        return folder
+
+    @classmethod
+    def load(cls, name_or_dir: str | Path) -> Self:
+        """Load a packaged model by name, or any model folder.
+
+        Raises:
+            UnknownNameError: neither a folder nor a packaged model.
+            ModelError: the folder lacks a file, fails its hash, or describes a model this version cannot build.
+        """
+        folder = _locate(name_or_dir)
+        config, weights = _read(folder)
+        try:
+            spec = config["spec"]
+            contract = InputContract(**{**config["contract"], "oversampling": tuple(config["contract"]["oversampling"])})
+            backbone = lookup(BACKBONES, spec["backbone"]["name"], "backbone")(**spec["backbone"]["args"])
+            model = cls(backbone, contract, spec, classes=tuple(config["classes"]))
+            if "whiten" in spec:
+                model.whiten = Whiten(**spec["whiten"])
+            if "head" in spec:
+                model.head = lookup(HEADS, spec["head"]["name"], "head")(**spec["head"]["args"])
+            model.modules().load_state_dict(load_tensors(weights))
+        except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise ModelError(
+                got=f"{folder}, whose config.json and weights do not make a model ({error})".replace("\n", " "),
+                expected=f"a model of format {FORMAT_VERSION} with weights of the described architecture",
+                do="save the model again, or install the groundwave version that wrote it",
+            ) from error
+        model.card = (folder / "README.md").read_text() if (folder / "README.md").exists() else ""
+        model.modules().eval()
+        return model
+
+
+def packaged() -> dict[str, Path]:
+    """Return the models that ship with the package, by name."""
+    home = Path(str(resources.files("groundwave"))) / "weights"
+    return {folder.name: folder for folder in sorted(home.iterdir()) if (folder / "config.json").exists()}
+
+
+def _locate(name_or_dir: str | Path) -> Path:
+    if Path(name_or_dir).is_dir():
+        return Path(name_or_dir)
+    if str(name_or_dir) in packaged():
+        return packaged()[str(name_or_dir)]
+    raise UnknownNameError("model (neither a folder nor a packaged model)", str(name_or_dir), packaged())
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """Read and check the two files that make a model."""
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise ModelError(got=f"{folder} without {name}", expected="a complete model folder", do="copy the folder again")
+    weights = (folder / "model.safetensors").read_bytes()
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        wanted, version = config["weights_sha256"], config["format_version"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ModelError(
+            got=f"{folder / 'config.json'}, which is not a model's ({error})",
+            expected="the JSON that Model.save writes",
+            do="copy the folder again",
+        ) from error
+    if version != FORMAT_VERSION:
+        raise ModelError(
+            got=f"model format {version}", expected=f"format {FORMAT_VERSION}", do="install a matching groundwave version"
+        )
+    found = sha256(weights).hexdigest()
+    if found != wanted:
+        raise ModelError(
+            got=f"weights with hash {found[:12]} in {folder}",
+            expected=f"{wanted[:12]}, as config.json says",
+            do="copy the folder again: the file is damaged or from another model",
+        )
+    return config, weights

@@ -1,0 +1,86 @@
+"""Attention layers of XCiT (El-Nouby et al., 2021), over a sequence of tokens.
+
+Letters in einsum: b batch, n tokens, h heads, i and j channels of one head.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class CrossCovarianceAttention(nn.Module):
+    """Attention between channels instead of tokens, so that its cost grows linearly with length (XCiT, eq. 3)."""
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+        """Mix the channels of each head by the cross-covariance of keys and queries over all tokens."""
+        query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(2)
+        query, key = F.normalize(query, dim=1), F.normalize(key, dim=1)
+        mixing = torch.einsum("bnhi,bnhj->bhij", query, key) * self.temperature
+        mixed = torch.einsum("bhij,bnhj->bnhi", mixing.softmax(-1), value)
+        return self.out(mixed.flatten(2))  # type: ignore[no-any-return]
+
+
+class LocalPatchInteraction(nn.Module):
+    """Depthwise convolutions that let neighbouring tokens talk, which cross-covariance attention does not (XCiT, 3.3)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(dim, dim, 3, padding=1, groups=dim),
+            nn.GELU(),
+            nn.BatchNorm1d(dim),
+            nn.Conv1d(dim, dim, 3, padding=1, groups=dim),
+        )
+
+    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+        """Convolve along the tokens."""
+        mixed: Tensor = self.layers(x.transpose(1, 2))
+        return mixed.transpose(1, 2)
+
+
+class FeedForward(nn.Sequential):
+    """Two linear layers with GELU between them."""
+
+    def __init__(self, dim: int, ratio: int = 4) -> None:
+        super().__init__(nn.Linear(dim, ratio * dim), nn.GELU(), nn.Linear(ratio * dim, dim))
+
+
+class Residual(nn.Module):
+    """`x + scale * layer(norm(x))`, the scale learned per channel (LayerScale, Touvron et al., 2021)."""
+
+    def __init__(self, dim: int, layer: nn.Module, scale: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.layer = layer
+        self.scale = nn.Parameter(scale * torch.ones(dim))
+
+    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+        """Add the scaled branch to the input."""
+        return x + self.scale * self.layer(self.norm(x))  # type: ignore[no-any-return]
+
+
+class ClassAttention(nn.Module):
+    """The class token (first of the sequence) attends to all tokens; only the class token changes (CaiT, 2021)."""
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(dim, 2 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch one dim"]:
+        """Return the update of the class token."""
+        split = (self.num_heads, -1)
+        query = self.query(x[:, :1]).unflatten(-1, split).transpose(1, 2)
+        key, value = (part.unflatten(-1, split).transpose(1, 2) for part in self.key_value(x).chunk(2, dim=-1))
+        read = F.scaled_dot_product_attention(query, key, value)
+        return self.out(read.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]

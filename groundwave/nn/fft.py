@@ -1,0 +1,68 @@
+"""SpectrumEncoder: the frequency encoder of LSM, for any length."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from groundwave.nn.complex import to_complex
+
+
+def power_spectra(
+    x: Float[Tensor, "batch channels time"], powers: tuple[int, ...]
+) -> Float[Tensor, "batch spectra time"]:
+    """Return the log power spectrum of x^p for each p, DC in the middle, each scaled to zero mean and unit variance.
+
+    A power raises spectral lines out of a suppressed carrier: x^2 of BPSK and MSK, x^4 of QPSK and QAM, x^8 of 8PSK
+    have lines at p times the carrier offset and p times the symbol rate apart.
+    """
+    signal = to_complex(x.float())
+    signal = signal / signal.abs().square().mean(dim=-1, keepdim=True).sqrt().clamp_min(1e-12)
+    # Repeated products, because a complex power goes through a logarithm: slow, and without a gradient at zero.
+    raised = torch.cat([math.prod([signal] * (p - 1), start=signal) for p in powers], dim=1)
+    spectrum = torch.fft.fftshift(torch.fft.fft(raised, norm="ortho"), dim=-1)
+    level = torch.log10(spectrum.real.square() + spectrum.imag.square() + 1e-6)
+    centred = level - level.mean(dim=-1, keepdim=True)
+    return centred / (centred.square().mean(dim=-1, keepdim=True) + 1e-6).sqrt()
+
+
+class SpectrumEncoder(nn.Module):
+    """Convolutions over the log spectra of a signal and of its powers (LSM's Encoder_f grown to any length).
+
+    The frequency axis is a circle, so convolutions are padded circularly; each stage halves it. Features are the mean
+    and the maximum over frequency, which do not change when the carrier moves.
+
+    Args:
+        num_channels: input channels; an even number is taken as I/Q pairs.
+        dim: width of the last stage.
+        depth: stages.
+        powers: powers of the signal whose spectra are looked at.
+    """
+
+    def __init__(
+        self, num_channels: int = 2, dim: int = 96, depth: int = 4, powers: tuple[int, ...] = (1, 2, 4)
+    ) -> None:
+        super().__init__()
+        self.num_features = 2 * dim
+        self.powers = tuple(powers)
+        num_signals = num_channels if num_channels % 2 else num_channels // 2
+        widths = [num_signals * len(self.powers), *(max(dim >> (depth - 1 - stage), 16) for stage in range(depth - 1)), dim]
+        stages: list[nn.Module] = []
+        for narrow, wide in zip(widths[:-1], widths[1:], strict=True):
+            stages += [
+                nn.Conv1d(narrow, wide, 7, stride=2, padding=3, padding_mode="circular"),
+                nn.BatchNorm1d(wide),
+                nn.LeakyReLU(0.2),
+            ]
+        self.layers = nn.Sequential(*stages)
+
+    def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
+        """Return one token per `2**depth` frequency bins."""
+        tokens: Tensor = self.layers(power_spectra(x, self.powers))
+        return tokens.transpose(1, 2)
+
+    def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
+        """Return mean and maximum over frequency side by side."""
+        tokens = self.tokens(x)
+        return torch.cat([tokens.mean(dim=1), tokens.amax(dim=1)], dim=-1)

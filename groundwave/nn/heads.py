@@ -1,0 +1,79 @@
+"""Heads: from features to class scores, or to the space where a contrastive loss is taken."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class LinearHead(nn.Linear):
+    """An affine map from features to class scores."""
+
+
+class CosineHead(nn.Module):
+    """Scaled cosine similarity to one prototype per class (Gidaris and Komodakis, 2018).
+
+    Args:
+        num_features: width of the features.
+        num_classes: number of prototypes.
+        scale: inverse temperature of the softmax that follows.
+    """
+
+    def __init__(self, num_features: int, num_classes: int, scale: float = 10.0) -> None:
+        super().__init__()
+        self.scale = scale
+        self.centre = nn.Parameter(torch.zeros(num_features))
+        self.prototypes = nn.Parameter(torch.empty(num_classes, num_features))
+        nn.init.orthogonal_(self.prototypes)
+
+    def forward(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
+        """Return the scaled cosine between centred features and each prototype."""
+        cosine = F.normalize(features - self.centre, dim=-1) @ F.normalize(self.prototypes, dim=-1).T
+        return self.scale * cosine
+
+
+class MLPHead(nn.Sequential):
+    """LSM's few-shot head: linear, LeakyReLU 0.2, linear. (The released code also bends the scores; we do not.)
+
+    Args:
+        num_features: width of the features.
+        num_classes: number of classes.
+        hidden: hidden width; half of the features when not given, as published.
+    """
+
+    def __init__(self, num_features: int, num_classes: int, hidden: int | None = None) -> None:
+        hidden = hidden or num_features // 2
+        super().__init__(nn.Linear(num_features, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, num_classes))
+
+
+class ProjectionHead(nn.Sequential):
+    """SimCLR's projector: a hidden layer with batch norm, then the space of the loss; thrown away after pretraining."""
+
+    def __init__(self, num_features: int, dim: int = 128) -> None:
+        super().__init__(
+            nn.Linear(num_features, num_features, bias=False),
+            nn.BatchNorm1d(num_features),
+            nn.ReLU(),
+            nn.Linear(num_features, dim),
+        )
+
+
+class Whiten(nn.Module):
+    """A fixed affine map, fitted on unlabelled features, that makes their directions comparable.
+
+    Args:
+        num_features: width of the features.
+        num_out: width after the map.
+    """
+
+    mean: Tensor
+    matrix: Tensor
+
+    def __init__(self, num_features: int, num_out: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("matrix", torch.eye(num_features, num_out))
+
+    def forward(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch out"]:
+        """Return `(features - mean) @ matrix`."""
+        return (features - self.mean) @ self.matrix

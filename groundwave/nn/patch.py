@@ -1,0 +1,43 @@
+"""From samples to tokens: convolutional stems and position codes for any length."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ConvStem(nn.Module):
+    """Strided convolutions that turn every `patch` samples into one token.
+
+    Each stage halves the time axis (kernel 5, as in LSM's down-sampler), normalises and applies SiLU; a final 1x1
+    convolution mixes the channels.
+
+    Args:
+        num_channels: input channels.
+        dim: token width.
+        patch: samples per token, a power of two.
+    """
+
+    def __init__(self, num_channels: int, dim: int, patch: int) -> None:
+        super().__init__()
+        num_stages = int(math.log2(patch))
+        assert 2**num_stages == patch, f"patch must be a power of two, not {patch}"
+        widths = [num_channels, *(max(dim >> (num_stages - 1 - stage), 16) for stage in range(num_stages - 1)), dim]
+        stages: list[nn.Module] = []
+        for narrow, wide in zip(widths[:-1], widths[1:], strict=True):
+            stages += [nn.Conv1d(narrow, wide, 5, stride=2, padding=2), nn.BatchNorm1d(wide), nn.SiLU()]
+        self.layers = nn.Sequential(*stages, nn.Conv1d(dim, dim, 1))
+
+    def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
+        """Return `ceil(time / patch)` tokens."""
+        tokens: Tensor = self.layers(x)
+        return tokens.transpose(1, 2)
+
+
+def sinusoidal_positions(num_tokens: int, dim: int, device: torch.device) -> Float[Tensor, "tokens dim"]:
+    """Return the sine-cosine position code of Vaswani et al. (2017), section 3.5."""
+    position = torch.arange(num_tokens, device=device, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, dim, 2, device=device, dtype=torch.float32) * (-math.log(10_000.0) / dim))
+    code = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
+    return code.flatten(1)[:, :dim]
