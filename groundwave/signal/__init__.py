@@ -1,1 +1,1 @@
-"""signal."""
+"""Physics: pure, seeded, batched functions; complex tensors in, complex tensors out."""

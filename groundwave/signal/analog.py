@@ -1,0 +1,45 @@
+"""Analog modulators. Messages are real with full scale 1; a message's analytic signal has it as real part."""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from groundwave.signal.filters import fir, pre_emphasis_taps
+
+
+def analytic(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
+    """Return message + j Hilbert(message) by zeroing the negative frequencies (treats the record as periodic)."""
+    n = message.shape[-1]
+    weight = torch.zeros(n)
+    weight[0], weight[1 : (n + 1) // 2] = 1, 2
+    if n % 2 == 0:
+        weight[n // 2] = 1
+    return torch.fft.ifft(torch.fft.fft(message) * weight)
+
+
+def am_dsb(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
+    """Amplitude modulation with carrier, both sidebands: 1 + message."""
+    return torch.complex(1 + message, torch.zeros_like(message))
+
+
+def am_ssb(
+    message: Complex[Tensor, "*batch time"], sideband: Literal["upper", "lower"] = "upper"
+) -> Complex[Tensor, "*batch time"]:
+    """Single sideband, suppressed carrier, of an analytic message: itself (upper) or its conjugate (lower)."""
+    return message if sideband == "upper" else message.conj().resolve_conj()
+
+
+def wbfm(
+    message: Float[Tensor, "*batch time"], sample_rate_hz: float, deviation_hz: float = 75e3, tau_s: float = 75e-6
+) -> Complex[Tensor, "*batch valid"]:
+    """Broadcast FM: pre-emphasis, then exp(j 2 pi deviation integral(message)); 63 samples shorter than the message.
+
+    Peaks of the pre-emphasised message beyond full scale are limited smoothly (tanh), as every broadcast transmitter
+    must to stay inside `deviation_hz`.
+    """
+    emphasised = torch.tanh(fir(message, pre_emphasis_taps(tau_s, sample_rate_hz)))
+    phase = 2 * math.pi * deviation_hz / sample_rate_hz * emphasised.cumsum(-1)
+    return torch.polar(torch.ones_like(phase), phase)

@@ -1,0 +1,95 @@
+"""Speech-like audio from a source-filter model: pitch, formants, syllables, fricative noise; never long silence."""
+
+import math
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Generator, Tensor
+
+from groundwave.signal.filters import interpolate_knots, lowpass, upsample
+
+_AUDIO_RATE_HZ = 12.5e3
+_NUM_HARMONICS = 32
+_KNOT_S = 0.01
+_SYLLABLE_S = 0.18
+_TAPS_PER_PHASE = 12
+_FORMANTS_HZ = torch.tensor([[300.0, 800.0], [900.0, 2300.0], [2400.0, 3200.0]])
+_FORMANT_WIDTH_HZ = torch.tensor([90.0, 130.0, 200.0])
+_FORMANT_GAIN = torch.tensor([1.0, 0.5, 0.25])
+_QUIETEST = 0.3
+
+
+def _uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
+    return low + (high - low) * torch.rand(shape, generator=generator)
+
+
+def _formant_tracks(num_records: int, num_knots: int, generator: Generator) -> Tensor:
+    """Draw formant frequencies in Hz `[records, knots, 3]`: straight lines between one random vowel per syllable."""
+    num_vowels = max(2, math.ceil(num_knots * _KNOT_S / _SYLLABLE_S) + 1)
+    low, high = _FORMANTS_HZ.unbind(1)
+    vowels = low + (high - low) * torch.rand((num_records, num_vowels, 3), generator=generator)
+    return interpolate_knots(vowels.transpose(1, 2), num_knots).transpose(1, 2)
+
+
+def _harmonic_amplitudes(pitch_hz: Tensor, formants_hz: Tensor) -> Tensor:
+    """Return amplitudes `[records, harmonics, knots]`: glottal 1/f times three resonances, unit power per knot."""
+    f = pitch_hz[:, None, :] * torch.arange(1, _NUM_HARMONICS + 1)[:, None]
+    offset = (f[..., None] - formants_hz[:, None]) / _FORMANT_WIDTH_HZ
+    amplitude = (_FORMANT_GAIN / (1 + offset.square())).sum(-1) + 0.02
+    amplitude = amplitude * (f < 0.45 * _AUDIO_RATE_HZ) / f
+    return amplitude / (0.5 * amplitude.square().sum(1, keepdim=True)).sqrt()
+
+
+def _voice(num_records: int, num_samples: int, num_knots: int, rate_hz: float, generator: Generator) -> Tensor:
+    """Synthesise the voiced part, analytic, unit power, at the audio rate."""
+    time = torch.linspace(0, num_samples / rate_hz, num_knots)
+    base = _uniform((num_records, 1), 85, 255, generator)
+    melody = 2 * math.pi * (_uniform((num_records, 1), 1, 4, generator) * time + torch.rand(1, generator=generator))
+    pitch = base * (1 + 0.1 * melody.sin())
+    amplitude = _harmonic_amplitudes(pitch, _formant_tracks(num_records, num_knots, generator))
+    cycles = interpolate_knots(pitch.double(), num_samples).cumsum(-1) / rate_hz
+    start = torch.rand((num_records, _NUM_HARMONICS, 1), generator=generator)
+    angle = torch.arange(1, _NUM_HARMONICS + 1)[:, None] * cycles[:, None, :].remainder(1).float() + start
+    return torch.polar(interpolate_knots(amplitude, num_samples), 2 * math.pi * angle).sum(1)
+
+
+def _fricative(num_records: int, num_samples: int, generator: Generator) -> Tensor:
+    """Draw noise between about 2 and 5 kHz, analytic, unit power."""
+    taps = lowpass(31, 0.12)
+    noise = torch.randn((num_records, num_samples + 30), dtype=torch.complex64, generator=generator)
+    shaped = upsample(noise, taps, 1) / taps.square().sum().sqrt()
+    return shaped * torch.polar(torch.ones(num_samples), 2 * math.pi * 0.28 * torch.arange(num_samples)) * math.sqrt(2)
+
+
+def _syllables(num_records: int, num_samples: int, num_knots: int, rate_hz: float, generator: Generator) -> Tensor:
+    """Draw a loudness between `_QUIETEST` and 1: a raised cosine at 3 to 6 syllables per second."""
+    time = torch.linspace(0, num_samples / rate_hz, num_knots)
+    rate = _uniform((num_records, 1), 3, 6, generator)
+    cycle = rate * time + torch.rand((num_records, 1), generator=generator)
+    loudness = _QUIETEST + (1 - _QUIETEST) * 0.5 * (1 + (2 * math.pi * cycle).cos())
+    return interpolate_knots(loudness, num_samples)
+
+
+def speech(
+    num_records: int, num_samples: int, sample_rate_hz: float, *, generator: Generator
+) -> Complex[Tensor, "{num_records} {num_samples}"]:
+    """Synthesise speech-like messages and their Hilbert transforms: the real part is the audio.
+
+    Harmonics of a gliding pitch through moving formants, plus fricative noise that fills the gaps between syllables,
+    so that no record is silent. At full loudness the real part has unit mean power; scale it before modulating.
+    """
+    factor = max(1, round(sample_rate_hz / _AUDIO_RATE_HZ))
+    rate_hz = sample_rate_hz / factor
+    num_audio = math.ceil(num_samples / factor) + _TAPS_PER_PHASE
+    num_knots = max(2, math.ceil(num_audio / rate_hz / _KNOT_S) + 1)
+    loudness = _syllables(num_records, num_audio, num_knots, rate_hz, generator)
+    hiss = _uniform((num_records, 1), 0.02, 0.2, generator)
+    voiced = loudness * _voice(num_records, num_audio, num_knots, rate_hz, generator)
+    audio = voiced + hiss * (1.3 - loudness) * _fricative(num_records, num_audio, generator)
+    taps = lowpass(factor * _TAPS_PER_PHASE, 0.5 / factor) * factor
+    return upsample(audio, taps, factor)[:, :num_samples]
+
+
+def level(message: Float[Tensor, "batch time"], rms: Float[Tensor, " batch"]) -> Float[Tensor, "batch time"]:
+    """Scale each message to an exact root mean square over its record."""
+    return message * (rms / message.square().mean(-1).sqrt())[:, None]

@@ -1,0 +1,37 @@
+"""White noise under the signal-to-noise contract: powers are means over the record and over the full sampled band."""
+
+import math
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Generator, Tensor
+
+
+def power(x: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch"]:
+    """Return the mean of |x|^2 over each record."""
+    return torch.view_as_real(x).square().sum(-1).mean(-1)
+
+
+def noise_like(x: Complex[Tensor, "*batch time"], *, generator: Generator) -> Complex[Tensor, "*batch time"]:
+    """Draw circular white Gaussian noise of unit power, half of it in each of I and Q, shaped like `x`."""
+    return torch.view_as_complex(math.sqrt(0.5) * torch.randn((*x.shape, 2), generator=generator))
+
+
+def noise_power(x: Complex[Tensor, "*batch time"], snr_db: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Return the noise power per complex sample that gives each record the asked SNR over its own mean power."""
+    return power(x) * 10 ** (-snr_db / 10)
+
+
+def awgn(
+    x: Complex[Tensor, "*batch time"], snr_db: Float[Tensor, "*batch"], *, generator: Generator
+) -> Complex[Tensor, "*batch time"]:
+    """Add circular white noise so that each record has the given SNR over its own mean power.
+
+    Noise power is per complex sample: N0 = mean|x|^2 / 10^(snr_db/10), half of it in each of I and Q.
+    """
+    return x + noise_power(x, snr_db).sqrt()[..., None] * noise_like(x, generator=generator)
+
+
+def unit_power(x: Complex[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
+    """Scale each record to unit mean power; a record of zeros stays zeros."""
+    return x * power(x).clamp(min=torch.finfo(torch.float32).tiny).rsqrt()[..., None]
