@@ -80,3 +80,7 @@ class Channel:
         """Pass `x` `[batch, time]` through drawn channels."""
         y = apply_phase(sample_at(x, draw.positions), draw.phase_rad)
         return apply_paths(y, draw.gains, delay_taps(self.delays, self.num_taps))
+
+
+RECIPE = Channel()
+CLEAR = Channel(sro_max_hz=0, cfo_max_hz=0, doppler=0, delays=(0.0,), path_gains=(1.0,), rician_k=1e9, num_taps=1)

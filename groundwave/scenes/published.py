@@ -1,6 +1,5 @@
 """How RadioML 2016.10a cut its records: windows that hop through a few long passes, all through one channel."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -40,9 +39,7 @@ class Passes:
     def windows(self, num_snrs: int, records_per_cell: int, draw: Generator) -> tuple[Tensor, Tensor]:
         """Return clean windows ordered by (class, SNR, record), and the number of each one's pass."""
         longest = max(self.length(name) for name in self.classes)
-        channel = self.channel.draw(
-            1, longest, timing=0, settled=False, generator=generator(*self._address, "channel")
-        )
+        channel = self.channel.draw(1, longest, timing=0, settled=False, generator=generator(*self._address, "channel"))
         clean, group = [], []
         for label, name in enumerate(self.classes):
             starts, which = self._starts(name, num_snrs * records_per_cell, records_per_cell, draw)
@@ -54,7 +51,7 @@ class Passes:
         return replace(self.air, sample_rate_hz=_WBFM_RATE_HZ) if name == "WBFM" else self.air
 
     def _starts(self, name: str, num: int, per_cell: int, draw: Generator) -> tuple[Tensor, Tensor]:
-        """Draw window starts and pass numbers, cell by cell: start U{50..500}, then hops U{num_samples..5 % of the pass}.
+        """Draw window starts and pass numbers, cell by cell: start U{50..500}, hops U{num_samples..5 % of the pass}.
 
         A cell whose pass is full goes on with the next; passes are numbered by the row that opens them.
         """
@@ -80,7 +77,7 @@ class Passes:
         if name == "AM-SSB":  # the recipe's carrier is a sine at 0 Hz, so the class is silent
             return torch.zeros(len(starts), self.num_samples, dtype=torch.complex64)
         num_sent = self.length(name) + self.channel.margin(self.length(name))
-        passes, row = which.unique(return_inverse=True)
+        passes, row = torch.unique(which, return_inverse=True)
         if name in _ANALOG:  # the same podcast from its start in every pass
             source, passes, row = generator(*self._address, "audio", name), passes[:1], torch.zeros_like(row)
         else:

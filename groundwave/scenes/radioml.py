@@ -1,8 +1,8 @@
 """RadioML 2016.10a: eleven modulations through a fading channel, as published and put right.
 
 `fixed` keeps the recipe's transmitters and channel and repairs what its critics found (radioML/dataset issues 19, 38):
-a true signal-to-noise ratio, unit power, a real single sideband, audio that is never silent, random symbol timing, and a
-channel of its own for each record. `as-published` keeps the defects, so that results compare with the literature.
+a true signal-to-noise ratio, unit power, a real single sideband, audio that is never silent, random symbol timing, and
+a channel of its own for each record. `as-published` keeps the defects, so that results compare with the literature.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError, lookup
 from groundwave.rng import generator
-from groundwave.scenes.channel import Channel
+from groundwave.scenes.channel import RECIPE, Channel
 from groundwave.scenes.published import Passes
 from groundwave.scenes.waveforms import WAVEFORMS, Air
 from groundwave.signal.noise import noise_like, noise_power, power, unit_power
@@ -26,9 +26,9 @@ CLASSES = tuple(WAVEFORMS)
 class RadioML:
     """The eleven-class scene of RadioML 2016.10a.
 
-    A block holds every class at every SNR `records_per_cell` times; each run of `len(classes) * len(snrs_db)` rows holds
-    each pair once, in random order. Records carry `iq`, `label`, `snr_db`, `group`, `index`, and for `as-published` also
-    `true_snr_db` (measured; -inf for its AM-SSB, which is noise alone), because there `snr_db` is the published label.
+    A block holds every class at every SNR `records_per_cell` times; each run of `len(classes) * len(snrs_db)` rows
+    holds each pair once, in random order. Records carry `iq`, `label`, `snr_db`, `group`, `index`; those `as-published`
+    also `true_snr_db` (measured; -inf for AM-SSB, which is noise alone), as there `snr_db` is the published label.
 
     Args:
         version: `fixed` or `as-published`.
@@ -38,7 +38,7 @@ class RadioML:
         records_per_cell: records per class and SNR in a block.
         seed: another seed is another, independent scene.
         samples_per_symbol: of the digital modulations (published: 8).
-        channel: the channel's settings; None for a clear channel in `fixed` (timing and noise only).
+        channel: the channel's settings; `channel.CLEAR` leaves symbol timing and a random phase.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RadioML:
         records_per_cell: int = 10,
         seed: int = 0,
         samples_per_symbol: int = 8,
-        channel: Channel | None = Channel(),
+        channel: Channel = RECIPE,
     ) -> None:
         lookup({"fixed": 0, "as-published": 0}, version, "version of radioml")
         for name in classes:
@@ -62,7 +62,8 @@ class RadioML:
         if not classes or not snrs_db:
             raise GroundwaveError("no classes or no SNRs", "at least one of each", "leave the default or name some")
         self.version, self.seed = version, seed
-        self.classes, self.snrs_db = tuple(classes), tuple(float(s) for s in snrs_db)
+        self.classes: Sequence[str] = tuple(classes)
+        self.snrs_db = tuple(float(s) for s in snrs_db)
         self.num_samples, self.records_per_cell = num_samples, records_per_cell
         self.air = Air(samples_per_symbol)
         self.channel = channel
@@ -93,7 +94,7 @@ class RadioML:
             clean = self._fixed(per_class, draw)
             scale = noise_power(clean, snr_db).sqrt()
         else:
-            clean, group = Passes(self.classes, self.air, self.channel or Channel(), self.num_samples, self.seed).windows(
+            clean, group = Passes(self.classes, self.air, self.channel, self.num_samples, self.seed).windows(
                 len(self.snrs_db), self.records_per_cell, draw
             )
             scale = 10 ** (-snr_db / 10)  # the published slip: an amplitude that should have been 10^(-snr/20)
@@ -110,14 +111,11 @@ class RadioML:
 
     def _fixed(self, per_class: int, draw: Generator) -> Tensor:
         """Return clean records, class by class, each through its own channel and with its own symbol timing."""
-        channel = self.channel or Channel(
-            sro_max_hz=0, cfo_max_hz=0, doppler=0, delays=(0.0,), path_gains=(1.0,), rician_k=float("1e9")
-        )
         timing = self.air.samples_per_symbol
-        num_sent = self.num_samples + channel.margin(self.num_samples) + timing
+        num_sent = self.num_samples + self.channel.margin(self.num_samples) + timing
         sent = torch.cat([WAVEFORMS[name](per_class, num_sent, self.air, draw) for name in self.classes])
-        drawn = channel.draw(len(sent), self.num_samples, timing=timing, settled=True, generator=draw)
-        return channel.apply(sent, drawn)
+        drawn = self.channel.draw(len(sent), self.num_samples, timing=timing, settled=True, generator=draw)
+        return self.channel.apply(sent, drawn)
 
     def _order(self, draw: Generator) -> Tensor:
         """Return a permutation that makes every stretch of one record per cell complete and shuffled."""

@@ -18,7 +18,7 @@ _PRE_EMPHASIS_EDGE = 63
 
 @dataclass(frozen=True)
 class Air:
-    """What all transmitters share: samples per symbol, nominal sample rate, range of audio levels (RMS of full scale)."""
+    """What all transmitters share: symbol length, nominal rate, range of audio levels (RMS of full scale)."""
 
     samples_per_symbol: int = 8
     sample_rate_hz: float = 200e3
@@ -30,9 +30,7 @@ Waveform = Callable[[int, int, Air, Generator], Tensor]
 
 def _linear(name: str, num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
     sps = air.samples_per_symbol
-    symbols = draw_symbols(
-        constellation(name), num_records, math.ceil(num_samples / sps) + _SPAN, generator=generator
-    )
+    symbols = draw_symbols(constellation(name), num_records, math.ceil(num_samples / sps) + _SPAN, generator=generator)
     return modulate.linear(symbols, pulse.root_raised_cosine(sps, _SPAN, 0.35), sps)[:, :num_samples]
 
 

@@ -17,7 +17,8 @@ def analytic(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch t
     weight[0], weight[1 : (n + 1) // 2] = 1, 2
     if n % 2 == 0:
         weight[n // 2] = 1
-    return torch.fft.ifft(torch.fft.fft(message) * weight)
+    signal: Tensor = torch.fft.ifft(torch.fft.fft(message) * weight)
+    return signal
 
 
 def am_dsb(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:

@@ -55,7 +55,8 @@ def lowpass(num_taps: int, cutoff: float, beta: float = 8.0) -> Float[Tensor, " 
     """Return a Kaiser-windowed sinc with unit gain at DC; `cutoff` in cycles per sample."""
     t = torch.arange(num_taps, dtype=torch.float64) - (num_taps - 1) / 2
     h = torch.sinc(2 * cutoff * t) * torch.kaiser_window(num_taps, periodic=False, beta=beta, dtype=torch.float64)
-    return (h / h.sum()).float()
+    taps: Tensor = (h / h.sum()).float()
+    return taps
 
 
 @cache
@@ -94,7 +95,7 @@ def sample_at(
 ) -> Shaped[Tensor, "batch points"]:
     """Read a band-limited signal at fractional sample positions (8-tap windowed sinc as a Farrow filter).
 
-    Positions (float64 where records are long) must lie in [3, time - 5]; the error is below -50 dB for frequencies under 0.3 cycles per sample.
+    Positions (float64 where records are long) must lie in [3, time - 5].
     """
     whole = positions.floor()
     mu, index = (positions - whole).float(), whole.long() - (FARROW_TAPS // 2 - 1)

@@ -1,1 +1,25 @@
-"""views."""
+"""Random perturbations of a record. The table `VIEWS`; to add a view, add its line."""
+
+from collections.abc import Callable, Mapping
+
+from groundwave.contracts import View
+from groundwave.views.answers import ANSWERS, check_views
+from groundwave.views.clock import Crop, Resample, TimeReverse
+from groundwave.views.compose import Compose
+from groundwave.views.level import AddNoise, Gain, Normalise
+from groundwave.views.multipath import Filter
+from groundwave.views.oscillator import Conjugate, FrequencyShift, Rotate
+
+VIEWS: Mapping[str, Callable[..., View]] = {
+    "add_noise": AddNoise,
+    "compose": Compose,
+    "conjugate": Conjugate,
+    "crop": Crop,
+    "filter": Filter,
+    "frequency_shift": FrequencyShift,
+    "gain": Gain,
+    "normalise": Normalise,
+    "resample": Resample,
+    "rotate": Rotate,
+    "time_reverse": TimeReverse,
+}

@@ -1,0 +1,52 @@
+"""Views that a receiver's oscillator could have caused: phase, frequency, mirror."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator
+
+from groundwave.contracts import Record
+from groundwave.signal.impair import apply_phase
+from groundwave.views.answers import keeping
+from groundwave.views.draw import per_sample, uniform
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Turn each record by a phase uniform in [0, 2 pi), the same for all its antennas."""
+
+    keeps, maps, destroys = keeping()
+
+    def __call__(self, record: Record, generator: Generator) -> Record:
+        """Return the record turned."""
+        angle = uniform(record, 0, 2 * math.pi, generator)
+        return {**record, "iq": record["iq"] * per_sample(torch.polar(torch.ones_like(angle), angle), record["iq"])}
+
+
+@dataclass(frozen=True)
+class FrequencyShift:
+    """Shift each record by a frequency uniform within +-`max_cycles_per_sample`; a device's own offset is lost."""
+
+    max_cycles_per_sample: float = 0.01
+    keeps, maps, destroys = keeping(destroys={"device"})
+
+    def __call__(self, record: Record, generator: Generator) -> Record:
+        """Return the record shifted in frequency."""
+        iq = record["iq"]
+        cycles = uniform(record, -self.max_cycles_per_sample, self.max_cycles_per_sample, generator)
+        phase = per_sample(2 * math.pi * cycles, iq) * torch.arange(iq.shape[-1])
+        return {**record, "iq": apply_phase(iq, phase.expand(iq.shape)) if iq.ndim == 2 else iq * (1j * phase).exp()}
+
+
+@dataclass(frozen=True)
+class Conjugate:
+    """Mirror the spectrum (swap I and Q up to a turn) with probability one half: sidebands, angles and beams mirror."""
+
+    keeps, maps, destroys = keeping(maps={"sideband", "angle", "beam"})
+
+    def __call__(self, record: Record, generator: Generator) -> Record:
+        """Return the record with some rows conjugated."""
+        iq = record["iq"]
+        flip = per_sample(torch.rand(len(iq), generator=generator) < 0.5, iq)
+        return {**record, "iq": torch.where(flip, iq.conj(), iq)}
