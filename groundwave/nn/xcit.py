@@ -72,7 +72,7 @@ class XCiT(nn.Module):
         """Return the class token followed by one token per `patch` samples."""
         tokens = self.stem(x)
         tokens = self.blocks(tokens + sinusoidal_positions(tokens.shape[1], tokens.shape[2], tokens.device))
-        class_token = self.class_token.to(tokens.dtype).expand(len(tokens), 1, -1)
+        class_token = self.class_token.to(tokens.dtype).expand(tokens.shape[0], 1, -1)
         return self.norm(self.class_blocks(torch.cat([class_token, tokens], dim=1)))  # type: ignore[no-any-return]
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
