@@ -21,6 +21,11 @@ class Draw:
     phase_rad: Tensor
     gains: Tensor
 
+    def split(self, num_rows: int) -> "list[Draw]":
+        """Return draws of `num_rows` records each, in order."""
+        parts = (t.split(num_rows) for t in (self.positions, self.phase_rad, self.gains))
+        return [Draw(*part) for part in zip(*parts, strict=True)]
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -72,7 +77,7 @@ class Channel:
         times = torch.linspace(0, num_inner, num_knots).expand(num_records, -1)
         return Draw(
             positions=start + torch.arange(num_inner) + drift,
-            phase_rad=(2 * math.pi * cycles.remainder(1)).float(),
+            phase_rad=(2 * math.pi * cycles.frac()).float(),
             gains=fader_gains(faders, times) * torch.tensor(self.path_gains)[:, None],
         )
 

@@ -113,9 +113,12 @@ class RadioML:
         """Return clean records, class by class, each through its own channel and with its own symbol timing."""
         timing = self.air.samples_per_symbol
         num_sent = self.num_samples + self.channel.margin(self.num_samples) + timing
-        sent = torch.cat([WAVEFORMS[name](per_class, num_sent, self.air, draw) for name in self.classes])
-        drawn = self.channel.draw(len(sent), self.num_samples, timing=timing, settled=True, generator=draw)
-        return self.channel.apply(sent, drawn)
+        drawn = self.channel.draw(
+            per_class * len(self.classes), self.num_samples, timing=timing, settled=True, generator=draw
+        )
+        sent = (WAVEFORMS[name](per_class, num_sent, self.air, draw) for name in self.classes)
+        # class by class, because a class fits the processor's cache and a block does not
+        return torch.cat([self.channel.apply(x, d) for x, d in zip(sent, drawn.split(per_class), strict=True)])
 
     def _order(self, draw: Generator) -> Tensor:
         """Return a permutation that makes every stretch of one record per cell complete and shuffled."""

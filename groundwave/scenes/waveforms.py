@@ -13,7 +13,7 @@ from groundwave.signal.constellation import constellation, draw_symbols
 from groundwave.signal.message import speech
 
 _SPAN = 16
-_PRE_EMPHASIS_EDGE = 63
+_PRE_EMPHASIS_EDGE = 39
 
 
 @dataclass(frozen=True)

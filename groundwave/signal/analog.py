@@ -1,6 +1,5 @@
 """Analog modulators. Messages are real with full scale 1; a message's analytic signal has it as real part."""
 
-import math
 from typing import Literal
 
 import torch
@@ -8,6 +7,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from groundwave.signal.filters import fir, pre_emphasis_taps
+from groundwave.signal.impair import oscillator
 
 
 def analytic(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
@@ -36,11 +36,10 @@ def am_ssb(
 def wbfm(
     message: Float[Tensor, "*batch time"], sample_rate_hz: float, deviation_hz: float = 75e3, tau_s: float = 75e-6
 ) -> Complex[Tensor, "*batch valid"]:
-    """Broadcast FM: pre-emphasis, then exp(j 2 pi deviation integral(message)); 63 samples shorter than the message.
+    """Broadcast FM: pre-emphasis, then exp(j 2 pi deviation integral(message)); 39 samples shorter than the message.
 
     Peaks of the pre-emphasised message beyond full scale are limited smoothly (tanh), as every broadcast transmitter
     must to stay inside `deviation_hz`.
     """
     emphasised = torch.tanh(fir(message, pre_emphasis_taps(tau_s, sample_rate_hz)))
-    phase = 2 * math.pi * deviation_hz / sample_rate_hz * emphasised.cumsum(-1)
-    return torch.polar(torch.ones_like(phase), phase)
+    return oscillator(deviation_hz / sample_rate_hz * emphasised)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
-from groundwave.signal.filters import fir_bank, interpolate_knots
+from groundwave.signal.filters import fir, interpolate_knots
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def fader_gains(faders: Faders, times: Float[Tensor, "batch time"]) -> Complex[T
 
 def delay_taps(delays: Sequence[float], num_taps: int) -> Float[Tensor, "path taps"]:
     """Return sinc(k - delay), k = 0 ... num_taps - 1: causal fractional delays in samples."""
-    return torch.sinc(torch.arange(num_taps) - torch.tensor(delays)[:, None])
+    taps = torch.sinc(torch.arange(num_taps) - torch.tensor(delays)[:, None])
+    return torch.where(taps.abs() < 1e-6, 0.0, taps)  # sinc of a whole number is zero but for rounding
 
 
 def apply_paths(
@@ -74,9 +75,8 @@ def apply_paths(
 
     Gains are knots spread evenly over the output and joined by straight lines; use enough of them for the Doppler.
     """
-    delayed = fir_bank(x, taps)
-    num_samples = delayed[0].shape[-1]
-    y = torch.zeros_like(delayed[0])
-    for path, copy in enumerate(delayed):
-        y = y + interpolate_knots(gains[:, path], num_samples) * copy
+    num_samples = x.shape[-1] - taps.shape[-1] + 1
+    y = torch.zeros((), dtype=x.dtype)
+    for path in range(len(taps)):
+        y = y + interpolate_knots(gains[:, path], num_samples) * fir(x, taps[path])
     return y

@@ -23,17 +23,23 @@ def _from_rows(rows: Tensor, like: Tensor) -> Tensor:
     return torch.complex(parts[..., 0, :].contiguous(), parts[..., 1, :].contiguous())
 
 
+def _correlate(rows: Tensor, taps: list[float], stride: int) -> Tensor:
+    """Return sum_k taps[k] rows[n + k * stride]: for a few taps, many times faster than a convolution layer."""
+    num = rows.shape[-1] - stride * (len(taps) - 1)
+    y = rows[..., :num] * taps[0]
+    for k, tap in enumerate(taps[1:], 1):
+        if tap:
+            y = y.add_(rows[..., k * stride : k * stride + num], alpha=tap)
+    return y
+
+
 def fir(x: Shaped[Tensor, "*batch time"], taps: Float[Tensor, " taps"]) -> Shaped[Tensor, "*batch valid"]:
     """Convolve with real taps and keep the samples that all taps reach (time - taps + 1 of them)."""
-    return _from_rows(conv1d(_as_rows(x), taps.flip(0)[None, None]), x)
-
-
-def fir_bank(
-    x: Shaped[Tensor, "*batch time"], taps: Float[Tensor, "filters taps"]
-) -> list[Shaped[Tensor, "*batch valid"]]:
-    """Convolve with several real filters at once; like `fir`, one output per filter."""
-    rows = conv1d(_as_rows(x), taps.flip(1)[:, None])
-    return [_from_rows(rows[:, i], x) for i in range(len(taps))]
+    weights = taps.flip(0).tolist()
+    if not x.is_complex():
+        return _correlate(x, weights, 1)
+    y = _correlate(torch.view_as_real(x).flatten(-2), weights, 2)  # I and Q alternate: neighbours lie 2 apart
+    return torch.view_as_complex(y.unflatten(-1, (-1, 2)))
 
 
 def upsample(
@@ -60,11 +66,11 @@ def lowpass(num_taps: int, cutoff: float, beta: float = 8.0) -> Float[Tensor, " 
 
 
 @cache
-def pre_emphasis_taps(tau_s: float, sample_rate_hz: float, num_taps: int = 64) -> Float[Tensor, " taps"]:
+def pre_emphasis_taps(tau_s: float, sample_rate_hz: float, num_taps: int = 40) -> Float[Tensor, " taps"]:
     """Return the impulse response of FM pre-emphasis with unit gain at DC.
 
     The bilinear transform of (1 + s tau) / (1 + s / w_h) with w_h at 0.925 of Nyquist, as in GNU Radio's `fm_preemph`;
-    its pole at -0.79 has died out after 64 taps.
+    its pole at -0.79 has died out (-80 dB) after 40 taps.
     """
     low, high = math.tan(0.5 / (tau_s * sample_rate_hz)), math.tan(0.925 * math.pi / 2)
     zero, pole = (1 - low) / (1 + low), (1 - high) / (1 + high)
@@ -87,7 +93,8 @@ def _farrow() -> Float[Tensor, "orders taps"]:
     taps = torch.sinc(offset) * window
     taps = taps / taps.sum(1, keepdim=True)
     powers = mu[:, None] ** torch.arange(_FARROW_ORDER + 1, dtype=torch.float64)
-    return torch.linalg.lstsq(powers, taps).solution.float()
+    fit: Tensor = torch.linalg.lstsq(powers, taps).solution
+    return fit.float()
 
 
 def sample_at(
@@ -98,10 +105,11 @@ def sample_at(
     Positions (float64 where records are long) must lie in [3, time - 5].
     """
     whole = positions.floor()
-    mu, index = (positions - whole).float(), whole.long() - (FARROW_TAPS // 2 - 1)
-    y = torch.zeros((), dtype=x.dtype)
-    for branch in reversed(fir_bank(x, _farrow().flip(1))):  # Horner's rule in mu
-        y = y * mu + branch.gather(1, index)
+    mu, index = (positions - whole).to(x.real.dtype), whole.long() - (FARROW_TAPS // 2 - 1)
+    orders = [fir(x, taps).gather(1, index) for taps in _farrow().flip(1)]
+    y = orders[-1]
+    for order in reversed(orders[:-1]):  # Horner's rule in mu
+        y = torch.addcmul(order, y, mu)
     return y
 
 

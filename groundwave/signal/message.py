@@ -49,7 +49,7 @@ def _voice(num_records: int, num_samples: int, num_knots: int, rate_hz: float, g
     amplitude = _harmonic_amplitudes(pitch, _formant_tracks(num_records, num_knots, generator))
     cycles = interpolate_knots(pitch.double(), num_samples).cumsum(-1) / rate_hz
     start = torch.rand((num_records, _NUM_HARMONICS, 1), generator=generator)
-    angle = torch.arange(1, _NUM_HARMONICS + 1)[:, None] * cycles[:, None, :].remainder(1).float() + start
+    angle = torch.arange(1, _NUM_HARMONICS + 1)[:, None] * cycles[:, None, :].frac().float() + start
     return torch.polar(interpolate_knots(amplitude, num_samples), 2 * math.pi * angle).sum(1)
 
 

@@ -2,11 +2,11 @@
 
 import math
 
-import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from groundwave.signal.filters import upsample
+from groundwave.signal.impair import oscillator
 
 
 def linear(
@@ -29,6 +29,4 @@ def frequency_shift_keying(
 
     Continuous phase, unit envelope; the phase starts near zero. `levels` are -1 and +1 for binary keying.
     """
-    frequency = upsample(levels, frequency_pulse, samples_per_symbol)
-    phase = math.pi * modulation_index * frequency.cumsum(-1)
-    return torch.polar(torch.ones_like(phase), phase)
+    return oscillator(0.5 * modulation_index * upsample(levels, frequency_pulse, samples_per_symbol))
