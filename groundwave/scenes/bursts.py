@@ -79,7 +79,7 @@ class Bursts:
         bursts = self._plan(generator(self.seed, "bursts", "plan", b))
         noise = generator(self.seed, "bursts", "noise", b)
         iq = torch.empty(self.num_samples, dtype=torch.complex64)
-        for piece in iq.split(_PIECE):
+        for piece in torch.split(iq, _PIECE):
             piece.copy_(noise_like(piece, generator=noise))
         for i, burst in enumerate(bursts):
             signal = self._signal(burst, generator(self.seed, "bursts", "signal", b, i))

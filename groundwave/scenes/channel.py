@@ -23,7 +23,7 @@ class Draw:
 
     def split(self, num_rows: int) -> "list[Draw]":
         """Return draws of `num_rows` records each, in order."""
-        parts = (t.split(num_rows) for t in (self.positions, self.phase_rad, self.gains))
+        parts = (torch.split(t, num_rows) for t in (self.positions, self.phase_rad, self.gains))
         return [Draw(*part) for part in zip(*parts, strict=True)]
 
 

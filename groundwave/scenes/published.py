@@ -41,13 +41,8 @@ class Passes:
     def windows(self, num_snrs: int, records_per_cell: int, draw: Generator) -> tuple[Tensor, Tensor]:
         """Return clean windows ordered by (class, SNR, record), and the number of each one's pass."""
         longest = max(self.length(name) for name in self.classes)
-        channel = self.channel.draw(
-            1,
-            longest,
-            timing=0,
-            settled=False,
-            generator=generator(_CHANNEL_SEED, "radioml", "as-published", "channel"),
-        )
+        address = generator(_CHANNEL_SEED, "radioml", "as-published", "channel")
+        channel = self.channel.draw(1, longest, timing=0, settled=False, generator=address)
         clean, group = [], []
         for label, name in enumerate(self.classes):
             starts, which = self._starts(name, num_snrs * records_per_cell, records_per_cell, draw)

@@ -39,7 +39,7 @@ def fir(x: Shaped[Tensor, "*batch time"], taps: Float[Tensor, " taps"]) -> Shape
     if not x.is_complex():
         return _correlate(x, weights, 1)
     y = _correlate(torch.view_as_real(x).flatten(-2), weights, 2)  # I and Q alternate: neighbours lie 2 apart
-    return torch.view_as_complex(y.unflatten(-1, (-1, 2)))
+    return torch.view_as_complex(y.reshape(*y.shape[:-1], -1, 2))
 
 
 def upsample(

@@ -21,7 +21,7 @@ def shift_frequency(
 
 
 def oscillator(cycles_per_sample: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
-    """Return exp(j 2 pi sum f): a unit-envelope oscillator of varying frequency. Sums in float64, so it may run long."""
+    """Return exp(j 2 pi sum f): unit envelope, varying frequency. Sums in float64: it may run long."""
     phase = 2 * math.pi * cycles_per_sample.cumsum(-1, dtype=torch.float64).frac().to(torch.float32)
     return torch.polar(torch.ones_like(phase), phase)
 

@@ -14,7 +14,8 @@ def stft(
     """
     window = torch.hann_window(num_freqs, device=x.device)
     frames = x.unfold(-1, num_freqs, hop or num_freqs // 2) * (window / window.square().sum().sqrt())
-    return torch.fft.fftshift(torch.fft.fft(frames), dim=-1).transpose(-1, -2)
+    spectra: Tensor = torch.fft.fftshift(torch.fft.fft(frames), dim=-1)
+    return spectra.transpose(-1, -2)
 
 
 def spectrogram_db(
@@ -31,7 +32,8 @@ def power_spectrum(x: Complex[Tensor, "*batch time"], num_freqs: int = 64) -> Fl
     """
     short = num_freqs - x.shape[-1]
     if short > 0:
-        return torch.fft.fftshift(torch.fft.fft(x, num_freqs).abs().square() / x.shape[-1], dim=-1)
+        periodogram: Tensor = torch.fft.fft(x, num_freqs).abs().square() / x.shape[-1]
+        return torch.fft.fftshift(periodogram, dim=-1)
     return stft(x, num_freqs).abs().square().mean(-1)
 
 

@@ -23,8 +23,8 @@ def cumulant(
 ) -> dict[str, Complex[Tensor, "*batch"]]:
     """Return the cumulants of zero-mean records, those of order 2n divided by C21^n (Swami and Sadler 2000, eq. 3-10).
 
-    Gaussian noise has no cumulants above the second order, so with `noise_power` (taken off C21) the estimates are those
-    of the noise-free signal. The sixth-order ones are from the moments-to-cumulants formula for x and conj(x).
+    Gaussian noise has no cumulants above the second order, so with `noise_power` (taken off C21) the estimates are
+    those of the noise-free signal. The sixth-order ones are from the moments-to-cumulants formula for x and conj(x).
     """
     x = x - x.mean(-1, keepdim=True)
     square, magnitude = x * x, x.abs().square()
