@@ -1,0 +1,226 @@
+"""Turning any files into a store, window by window; an interrupted run goes on where it stopped."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from groundwave.contracts import Record
+from groundwave.data import SUFFIXES, format_of, reader
+from groundwave.data.atomic import full_disk_told, sha256, sync
+from groundwave.data.cut import RecordingWindows
+from groundwave.data.recording import Recording
+from groundwave.data.store import Store
+from groundwave.data.writer import Appender
+from groundwave.errors import DataError, OutputExistsError
+
+BATCH_BYTES = 32 << 20  # IQ decoded at once
+Progress = Callable[[int, int], None]
+
+
+class NamedSource(Protocol):
+    """A source that knows its group names: what every reader gives."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names."""
+        ...
+
+    @property
+    def group_names(self) -> Sequence[str]:
+        """Group names."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Tensor) -> Record: ...
+
+
+def ingest(
+    sources: Sequence[Path],
+    out: Path,
+    sample_rate: float | None = None,
+    num_samples: int = 1024,
+    hop: int | None = None,
+    format: str | None = None,
+    datatype: str | None = None,
+    num_channels: int | None = None,
+    center: float | None = None,
+    iq: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    snr: str | None = None,
+    classes: str | None = None,
+    group_names: str | None = None,
+    dtype: str = "int16",
+    progress: Progress | None = None,
+) -> Store:
+    """Turn recordings or window sets into a training store.
+
+    Works in `OUT.partial`, renamed at the end. After an interruption the same command goes on from the last whole part;
+    another command starts anew.
+
+    Args:
+        sources: Files or folders (searched for files of a known format).
+        out: The store to make; it must not exist.
+        sample_rate: Hz; required where a file does not say.
+        num_samples: Window length for recordings.
+        hop: Samples from one window to the next; the window's length by default.
+        format: A name in READERS; by default told by each file's name.
+        datatype: Sample type of raw files: cu8, cs8, cs16, cf32, ...
+        num_channels: Interleaved channels of raw files.
+        center: Centre frequency of recordings that do not say, Hz.
+        iq: Array of windows in a .npz.
+        label: Array of labels in a .npz; for recordings, "folder" labels each by the folder that holds it.
+        group: Array of groups in a .npz.
+        snr: Array of SNRs in dB in a .npz.
+        classes: Array of class names in a .npz.
+        group_names: Array of group names in a .npz.
+        dtype: int16 or float32 in the store.
+        progress: Called with (records done, records in all).
+
+    Returns:
+        The store, opened.
+
+    Raises:
+        OutputExistsError: `out` exists.
+        DataError: A source is broken, holds nothing, or does not fit the others; or the disk is full.
+    """
+    if out.exists():
+        raise OutputExistsError(out)
+    files = find_files(sources)
+    options = {
+        "sample_rate_hz": sample_rate,
+        "datatype": datatype,
+        "num_channels": num_channels,
+        "center_hz": center,
+        "iq": iq,
+        "label": label,
+        "group": group,
+        "snr": snr,
+        "classes": classes,
+        "group_names": group_names,
+    }
+    opened = [_open(file, format, options, num_samples, hop, label == "folder") for file in files]
+    _tell_apart(files, opened)
+    plan = {
+        "files": [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
+        "options": {**options, "format": format, "num_samples": num_samples, "hop": hop},
+    }
+    with full_disk_told(out):
+        store = _resumed(out, opened, dtype, json.loads(json.dumps(plan)))
+        _copy(opened, store, [_provenance(file) for file in files], progress)
+        path = store.path.rename(out)
+        sync(path.parent.resolve())
+    return Store.open(out)
+
+
+def find_files(sources: Sequence[Path]) -> list[Path]:
+    """Return the files to read: folders are searched for known suffixes, a SigMF pair counts once; `DataError` if none."""
+    files: list[Path] = []
+    for source in map(Path, sources):
+        if source.is_dir() and not (source / "manifest.json").is_file():
+            inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+            files += [path for path in inside if not _is_sigmf_data(path) and ".groundwave." not in path.name]
+        elif source.exists():
+            files.append(source)
+        else:
+            raise DataError(f"{source}, which does not exist", "an existing file or folder", "check the path")
+    if not files:
+        raise DataError(
+            got=f"no recording in {', '.join(map(str, sources)) or '(nothing)'}",
+            expected=f"files that end in one of {', '.join(SUFFIXES)}",
+            do="name the files, with --format where needed",
+        )
+    return files
+
+
+def _is_sigmf_data(path: Path) -> bool:
+    return path.suffix == ".sigmf-data" and path.with_suffix(".sigmf-meta").is_file()
+
+
+def _open(
+    file: Path, format: str | None, options: Mapping[str, Any], num_samples: int, hop: int | None, by_folder: bool
+) -> NamedSource:
+    """Open one file with the options that its reader takes, and cut it when it is a recording."""
+    read = reader(format or format_of(file))
+    takes = signature(read).parameters
+    given = {k: v for k, v in options.items() if k in takes and v is not None and not (by_folder and k == "label")}
+    source = read(file, **given)
+    if isinstance(source, Recording):
+        label = file.resolve().parent.name if by_folder else None
+        return RecordingWindows(source, num_samples, hop=hop, label=label)
+    return source  # type: ignore[no-any-return]
+
+
+def _tell_apart(files: Sequence[Path], opened: Sequence[NamedSource]) -> None:
+    """Name recordings of the same name after their folders too, so that they stay different groups."""
+    alike = Counter(source.group_names for source in opened if isinstance(source, RecordingWindows))
+    for file, source in zip(files, opened, strict=True):
+        if isinstance(source, RecordingWindows) and alike[source.group_names] > 1:
+            source.group_names = (file.resolve().as_posix(),)
+
+
+def _provenance(file: Path) -> dict[str, Any]:
+    if file.is_dir():  # a store: its manifest vouches for the rest
+        file = file / "manifest.json"
+    return {"path": str(file), "size": file.stat().st_size, "sha256": sha256(file)}
+
+
+def _resumed(out: Path, opened: Sequence[NamedSource], dtype: str, plan: Mapping[str, Any]) -> Store:
+    """Return the unfinished store of the same plan, or a new one."""
+    partial = out.with_name(f"{out.name}.partial")
+    if partial.exists():
+        try:
+            store = Store.open(partial)
+        except DataError:
+            store = None
+        if store is None or "ingest" not in store.manifest.notes:
+            raise OutputExistsError(partial)
+        if store.manifest.notes["ingest"] == plan and store.manifest.dtype == dtype:
+            return store
+        shutil.rmtree(partial)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    first = opened[0][torch.tensor([0])]["iq"]
+    return Store.create(
+        partial,
+        classes=list(dict.fromkeys(name for source in opened for name in source.classes)),
+        num_samples=first.shape[-1],
+        num_antennas=first.shape[1] if first.ndim == 3 else None,
+        dtype=dtype,
+        notes={"ingest": plan},
+    )
+
+
+def _copy(
+    opened: Sequence[NamedSource], store: Store, sources: Sequence[Mapping[str, Any]], progress: Progress | None
+) -> None:
+    done, total = len(store), sum(map(len, opened))
+    batch = max(1, BATCH_BYTES // (8 * store.manifest.num_samples * (store.manifest.num_antennas or 1)))
+    with store.appender(sources=sources, commit_each_part=True) as appender:
+        skip = done
+        for source in opened:
+            codes = torch.tensor([*(store.classes.index(name) for name in source.classes), -1])
+            for start in range(min(skip, len(source)), len(source), batch):
+                count = _add(source, range(start, min(start + batch, len(source))), codes, appender)
+                done += count
+                if progress:
+                    progress(done, total)
+            skip = max(0, skip - len(source))
+
+
+def _add(source: NamedSource, rows: range, codes: Tensor, appender: Appender) -> int:
+    """Copy rows, with labels in the store's own numbering (the last of `codes` is that of unlabelled)."""
+    record = source[torch.arange(rows.start, rows.stop)]
+    groups = record.pop("group").tolist()
+    if all(code >= 0 for code in groups):
+        appender.add({**record, "label": codes[record["label"]]}, groups=[source.group_names[g] for g in groups])
+    else:
+        appender.add({**record, "label": codes[record["label"]]})
+    return len(rows)
