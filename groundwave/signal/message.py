@@ -32,11 +32,11 @@ def _formant_tracks(num_records: int, num_knots: int, generator: Generator) -> T
 
 
 def _harmonic_amplitudes(pitch_hz: Tensor, formants_hz: Tensor) -> Tensor:
-    """Return amplitudes `[records, harmonics, knots]`: glottal 1/f times three resonances, unit power per knot."""
+    """Return amplitudes `[records, harmonics, knots]`: a glottal slope times three resonances, unit power per knot."""
     f = pitch_hz[:, None, :] * torch.arange(1, _NUM_HARMONICS + 1)[:, None]
     offset = (f[..., None] - formants_hz[:, None]) / _FORMANT_WIDTH_HZ
     amplitude = (_FORMANT_GAIN / (1 + offset.square())).sum(-1) + 0.02
-    amplitude = amplitude * (f < 0.45 * _AUDIO_RATE_HZ) / f
+    amplitude = amplitude * (f < 0.45 * _AUDIO_RATE_HZ) / f.sqrt()
     return amplitude / (0.5 * amplitude.square().sum(1, keepdim=True)).sqrt()
 
 
@@ -67,7 +67,9 @@ def _syllables(num_records: int, num_samples: int, num_knots: int, rate_hz: floa
     rate = _uniform((num_records, 1), 3, 6, generator)
     cycle = rate * time + torch.rand((num_records, 1), generator=generator)
     loudness = _QUIETEST + (1 - _QUIETEST) * 0.5 * (1 + (2 * math.pi * cycle).cos())
-    return interpolate_knots(loudness, num_samples)
+    q = _QUIETEST
+    mean_square = q**2 + q * (1 - q) + 0.375 * (1 - q) ** 2
+    return interpolate_knots(loudness, num_samples) / math.sqrt(mean_square)
 
 
 def speech(
@@ -76,16 +78,16 @@ def speech(
     """Synthesise speech-like messages and their Hilbert transforms: the real part is the audio.
 
     Harmonics of a gliding pitch through moving formants, plus fricative noise that fills the gaps between syllables,
-    so that no record is silent. At full loudness the real part has unit mean power; scale it before modulating.
+    so that no record is silent. The real part has unit mean power over many syllables; scale it before modulating.
     """
     factor = max(1, round(sample_rate_hz / _AUDIO_RATE_HZ))
     rate_hz = sample_rate_hz / factor
     num_audio = math.ceil(num_samples / factor) + _TAPS_PER_PHASE
     num_knots = max(2, math.ceil(num_audio / rate_hz / _KNOT_S) + 1)
     loudness = _syllables(num_records, num_audio, num_knots, rate_hz, generator)
-    hiss = _uniform((num_records, 1), 0.02, 0.2, generator)
+    hiss = _uniform((num_records, 1), 0.05, 0.4, generator)
     voiced = loudness * _voice(num_records, num_audio, num_knots, rate_hz, generator)
-    audio = voiced + hiss * (1.3 - loudness) * _fricative(num_records, num_audio, generator)
+    audio = voiced + hiss * (1.9 - loudness) * _fricative(num_records, num_audio, generator)
     taps = lowpass(factor * _TAPS_PER_PHASE, 0.5 / factor) * factor
     return upsample(audio, taps, factor)[:, :num_samples]
 

@@ -34,7 +34,8 @@ def power_spectrum(x: Complex[Tensor, "*batch time"], num_freqs: int = 64) -> Fl
     if short > 0:
         periodogram: Tensor = torch.fft.fft(x, num_freqs).abs().square() / x.shape[-1]
         return torch.fft.fftshift(periodogram, dim=-1)
-    return stft(x, num_freqs).abs().square().mean(-1)
+    welch: Tensor = stft(x, num_freqs).abs().square().mean(-1)
+    return welch
 
 
 def occupied_bandwidth(x: Complex[Tensor, "*batch time"], fraction: float = 0.99) -> Float[Tensor, "*batch"]:
