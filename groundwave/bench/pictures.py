@@ -1,0 +1,217 @@
+"""Figures for the report: labelled axes with units, intervals drawn, colours that the colour-blind can tell apart."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from groundwave.bench.rows import Row, aggregate
+from groundwave.data.recording import Annotation, Recording
+
+# Okabe and Ito's palette without its yellow, which is too pale for a line, and black for the reference.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#5B4A9E", "#7F7F7F")
+MARKERS = "osD^vP*X"
+MAX_COLUMNS = 2000
+FFT_SIZE = 256
+STYLE = {"fontsize": 9}
+Array = npt.NDArray[Any]
+
+
+def _figure(width: float = 7.2, height: float = 4.2, **grid: Any) -> tuple[Figure, Any]:
+    # A Figure without pyplot: nothing global, no window, and nothing to close.
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
+    return figure, figure.subplots(**grid)
+
+
+def _clean(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+
+
+def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metric: str = "accuracy") -> Figure:
+    """Draw a line with a 95 % band per method over the SNR.
+
+    Args:
+        rows: with `snr_db`; rows without are left out.
+        chance: share expected from guessing, drawn as a dotted line.
+        metric: which metric, a share.
+    """
+    figure, axes = _figure()
+    cells = aggregate([row for row in rows if row.snr_db is not None], ("method", "snr_db"), metric)
+    methods = list(dict.fromkeys(method for method, _ in cells))
+    for i, method in enumerate(methods):
+        known = sorted((snr, cell.interval) for (name, snr), cell in cells.items() if name == method and cell.interval)
+        snr = [point[0] for point in known]
+        mean, low, high = (100 * np.array([getattr(x, part) for _, x in known]) for part in ("mean", "low", "high"))
+        colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
+        axes.plot(snr, mean, color=colour, marker=marker, markersize=4, linewidth=1.6, label=method)
+        finite = np.isfinite(low) & np.isfinite(high)
+        axes.fill_between(np.array(snr), low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
+    if chance is not None:
+        axes.axhline(100 * chance, color="black", linestyle=":", linewidth=1, label="chance")
+    axes.set(xlabel="SNR in the sampled band (dB)", ylabel=f"{metric} (%)", ylim=(0, 100))
+    axes.grid(alpha=0.25)
+    _clean(axes)
+    if methods:
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title="shaded: 95 % interval")
+        axes.get_legend().get_title().set_fontsize(8)
+    return figure
+
+
+def confusion_picture(matrix: Array, classes: Sequence[str]) -> Figure:
+    """Draw a confusion matrix whose rows (the truth) are shares that sum to one."""
+    size = 2.2 + 0.42 * len(classes)
+    figure, axes = _figure(size + 0.6, size)
+    shares = np.asarray(matrix, dtype=float)
+    image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
+    ticks = range(len(classes))
+    axes.set_xticks(ticks, classes, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, classes)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.tick_params(labelsize=8, length=0)
+    for i, j in np.argwhere(shares >= 0.005):
+        axes.text(j, i, f"{100 * shares[i, j]:.0f}", ha="center", va="center", fontsize=7, color=_ink(shares[i, j]))
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)
+    bar.set_label("share of the true class (%)", **STYLE)
+    bar.ax.tick_params(labelsize=8)
+    return figure
+
+
+def _ink(share: float) -> str:
+    return "white" if share > 0.55 else "#1a1a1a"
+
+
+def embedding_maps(
+    features: Mapping[str, Array], labels: Array, classes: Sequence[str], *, method: str = "t-SNE", seed: int = 0
+) -> Figure:
+    """Draw 2-D maps of the same records' features side by side, one per entry, coloured by class.
+
+    Args:
+        features: float `[B, D]` by title, such as `before` and `after` pretraining.
+        labels: int `[B]`.
+        classes: names of the classes.
+        method: `t-SNE` or `PCA`.
+        seed: of t-SNE, which is deterministic for it.
+    """
+    figure, panels = _figure(3.9 * len(features), 4.3, ncols=len(features), squeeze=False)
+    for axes, (title, values) in zip(panels[0], features.items(), strict=True):
+        points = flatten(np.asarray(values, dtype=np.float64), method, seed)
+        for c, name in enumerate(classes):
+            here = np.asarray(labels) == c
+            style = {"color": PALETTE[c % len(PALETTE)], "marker": MARKERS[(c + c // len(PALETTE)) % len(MARKERS)]}
+            axes.scatter(*points[here].T, s=14, alpha=0.75, linewidths=0, label=name, **style)
+        axes.set_title(title, fontsize=10)
+        axes.set(xticks=[], yticks=[], xlabel=f"{method}, axis 1 (no unit)")
+        axes.xaxis.label.set_fontsize(8)
+    panels[0][0].set_ylabel(f"{method}, axis 2 (no unit)", fontsize=8)
+    handles, names = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(6, len(classes)), frameon=False, fontsize=8)
+    return figure
+
+
+def flatten(features: Array, method: str, seed: int) -> Array:
+    """Return `[B, 2]` points: principal components, or t-SNE started from them."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    scaled = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)
+    reduced = PCA(min(50, *scaled.shape), svd_solver="full").fit_transform(scaled)
+    if method == "PCA":
+        return np.asarray(reduced[:, :2])
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced))
+
+
+class Spectrogram(NamedTuple):
+    """Decibels `[freq, time]`, frequency ascending with DC in the middle, and the extent in seconds and hertz."""
+
+    level_db: Array
+    seconds: float
+    low_hz: float
+    high_hz: float
+
+
+def reduced_spectrogram(recording: Recording, max_columns: int = MAX_COLUMNS, segments: int = 8) -> Spectrogram:
+    """Return a spectrogram of at most `max_columns` columns, each a mean over `segments` spectra spread over its time.
+
+    Reads a bounded share of the recording, whatever its length, of its first channel.
+    """
+    num_columns = max(1, min(max_columns, recording.num_samples // FFT_SIZE))
+    edges = np.linspace(0, recording.num_samples, num_columns + 1).astype(np.int64)
+    taper = np.hanning(FFT_SIZE)
+    columns = []
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        count = max(1, min(segments, int(stop - start) // FFT_SIZE))
+        starts = np.linspace(start, max(start, min(stop, recording.num_samples) - FFT_SIZE), count).astype(np.int64)
+        pieces = [_piece(recording, int(first)) for first in starts]
+        power = np.abs(np.fft.fft(np.stack(pieces) * taper, axis=1)) ** 2
+        columns.append(np.fft.fftshift(power.mean(axis=0)))
+    level = 10 * np.log10(np.stack(columns, axis=1) + 1e-20)
+    half, centre = recording.sample_rate_hz / 2, recording.center_hz or 0.0
+    return Spectrogram(level, recording.num_samples / recording.sample_rate_hz, centre - half, centre + half)
+
+
+def _piece(recording: Recording, start: int) -> Array:
+    count = min(FFT_SIZE, recording.num_samples - start)
+    return np.pad(recording.read(start, count)[0], (0, FFT_SIZE - count))
+
+
+def annotated_spectrogram(
+    recording: Recording, predicted: Sequence[Annotation], truth: Sequence[Annotation] = ()
+) -> Figure:
+    """Draw a long recording with what was found above it and, where known, the truth below.
+
+    A label has the same colour in both bands; confidences stand behind the predicted labels.
+    """
+    picture = reduced_spectrogram(recording)
+    bands = [("predicted", predicted)] + ([("truth", truth)] if truth else [])
+    figure, panels = _figure(
+        11, 4.2 + 0.5 * len(bands), nrows=1 + len(bands), sharex=True, height_ratios=[*[0.8] * len(bands), 4], squeeze=False
+    )
+    *upper, main = panels[:, 0]
+    names = sorted({a.label or "?" for _, annotations in bands for a in annotations})
+    for axes, (title, annotations) in zip(upper, bands, strict=True):
+        _band(axes, title, annotations, recording.sample_rate_hz, names, picture.seconds)
+    scale, unit = _hertz(max(abs(picture.low_hz), abs(picture.high_hz)))
+    low, high = np.percentile(picture.level_db, [5, 99.7])
+    extent = (0, picture.seconds, picture.low_hz / scale, picture.high_hz / scale)
+    image = main.imshow(
+        picture.level_db, aspect="auto", origin="lower", extent=extent, cmap="cividis", vmin=low, vmax=max(high, low + 1)
+    )
+    for annotation in predicted:
+        start, count = (value / recording.sample_rate_hz for value in (annotation.start, annotation.count))
+        colour = PALETTE[names.index(annotation.label or "?") % len(PALETTE)]
+        for second in (start, start + count):
+            main.axvline(second, color=colour, linewidth=0.8, alpha=0.9)
+    relative = "" if recording.center_hz else " relative to the carrier"
+    main.set(xlabel="time (s)", ylabel=f"frequency{relative} ({unit})", xlim=(0, picture.seconds))
+    main.tick_params(labelsize=8)
+    bar = figure.colorbar(image, ax=list(panels[:, 0]), fraction=0.02, pad=0.01)
+    bar.set_label("power (dB, relative)", **STYLE)
+    bar.ax.tick_params(labelsize=8)
+    return figure
+
+
+def _band(
+    axes: Axes, title: str, annotations: Sequence[Annotation], rate_hz: float, names: list[str], seconds: float
+) -> None:
+    for annotation in annotations:
+        start, width = annotation.start / rate_hz, annotation.count / rate_hz
+        colour = PALETTE[names.index(annotation.label or "?") % len(PALETTE)]
+        axes.broken_barh([(start, width)], (0, 1), facecolors=colour, edgecolors="white", linewidth=0.5)
+        text = annotation.label or "?"
+        if annotation.confidence is not None:
+            text += f"\n{100 * annotation.confidence:.0f} %"
+        if width > 0.012 * seconds * max(map(len, text.split("\n"))):  # a label must fit into its box
+            axes.text(start + width / 2, 0.5, text, ha="center", va="center", color="white", fontsize=7, clip_on=True)
+    axes.set(ylim=(0, 1), yticks=[])
+    axes.set_ylabel(title, rotation=0, ha="right", va="center", **STYLE)
+    axes.tick_params(bottom=False)
+    axes.spines[:].set_visible(False)
+
+
+def _hertz(largest: float) -> tuple[float, str]:
+    return next((scale, unit) for scale, unit in ((1e9, "GHz"), (1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz")) if largest >= scale or scale == 1)

@@ -1,0 +1,155 @@
+"""From rows to tables: cells with a mean and a 95 % interval, as Markdown and as HTML; README sections from rows."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from groundwave.bench.rows import Cell, Row, aggregate, read
+from groundwave.errors import DataError
+
+SECTION = re.compile(r"<!-- results:(?P<name>\S+)(?P<options>[^>]*?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+OPTIONS = {"columns", "metric", "methods"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text in rows and columns. `best` marks the cells (row, column) that are not worse than the best of their column."""
+
+    header: Sequence[str]
+    body: Sequence[Sequence[str]]
+    caption: str = ""
+    best: frozenset[tuple[int, int]] = frozenset()
+
+
+def tabulate(
+    rows: Sequence[Row],
+    columns: str = "shots",
+    metric: str = "accuracy",
+    methods: Sequence[str] = (),
+) -> Table:
+    """Return a table with a line per method and a column per value of the field `columns`.
+
+    Args:
+        rows: of one protocol.
+        columns: `shots`, `snr_db` or another field.
+        metric: which metric; shares are shown in percent.
+        methods: which methods in which order; all in the order of the rows by default.
+
+    Raises:
+        DataError: rows of several protocols, or none of this metric.
+    """
+    cells = _cells(rows, columns, metric)
+    lines = list(methods) or list(dict.fromkeys(method for method, _ in cells))
+    heads = sorted({column for _, column in cells}, key=lambda value: (value is not None, value))
+    grid = [[cells.get((method, head)) for head in heads] for method in lines]
+    body = [[method, *map(_text, line)] for method, line in zip(lines, grid, strict=True)]
+    header = ["method", *(_head(columns, head) for head in heads)]
+    return Table(header, body, _caption(rows, metric, [cell for line in grid for cell in line]), _best(grid))
+
+
+def _cells(rows: Sequence[Row], columns: str, metric: str) -> dict[tuple[Any, ...], Cell]:
+    protocols = {row.protocol for row in rows}
+    if len(protocols) > 1:
+        raise DataError(f"rows of {', '.join(sorted(protocols))}", "rows of one protocol", "make a table for each")
+    cells = aggregate(rows, ("method", columns), metric)
+    if not cells:
+        metrics = ", ".join(sorted({row.metric for row in rows})) or "no rows"
+        raise DataError(f"no row of metric {metric!r} ({metrics})", "at least one", "run the protocol, or name its metric")
+    return cells
+
+
+def _text(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    if cell.interval is None:
+        return f"failed: {cell.failed}"
+    mean, low, high, n = cell.interval
+    return f"{100 * mean:.1f} ± {50 * (high - low):.1f}" if n > 1 else f"{100 * mean:.1f}"
+
+
+def _head(field: str, value: Any) -> str:
+    if value is None:
+        return "all"
+    return {
+        "shots": f"{value} {'shot' if value == 1 else 'shots'}",
+        "snr_db": f"{value if field != 'snr_db' else format(value, 'g')} dB",
+    }.get(field, str(value))
+
+
+def _caption(rows: Sequence[Row], metric: str, cells: Sequence[Cell | None]) -> str:
+    counts = sorted({cell.rows for cell in cells if cell is not None and cell.rows})
+    behind = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "0"
+    data = ", ".join(dict.fromkeys(row.data for row in rows))
+    return f"{metric} in %, mean ± half of the 95 % interval, on {data}; {behind} rows behind each cell."
+
+
+def _best(grid: Sequence[Sequence[Cell | None]]) -> frozenset[tuple[int, int]]:
+    """Return the places whose interval reaches that of the best mean of their column."""
+    found = set()
+    for column in range(len(grid[0]) if grid else 0):
+        known = {i: line[column].interval for i, line in enumerate(grid) if line[column] and line[column].interval}  # type: ignore[union-attr]
+        if known:
+            top = max(known.values(), key=lambda x: x.mean)  # type: ignore[union-attr]
+            found |= {(i, column + 1) for i, x in known.items() if x is top or (x.n > 1 and x.overlaps(top))}  # type: ignore[union-attr, arg-type]
+    return frozenset(found)
+
+
+def markdown(table: Table) -> str:
+    """Return a table as Markdown, its best cells in bold, its caption below."""
+    lines = [list(table.header), ["---", *["---:"] * (len(table.header) - 1)]]
+    for i, line in enumerate(table.body):
+        texts = [text.replace("|", "\\|").replace("\n", " ") for text in line]
+        lines.append([f"**{text}**" if (i, j) in table.best else text for j, text in enumerate(texts)])
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{text}\n{table.caption}\n" if table.caption else text
+
+
+def html(table: Table) -> str:
+    """Return a table as HTML, everything escaped."""
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in table.header)
+    body = "".join(f"<tr>{_html_line(table, i)}</tr>\n" for i in range(len(table.body)))
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def _html_line(table: Table, i: int) -> str:
+    first, *rest = table.body[i]
+    cells = [f'<th scope="row">{escape(first)}</th>']
+    for j, text in enumerate(rest, start=1):
+        inner = f"<strong>{escape(text)}</strong>" if (i, j) in table.best else escape(text)
+        cells.append(f"<td>{inner}</td>")
+    return "".join(cells)
+
+
+def fill_readme(text: str, results: Path) -> str:
+    """Return a README whose sections between `<!-- results:NAME -->` and `<!-- end -->` are what the rows say.
+
+    NAME names `results/NAME.jsonl`. Options follow it as `columns=snr_db metric=accuracy methods=a,b`.
+
+    Raises:
+        DataError: an unknown option, or a section without rows.
+    """
+
+    def section(match: re.Match[str]) -> str:
+        options = _options(match["options"])
+        methods = [name for name in options.pop("methods", "").split(",") if name]
+        table = tabulate(read(results / f"{match['name']}.jsonl"), methods=methods, **options)
+        return f"<!-- results:{match['name']}{match['options']} -->\n{markdown(table)}<!-- end -->"
+
+    return SECTION.sub(section, text)
+
+
+def _options(text: str) -> dict[str, str]:
+    options: Mapping[str, str] = dict(part.partition("=")[::2] for part in text.split())
+    unknown = options.keys() - OPTIONS
+    if unknown:
+        raise DataError(f"README option {sorted(unknown)[0]!r}", f"one of {', '.join(sorted(OPTIONS))}", "correct the marker")
+    return dict(options)
+
+
+def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
+    """Return the rows whose fields equal what is asked: `select(rows, method="cumulants", shots=5)`."""
+    return [row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())]
