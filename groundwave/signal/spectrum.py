@@ -32,8 +32,8 @@ def power_spectrum(x: Complex[Tensor, "*batch time"], num_freqs: int = 64) -> Fl
     """
     short = num_freqs - x.shape[-1]
     if short > 0:
-        periodogram: Tensor = torch.fft.fft(x, num_freqs).abs().square() / x.shape[-1]
-        return torch.fft.fftshift(periodogram, dim=-1)
+        periodogram: Tensor = torch.fft.fftshift(torch.fft.fft(x, num_freqs).abs().square(), dim=-1) / x.shape[-1]
+        return periodogram
     welch: Tensor = stft(x, num_freqs).abs().square().mean(-1)
     return welch
 

@@ -51,7 +51,7 @@ def cumulant(
 
 def cumulants(
     iq: Complex[Tensor, "batch time"], noise_power: Float[Tensor, " batch"] | None = None
-) -> Float[Tensor, "batch {NUM_CUMULANTS}"]:
+) -> Float[Tensor, "batch 16"]:
     """Return cumulant features that a rotation of the record leaves alone.
 
     Magnitudes of the eight cumulants, compressed as |c|^(2/order) so that no order drowns the others; then the same
@@ -76,7 +76,7 @@ def _moments(x: Tensor) -> Tensor:
     """Return mean, standard deviation, skewness and kurtosis of each row `[batch, 4]`."""
     mean, std = x.mean(-1), x.std(-1, correction=0).clamp(min=1e-6)
     z = (x - mean[:, None]) / std[:, None]
-    return torch.stack([mean, std, z.pow(3).mean(-1), z.pow(4).mean(-1).log()], -1)
+    return torch.stack([mean, std, z.pow(3).mean(-1), z.pow(4).mean(-1).clamp(min=1).log()], -1)
 
 
 def log_spectrum(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 64"]:
@@ -106,7 +106,7 @@ def phase_features(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 72
     return torch.cat(features, -1)
 
 
-def expert_features(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch {NUM_EXPERT_FEATURES}"]:
+def expert_features(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 255"]:
     """Return the features of a careful classical baseline; as many for every record length from 8 samples up.
 
     Log spectrum as received and about its centroid, sorted envelope, phase increments, cumulants, centre frequency.

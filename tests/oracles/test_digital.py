@@ -1,0 +1,171 @@
+"""Modulators and pulses against closed forms and slow twins in plain NumPy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import erfc
+
+from groundwave.rng import generator
+from groundwave.signal import constellation as con
+from groundwave.signal import modulate, pulse
+from groundwave.signal.noise import awgn, noise_power
+
+RRC = pulse.root_raised_cosine(8, 32, 0.35)
+
+
+@pytest.mark.parametrize("name", con.CONSTELLATIONS)
+def test_constellations_have_unit_power_and_zero_mean(name):
+    points = con.constellation(name)
+    torch.testing.assert_close(points.abs().square().mean(), torch.tensor(1.0))
+    torch.testing.assert_close(points.mean(), torch.tensor(0j), atol=1e-6, rtol=0)
+
+
+def gray_violations(points: torch.Tensor) -> int:
+    """Count nearest neighbours whose labels differ in more than one bit."""
+    distance = (points[:, None] - points).abs() + 9 * torch.eye(len(points))
+    near = distance < distance.min() * 1.01
+    return sum(bin(i ^ j).count("1") != 1 for i, j in near.nonzero().tolist())
+
+
+@pytest.mark.parametrize("name", con.CONSTELLATIONS)
+def test_neighbours_differ_in_one_bit(name):
+    assert gray_violations(con.constellation(name)) == 0
+
+
+def test_gray_check_catches_natural_labels():
+    angle = 2 * math.pi * torch.arange(8) / 8
+    assert gray_violations(torch.polar(torch.ones(8), angle)) > 0
+
+
+def intersymbol_interference(taps: torch.Tensor) -> float:
+    """Return the largest sample of taps * taps at other symbols, relative to its peak."""
+    both = np.convolve(taps.numpy(), taps.numpy())[len(taps) - 1 :: 8]
+    return float(np.abs(both[1:]).max() / both[0])
+
+
+def test_root_raised_cosine_has_no_intersymbol_interference():
+    torch.testing.assert_close(RRC.square().sum(), torch.tensor(1.0))
+    assert intersymbol_interference(RRC) < 2e-3
+
+
+def test_interference_check_catches_a_raised_cosine_that_lost_its_root():
+    assert intersymbol_interference(torch.from_numpy(np.convolve(RRC, RRC)).float()) > 0.02
+
+
+def stopband_db(taps: torch.Tensor) -> float:
+    """Return the highest level beyond (1 + rolloff) / (2 T) plus a little, against DC."""
+    response = np.abs(np.fft.rfft(taps.numpy(), 4096))
+    edge = int(4096 * 1.45 / 16)
+    return float(20 * np.log10(response[edge:].max() / response[0]))
+
+
+def test_root_raised_cosine_meets_its_mask():
+    assert stopband_db(pulse.root_raised_cosine(8, 16, 0.35)) < -35
+
+
+def test_mask_catches_a_rectangle():
+    assert stopband_db(pulse.rectangular(8)) > -20
+
+
+def test_root_raised_cosine_is_half_power_at_half_the_symbol_rate():
+    response = np.abs(np.fft.rfft(RRC.numpy(), 4096)) ** 2
+    np.testing.assert_allclose(response[4096 // 16] / response[0], 0.5, atol=0.02)
+
+
+def test_gaussian_is_half_power_at_bt():
+    response = np.abs(np.fft.rfft(pulse.gaussian(16, 8, 0.35).numpy(), 1 << 14)) ** 2
+    np.testing.assert_allclose(response[round((1 << 14) * 0.35 / 16)], 0.5, atol=0.01)
+
+
+@pytest.mark.parametrize("taps", [pulse.gaussian(8, 4, 0.35), pulse.gaussian_frequency(8, 4, 0.35)])
+def test_frequency_pulses_have_unit_area(taps):
+    torch.testing.assert_close(taps.sum(), torch.tensor(1.0))
+
+
+def slow_linear(symbols: np.ndarray, taps: np.ndarray, sps: int) -> np.ndarray:
+    """Put each symbol's pulse where it belongs, one by one."""
+    x = np.zeros(len(symbols) * sps + len(taps), dtype=complex)
+    for k, symbol in enumerate(symbols):
+        x[k * sps : k * sps + len(taps)] += symbol * taps * math.sqrt(sps)
+    return x
+
+
+def test_linear_modulation_equals_its_slow_twin():
+    symbols = con.draw_symbols(con.constellation("QAM16"), 2, 40, generator=generator(0, "twin"))
+    fast = modulate.linear(symbols, RRC, 8)
+    start = (math.ceil(len(RRC) / 8) - 1) * 8
+    for row in range(2):
+        slow = slow_linear(symbols[row].numpy(), RRC.numpy(), 8)[start:][: fast.shape[1]]
+        np.testing.assert_allclose(fast[row].numpy(), slow, atol=1e-5)
+
+
+def test_linear_modulation_has_unit_mean_power():
+    symbols = con.draw_symbols(con.constellation("QAM64"), 20, 4000, generator=generator(0, "power"))
+    power = modulate.linear(symbols, RRC, 8).abs().square().mean()
+    torch.testing.assert_close(power, torch.tensor(1.0), atol=0.02, rtol=0)
+
+
+def slow_cpfsk(levels: np.ndarray, taps: np.ndarray, sps: int, index: float) -> np.ndarray:
+    """Add up the phase sample by sample."""
+    frequency = np.zeros(len(levels) * sps + len(taps))
+    for k, level in enumerate(levels):
+        frequency[k * sps : k * sps + len(taps)] += level * taps
+    phase, out = 0.0, []
+    for f in frequency[(math.ceil(len(taps) / sps) - 1) * sps :]:
+        phase += math.pi * index * f
+        out.append(complex(math.cos(phase), math.sin(phase)))
+    return np.array(out)
+
+
+@pytest.mark.parametrize("taps", [pulse.rectangular(8), pulse.gaussian_frequency(8, 4, 0.35)])
+def test_frequency_shift_keying_equals_its_slow_twin(taps):
+    levels = 2.0 * torch.randint(2, (1, 30), generator=generator(0, "cpm")) - 1
+    fast = modulate.frequency_shift_keying(levels, taps, 8, 0.5)[0].numpy()
+    slow = slow_cpfsk(levels[0].numpy(), taps.numpy(), 8, 0.5)[: len(fast)]
+    np.testing.assert_allclose(fast, slow, atol=1e-4)
+    with np.testing.assert_raises(AssertionError):  # a twin with twice the index must be caught
+        np.testing.assert_allclose(fast, slow_cpfsk(levels[0].numpy(), taps.numpy(), 8, 1.0)[: len(fast)], atol=1e-4)
+
+
+def bit_errors(name: str, ebn0_db: float, offset_db: float = 0.0) -> tuple[int, int]:
+    """Send bits through pulse, noise and matched filter; return (errors, bits)."""
+    points = con.constellation(name)
+    bits_per_symbol = int(math.log2(len(points)))
+    draw = generator(1, name)
+    labels = torch.randint(len(points), (20, 3000), generator=draw)
+    x = modulate.linear(points[labels], RRC, 8)
+    snr_db = ebn0_db + 10 * math.log10(bits_per_symbol / 8) + offset_db
+    y = awgn(x, torch.full((20,), snr_db), generator=draw)
+    matched = torch.nn.functional.conv1d(torch.view_as_real(y).permute(0, 2, 1).reshape(40, 1, -1), RRC[None, None])
+    first = (math.ceil(len(RRC) / 8) - 1) * 8
+    received = matched.reshape(20, 2, -1)[..., :: 8] / math.sqrt(8)
+    # the matched filter's valid part begins `first` samples late and peaks where a pulse is centred
+    decided = con.nearest_label(points, torch.complex(received[:, 0], received[:, 1]))
+    sent = labels[:, first // 8 :][:, : decided.shape[1]]
+    flips = decided ^ sent
+    return sum(int(((flips >> b) & 1).sum()) for b in range(bits_per_symbol)), decided.numel() * bits_per_symbol
+
+
+@pytest.mark.parametrize("name", ["BPSK", "QPSK"])
+@pytest.mark.parametrize("ebn0_db", [2.0, 5.0])
+def test_bit_errors_follow_the_q_function(name, ebn0_db):
+    errors, bits = bit_errors(name, ebn0_db)
+    rate = 0.5 * erfc(math.sqrt(10 ** (ebn0_db / 10)))
+    assert abs(errors - rate * bits) < 4 * math.sqrt(rate * bits)
+
+
+def test_bit_error_check_catches_a_receiver_half_a_decibel_off():
+    errors, bits = bit_errors("BPSK", 5.0, offset_db=-0.5)
+    rate = 0.5 * erfc(math.sqrt(10**0.5))
+    assert abs(errors - rate * bits) > 4 * math.sqrt(rate * bits)
+
+
+def test_noise_power_is_per_complex_sample():
+    x = torch.ones(4, 100, dtype=torch.complex64)
+    torch.testing.assert_close(noise_power(x, torch.full((4,), 10.0)), torch.full((4,), 0.1))
+    noise = awgn(torch.ones(1, 200_000, dtype=torch.complex64), torch.tensor([3.0]), generator=generator(0, "n")) - 1
+    torch.testing.assert_close(noise.abs().square().mean(), torch.tensor(10**-0.3), rtol=0.02, atol=0)
+    torch.testing.assert_close(noise.real.var(), noise.imag.var(), rtol=0.03, atol=0)
+    torch.testing.assert_close((noise * noise).mean(), torch.tensor(0j), atol=0.01, rtol=0)
