@@ -140,7 +140,7 @@ def bit_errors(name: str, ebn0_db: float, offset_db: float = 0.0) -> tuple[int, 
     y = awgn(x, torch.full((20,), snr_db), generator=draw)
     matched = torch.nn.functional.conv1d(torch.view_as_real(y).permute(0, 2, 1).reshape(40, 1, -1), RRC[None, None])
     first = (math.ceil(len(RRC) / 8) - 1) * 8
-    received = matched.reshape(20, 2, -1)[..., :: 8] / math.sqrt(8)
+    received = matched.reshape(20, 2, -1)[..., ::8] / math.sqrt(8)
     # the matched filter's valid part begins `first` samples late and peaks where a pulse is centred
     decided = con.nearest_label(points, torch.complex(received[:, 0], received[:, 1]))
     sent = labels[:, first // 8 :][:, : decided.shape[1]]

@@ -100,6 +100,8 @@ def test_expert_features_ignore_gain_and_phase():
     x = noise_like(torch.empty(3, 512, dtype=torch.complex64), generator=generator(0, "gain"))
     x = x + 1
     torch.testing.assert_close(
-        statistics.expert_features(x * (3 * torch.exp(torch.tensor(1j)))), statistics.expert_features(x),
-        atol=2e-3, rtol=2e-3,
+        statistics.expert_features(x * (3 * torch.exp(torch.tensor(1j)))),
+        statistics.expert_features(x),
+        atol=2e-3,
+        rtol=2e-3,
     )

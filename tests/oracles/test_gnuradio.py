@@ -1,0 +1,122 @@
+"""Agreement with the output of GNU Radio 3.10, an independent implementation."""
+
+import numpy as np
+import pytest
+import torch
+
+from groundwave.rng import generator
+from groundwave.scenes.published import _QUIET
+from groundwave.scenes.waveforms import WAVEFORMS, Air
+from groundwave.signal import fading
+from groundwave.signal.noise import unit_power
+
+DIGITAL = ("8PSK", "BPSK", "CPFSK", "GFSK", "PAM4", "QAM16", "QAM64", "QPSK")
+ANALOG = ("AM-DSB", "AM-SSB", "WBFM")
+
+
+@pytest.fixture(scope="module")
+def clean(shared_data):
+    with np.load(shared_data / "reference" / "gr_clean.npz", allow_pickle=False) as file:
+        x, name = file["X"], file["mod"]
+    iq = torch.complex(torch.from_numpy(x[:, 0].copy()), torch.from_numpy(x[:, 1].copy()))
+    return {k: iq[torch.from_numpy(name == k)] for k in (*DIGITAL, *ANALOG)}
+
+
+@pytest.fixture(scope="module")
+def faded(shared_data):
+    with np.load(shared_data / "reference" / "gr_fading.npz", allow_pickle=False) as file:
+        return {k: file[k] for k in ("taps_t0", "white_in", "white_out", "flat_t0_nlos", "flat_t0_los")}
+
+
+def ours(name: str) -> torch.Tensor:
+    air = Air(8, 220.5e3 if name == "WBFM" else 200e3, _QUIET)
+    return WAVEFORMS[name](300, 1100, air, generator(0, "gnuradio", name))[:, :1024]
+
+
+def bandwidths_khz(x: torch.Tensor) -> np.ndarray:
+    """Return B99 and B90 of the mean periodogram at a nominal 200 kHz."""
+    spectrum = torch.fft.fftshift(torch.fft.fft(x).abs().square().mean(0)).double()
+    cumulative, bins = (spectrum.cumsum(0) / spectrum.sum()).numpy(), np.arange(x.shape[-1])
+    edge = [np.interp((1 + q) / 2, cumulative, bins) - np.interp((1 - q) / 2, cumulative, bins) for q in (0.99, 0.9)]
+    return np.array(edge) / x.shape[-1] * 200
+
+
+def envelope(x: torch.Tensor) -> np.ndarray:
+    """Return mean |x|, var |x| and kurtosis at unit power."""
+    a = unit_power(x).abs().double()
+    return np.array([a.mean(), a.var(), a.pow(4).mean()])
+
+
+@pytest.mark.parametrize("name", DIGITAL)
+def test_digital_modulations_have_the_same_bandwidth(clean, name):
+    np.testing.assert_allclose(bandwidths_khz(ours(name)), bandwidths_khz(clean[name]), rtol=0.02)
+
+
+@pytest.mark.parametrize("name", DIGITAL)
+def test_digital_modulations_have_the_same_envelope(clean, name):
+    np.testing.assert_allclose(envelope(ours(name)), envelope(clean[name]), rtol=0.02, atol=0.008)
+
+
+def test_agreement_is_sharp_enough_to_tell_modulations_apart(clean):
+    with np.testing.assert_raises(AssertionError):
+        np.testing.assert_allclose(envelope(ours("QAM16")), envelope(clean["QAM64"]), rtol=0.02, atol=0.008)
+    with np.testing.assert_raises(AssertionError):
+        np.testing.assert_allclose(bandwidths_khz(ours("CPFSK")), bandwidths_khz(clean["GFSK"]), rtol=0.02)
+
+
+def modulation_index(x: torch.Tensor) -> float:
+    """Return h from the largest phase step: pi h / 8 radians per sample."""
+    step = (x[:, 1:] * x[:, :-1].conj()).angle().abs()
+    return float(step.quantile(0.99) * 8 / torch.pi)
+
+
+@pytest.mark.parametrize(("name", "index"), [("GFSK", 0.255), ("CPFSK", 0.5)])
+def test_modulation_indices(clean, name, index):
+    assert modulation_index(ours(name)) == pytest.approx(index, rel=0.01)
+    assert modulation_index(clean[name]) == pytest.approx(index, rel=0.01)
+
+
+def test_amplitude_modulation_has_the_same_carrier(clean):
+    def carrier(x: torch.Tensor) -> float:
+        return float((unit_power(x).mean(-1).abs().square()).mean())
+
+    assert carrier(ours("AM-DSB")) == pytest.approx(carrier(clean["AM-DSB"]), abs=0.003)
+    np.testing.assert_allclose(envelope(ours("AM-DSB")), envelope(clean["AM-DSB"]), rtol=0.01, atol=0.002)
+
+
+@pytest.mark.parametrize("name", ["AM-SSB", "WBFM"])
+def test_audio_modulations_resemble_those_of_a_podcast(clean, name):
+    # another voice says other words: only the order of magnitude is physics
+    np.testing.assert_allclose(bandwidths_khz(ours(name)), bandwidths_khz(clean[name]), rtol=0.4)
+    np.testing.assert_allclose(envelope(ours(name)), envelope(clean[name]), rtol=0.1, atol=0.02)
+
+
+def test_mean_tap_powers(faded):
+    faders = fading.draw_faders(20_000, [4.0, 0.0, 0.0], 5e-6, generator=generator(0, "taps"))
+    h = fading.fader_gains(faders, torch.zeros(20_000, 1))[..., 0] * torch.tensor([1.0, 0.8, 0.3])
+    taps = h @ fading.delay_taps([0.0, 0.9, 1.7], 8).to(h.dtype)
+    power = taps.abs().square().mean(0).numpy()
+    theirs = (np.abs(faded["taps_t0"]) ** 2).mean(0)
+    np.testing.assert_allclose(power, theirs, rtol=0.1, atol=0.001)
+    np.testing.assert_allclose(power.sum(), 1.72, rtol=0.02)
+
+
+def test_the_selective_channel_gives_the_same_samples(faded):
+    # the faders hardly move at f_D T_s = 5e-6, so that the taps at the start give the first outputs
+    paths = fading.delay_taps([0.0, 0.9, 1.7], 8)
+    x = torch.from_numpy(faded["white_in"])[None, :200]
+    for row in range(8):
+        taps = torch.from_numpy(faded["taps_t0"][row])
+        gains = torch.linalg.lstsq(paths.T.to(taps.dtype), taps[:, None]).solution[None].expand(1, 3, 2)
+        torch.testing.assert_close(gains[0, :, 0] @ paths.to(taps.dtype), taps, atol=1e-3, rtol=0)
+        predicted = fading.apply_paths(x, gains, paths)[0]
+        theirs = torch.from_numpy(faded["white_out"][row])[7:200]
+        torch.testing.assert_close(predicted, theirs, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize(("key", "rician_k"), [("flat_t0_nlos", 0.0), ("flat_t0_los", 4.0)])
+def test_flat_faders_have_the_same_moments(faded, key, rician_k):
+    faders = fading.draw_faders(20_000, [rician_k], 5e-6, generator=generator(0, key))
+    h = fading.fader_gains(faders, torch.zeros(20_000, 1)).abs().square().numpy()
+    theirs = np.abs(faded[key]) ** 2
+    np.testing.assert_allclose([h.mean(), h.std()], [theirs.mean(), theirs.std()], rtol=0.06)
