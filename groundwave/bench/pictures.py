@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from groundwave.bench.rows import Row, aggregate
+from groundwave.bench.rows import Row, aggregate, only_metric
 from groundwave.data.recording import Annotation, Recording
 
 # Okabe and Ito's palette without its yellow, which is too pale for a line, and black for the reference.
@@ -31,15 +31,16 @@ def _clean(axes: Axes) -> None:
     axes.tick_params(labelsize=8)
 
 
-def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metric: str = "accuracy") -> Figure:
+def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metric: str | None = None) -> Figure:
     """Draw a line with a 95 % band per method over the SNR.
 
     Args:
         rows: with `snr_db`; rows without are left out.
         chance: share expected from guessing, drawn as a dotted line.
-        metric: which metric, a share.
+        metric: which metric, a share; by default the only one there is.
     """
     figure, axes = _figure()
+    metric = metric or only_metric(rows)
     cells = aggregate([row for row in rows if row.snr_db is not None], ("method", "snr_db"), metric)
     methods = list(dict.fromkeys(method for method, _ in cells))
     for i, method in enumerate(methods):
@@ -56,7 +57,9 @@ def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metri
     axes.grid(alpha=0.25)
     _clean(axes)
     if methods:
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title="shaded: 95 % interval")
+        axes.legend(
+            loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title="shaded: 95 % interval"
+        )
         axes.get_legend().get_title().set_fontsize(8)
     return figure
 
@@ -169,7 +172,12 @@ def annotated_spectrogram(
     picture = reduced_spectrogram(recording)
     bands = [("predicted", predicted)] + ([("truth", truth)] if truth else [])
     figure, panels = _figure(
-        11, 4.2 + 0.5 * len(bands), nrows=1 + len(bands), sharex=True, height_ratios=[*[0.8] * len(bands), 4], squeeze=False
+        11,
+        4.2 + 0.5 * len(bands),
+        nrows=1 + len(bands),
+        sharex=True,
+        height_ratios=[*[0.8] * len(bands), 4],
+        squeeze=False,
     )
     *upper, main = panels[:, 0]
     names = sorted({a.label or "?" for _, annotations in bands for a in annotations})
@@ -179,7 +187,13 @@ def annotated_spectrogram(
     low, high = np.percentile(picture.level_db, [5, 99.7])
     extent = (0, picture.seconds, picture.low_hz / scale, picture.high_hz / scale)
     image = main.imshow(
-        picture.level_db, aspect="auto", origin="lower", extent=extent, cmap="cividis", vmin=low, vmax=max(high, low + 1)
+        picture.level_db,
+        aspect="auto",
+        origin="lower",
+        extent=extent,
+        cmap="cividis",
+        vmin=low,
+        vmax=max(high, low + 1),
     )
     for annotation in predicted:
         start, count = (value / recording.sample_rate_hz for value in (annotation.start, annotation.count))
@@ -214,4 +228,8 @@ def _band(
 
 
 def _hertz(largest: float) -> tuple[float, str]:
-    return next((scale, unit) for scale, unit in ((1e9, "GHz"), (1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz")) if largest >= scale or scale == 1)
+    return next(
+        (scale, unit)
+        for scale, unit in ((1e9, "GHz"), (1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz"))
+        if largest >= scale or scale == 1
+    )

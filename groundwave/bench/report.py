@@ -2,8 +2,6 @@
 
 import base64
 import io
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -13,6 +11,7 @@ from matplotlib.figure import Figure
 
 from groundwave.bench.rows import hardware, today, versions
 from groundwave.bench.tables import Table, html
+from groundwave.data.atomic import write_atomically
 
 CSS = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5a6675; --paper: #fdfdfc; --line: #d9dee4; --mark: #0072b2 }
@@ -66,16 +65,7 @@ def write_report(
     """
     page = render(title, [*sections, *_closing(times or {})], lead)
     out.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(draft, 0o644)  # noqa: PTH101 (a temporary file is private to its maker; a report is not)
-        os.replace(draft, out)  # noqa: PTH105
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    write_atomically(out, page.encode())
     return out
 
 

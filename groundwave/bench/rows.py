@@ -169,13 +169,23 @@ class Cell(NamedTuple):
 
 
 def aggregate(
-    rows: Iterable[Row], by: Sequence[str] = ("method", "shots", "snr_db"), metric: str = "accuracy"
+    rows: Iterable[Row], by: Sequence[str] = ("method", "shots", "snr_db"), metric: str | None = None
 ) -> dict[tuple[Any, ...], Cell]:
     """Return a cell for each combination of the fields `by`, in the order in which they first appear.
 
     Rows of the same (seed, episode) are not independent, so they are averaged first; the interval is over those means.
     A combination whose rows all failed gives the reason of the last one.
+
+    Args:
+        rows: what to aggregate.
+        by: names of fields.
+        metric: which metric; by default the only one that the rows have.
+
+    Raises:
+        DataError: several metrics and none chosen.
     """
+    rows = list(rows)
+    metric = metric or only_metric(rows)
     values: dict[tuple[Any, ...], dict[tuple[Any, ...], list[float]]] = {}
     reasons: dict[tuple[Any, ...], str] = {}
     for row in rows:
@@ -188,6 +198,14 @@ def aggregate(
         else:
             draws.setdefault((row.seed, row.episode), []).append(row.value)
     return {key: _cell(draws, reasons.get(key)) for key, draws in values.items()}
+
+
+def only_metric(rows: Sequence[Row]) -> str:
+    """Return the metric of all rows (an empty name without rows); raises `DataError` when there are several."""
+    metrics = sorted({row.metric for row in rows})
+    if len(metrics) > 1:
+        raise DataError(f"rows of {', '.join(metrics)}", "one metric", "choose one of them")
+    return metrics[0] if metrics else ""
 
 
 def _cell(draws: Mapping[tuple[Any, ...], list[float]], reason: str | None) -> Cell:

@@ -1,13 +1,14 @@
 """From rows to tables: cells with a mean and a 95 % interval, as Markdown and as HTML; README sections from rows."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from groundwave.bench.rows import Cell, Row, aggregate, read
+from groundwave.bench.rows import Cell, Row, aggregate, only_metric, read
 from groundwave.errors import DataError
 
 SECTION = re.compile(r"<!-- results:(?P<name>\S+)(?P<options>[^>]*?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
@@ -27,7 +28,7 @@ class Table:
 def tabulate(
     rows: Sequence[Row],
     columns: str = "shots",
-    metric: str = "accuracy",
+    metric: str | None = None,
     methods: Sequence[str] = (),
 ) -> Table:
     """Return a table with a line per method and a column per value of the field `columns`.
@@ -35,12 +36,13 @@ def tabulate(
     Args:
         rows: of one protocol.
         columns: `shots`, `snr_db` or another field.
-        metric: which metric; shares are shown in percent.
+        metric: which metric, by default the only one there is; shares are shown in percent.
         methods: which methods in which order; all in the order of the rows by default.
 
     Raises:
         DataError: rows of several protocols, or none of this metric.
     """
+    metric = metric or only_metric(rows)
     cells = _cells(rows, columns, metric)
     lines = list(methods) or list(dict.fromkeys(method for method, _ in cells))
     heads = sorted({column for _, column in cells}, key=lambda value: (value is not None, value))
@@ -57,7 +59,9 @@ def _cells(rows: Sequence[Row], columns: str, metric: str) -> dict[tuple[Any, ..
     cells = aggregate(rows, ("method", columns), metric)
     if not cells:
         metrics = ", ".join(sorted({row.metric for row in rows})) or "no rows"
-        raise DataError(f"no row of metric {metric!r} ({metrics})", "at least one", "run the protocol, or name its metric")
+        raise DataError(
+            f"no row of metric {metric!r} ({metrics})", "at least one", "run the protocol, or name its metric"
+        )
     return cells
 
 
@@ -127,7 +131,7 @@ def _html_line(table: Table, i: int) -> str:
 def fill_readme(text: str, results: Path) -> str:
     """Return a README whose sections between `<!-- results:NAME -->` and `<!-- end -->` are what the rows say.
 
-    NAME names `results/NAME.jsonl`. Options follow it as `columns=snr_db metric=accuracy methods=a,b`.
+    NAME names `results/NAME.jsonl`. Options follow it as `columns=snr_db metric="macro recall" methods="a,b"`.
 
     Raises:
         DataError: an unknown option, or a section without rows.
@@ -143,10 +147,12 @@ def fill_readme(text: str, results: Path) -> str:
 
 
 def _options(text: str) -> dict[str, str]:
-    options: Mapping[str, str] = dict(part.partition("=")[::2] for part in text.split())
+    options: Mapping[str, str] = dict(part.partition("=")[::2] for part in shlex.split(text))
     unknown = options.keys() - OPTIONS
     if unknown:
-        raise DataError(f"README option {sorted(unknown)[0]!r}", f"one of {', '.join(sorted(OPTIONS))}", "correct the marker")
+        raise DataError(
+            f"README option {sorted(unknown)[0]!r}", f"one of {', '.join(sorted(OPTIONS))}", "correct the marker"
+        )
     return dict(options)
 
 

@@ -1,7 +1,6 @@
 """Label what is on the air in a long recording: find active segments, classify their windows, merge what agrees."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -50,11 +49,16 @@ def annotate(
     return found
 
 
-def matched(model: Model) -> Detector:
+def matched(model: Model, threshold_db: float = Detector.threshold_db) -> Detector:
     """Return a detector whose shortest segment is the model's shortest input."""
-    default = Detector()
-    step = max(1, min(default.step, model.contract.min_samples // 2))
-    return replace(default, step=step, min_samples=model.contract.min_samples, max_gap=model.contract.num_samples)
+    shortest = model.contract.min_samples
+    return Detector(
+        threshold_db=threshold_db,
+        release_db=threshold_db / 2,
+        step=max(1, min(Detector.step, shortest // 2)),
+        min_samples=shortest,
+        max_gap=model.contract.num_samples,
+    )
 
 
 def _label(model: Model, recording: Recording, start: int, stop: int) -> Iterator[Annotation]:
@@ -75,7 +79,9 @@ def _classify(
     """Return starts `[T]` and probabilities `[T, C]` of windows spread evenly over a segment."""
     size = min(model.contract.num_samples, stop - start)
     count = min(MAX_WINDOWS, max(1, round((stop - start) / size)))
-    starts = np.linspace(start, stop - size, count).astype(np.int64) if count > 1 else np.array([(start + stop - size) // 2])
+    starts = (
+        np.linspace(start, stop - size, count).astype(np.int64) if count > 1 else np.array([(start + stop - size) // 2])
+    )
     kept, parts = [], []
     for batch in np.split(starts, range(BATCH, len(starts), BATCH)):
         iq = np.stack([recording.read(int(first), size) for first in batch])

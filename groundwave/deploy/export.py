@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import tempfile
 import warnings
 from hashlib import sha256
 from importlib.util import find_spec
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from groundwave import __version__
+from groundwave.data.atomic import write_atomically
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError
 from groundwave.model import Model
 from groundwave.rng import generator
@@ -67,18 +66,7 @@ def export(model: Model, out: Path, *, num_samples: int | None = None, tolerance
     content = _convert(graph, num_samples, describe(model, num_samples))
     _check_parity(content, graph, num_samples, tolerance)
     out.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(draft, 0o644)  # noqa: PTH101 (a temporary file is private to its maker; a model is not)
-        os.link(draft, out)  # fails where somebody else made `out` in the meantime
-    except FileExistsError:
-        raise OutputExistsError(out) from None
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    write_atomically(out, content)
     return out
 
 
@@ -94,7 +82,9 @@ def _check(model: Model, out: Path, num_samples: int | None) -> None:
         raise OutputExistsError(out)
     low, high = model.contract.min_samples, model.contract.max_samples
     if num_samples is not None and not low <= num_samples <= high:
-        raise ContractError(f"num_samples={num_samples}", f"{low} to {high}", "choose a length that the model takes whole")
+        raise ContractError(
+            f"num_samples={num_samples}", f"{low} to {high}", "choose a length that the model takes whole"
+        )
 
 
 def describe(model: Model, num_samples: int) -> dict[str, str]:
@@ -151,7 +141,15 @@ def _convert(graph: Graph, num_samples: int, metadata: dict[str, str]) -> bytes:
 def _forget_source(proto: Any) -> None:
     """Remove the exporter's notes (file names and lines of this machine) from every node and value."""
     graph = proto.graph
-    for part in [graph, *graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info, *proto.functions]:
+    for part in [
+        graph,
+        *graph.node,
+        *graph.initializer,
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *proto.functions,
+    ]:
         del part.metadata_props[:]
         part.doc_string = ""
 

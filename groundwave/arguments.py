@@ -1,0 +1,68 @@
+"""From a typed signature and its docstring to command-line arguments: the Python API and the command line are one thing.
+
+Positional parameters become positional arguments, keyword-only ones become options (`sample_rate` is `--sample-rate`),
+lists take several values, and each argument's help is its line in the docstring.
+"""
+
+import types
+from collections.abc import Callable, Sequence
+from inspect import Parameter, isclass, signature
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from docstring_parser import parse
+from jsonargparse import ArgumentParser
+
+
+def parser_of(function: Callable[..., Any], prog: str) -> ArgumentParser:
+    """Return a parser of a function's arguments, which also reads them from a YAML file."""
+    text = parse(function.__doc__ or "")
+    description = "\n\n".join(part for part in (text.short_description, text.long_description) if part)
+    parser = ArgumentParser(prog=prog, description=description, exit_on_error=False)
+    add_signature(parser, function)
+    parser.add_argument("--config", action="config", help="YAML file of arguments; those on the command line win")
+    return parser
+
+
+def add_signature(
+    parser: ArgumentParser, function: Callable[..., Any], prefix: str | None = None, skip: Sequence[str] = ()
+) -> None:
+    """Add the parameters of a function or class; with a prefix (even an empty one) all become options `--PREFIXNAME`."""
+    texts = {p.arg_name: p.description for p in parse(function.__doc__ or "").params}
+    hints = get_type_hints(function.__init__ if isclass(function) else function)
+    for name, parameter in signature(function).parameters.items():
+        if name in skip or parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+            continue
+        positional = parameter.kind is not Parameter.KEYWORD_ONLY and prefix is None
+        parser.add_argument(
+            name if positional else f"--{prefix or ''}{name.replace('_', '-')}",
+            help=" ".join((texts.get(name) or "").split()),
+            **_settings(hints.get(name, str), parameter.default, positional),
+        )
+
+
+def _settings(hint: Any, default: Any, positional: bool) -> dict[str, Any]:
+    """Return what `add_argument` needs to know about one parameter."""
+    required = default is Parameter.empty
+    settings: dict[str, Any] = {} if required else {"default": default}
+    if not positional:
+        settings["required"] = required
+    if hint is bool:
+        return {**settings, "action": "store_true"}
+    item = _item(hint)
+    if item is not None:
+        return {**settings, "type": item, "nargs": "+"}
+    return {**settings, "type": hint, **({"nargs": "?"} if positional and not required else {})}
+
+
+def _item(hint: Any) -> Any:
+    """Return the type of one value of a list (or of a list that may be left out), None for anything else."""
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = [arm for arm in get_args(hint) if arm is not type(None)]
+        return _item(inner[0]) if len(inner) == 1 else None
+    return get_args(hint)[0] if get_origin(hint) in (list, Sequence) else None
+
+
+def arguments(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
+    """Return what a command line says, by parameter; raises `argparse.ArgumentError`."""
+    parsed = parser.instantiate_classes(parser.parse_args(list(argv))).as_dict()
+    return {name: value for name, value in parsed.items() if name != "config"}

@@ -1,0 +1,64 @@
+"""Everything that can be named on the command line, from the tables of the floors below."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from groundwave.errors import lookup
+
+
+def catalogue() -> dict[str, Callable[[], dict[str, str]]]:
+    """Return, by table, a function that returns its members with a line about each."""
+    return {
+        "scenes": lambda: _lines(scenes()),
+        "formats": lambda: _lines(_table("groundwave.data", "READERS")),
+        "views": lambda: _lines(_table("groundwave.views", "VIEWS")),
+        "backbones": lambda: _lines(_table("groundwave.nn", "BACKBONES")),
+        "objectives": lambda: _lines(_table("groundwave.pretrain", "OBJECTIVES")),
+        "learners": lambda: _lines(_table("groundwave.adapt", "LEARNERS")),
+        "protocols": lambda: _lines(_table("groundwave.bench", "PROTOCOLS")),
+        "models": _models,
+    }
+
+
+def scenes() -> dict[str, Callable[..., Any]]:
+    """Return the scenes by name, with `bursts`, whose recordings are long."""
+    from groundwave.scenes.bursts import Bursts
+
+    return {**_table("groundwave.scenes", "SCENES"), "bursts": Bursts}
+
+
+def scene_of(name: str) -> Callable[..., Any]:
+    """Return the class of a scene; raises `UnknownNameError`."""
+    return lookup(scenes(), name, "scene")
+
+
+def protocol_of(name: str) -> Callable[..., Any]:
+    """Return the function of a protocol; raises `UnknownNameError`."""
+    return _resolved(lookup(_table("groundwave.bench", "PROTOCOLS"), name, "protocol"))
+
+
+def _table(module: str, name: str) -> Mapping[str, Any]:
+    table: Mapping[str, Any] = getattr(import_module(module), name)
+    return table
+
+
+def _resolved(member: Any) -> Any:
+    """Return the member itself, which some tables name as `module:function`."""
+    if not isinstance(member, str):
+        return member
+    module, _, path = member.partition(":")
+    found: Any = import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _lines(table: Mapping[str, Any]) -> dict[str, str]:
+    return {name: (_resolved(member).__doc__ or "").strip().split("\n")[0] for name, member in sorted(table.items())}
+
+
+def _models() -> dict[str, str]:
+    from groundwave.model import Model, packaged
+
+    return {name: Model.load(name).card.strip().split("\n")[0].lstrip("# ") for name in packaged()}

@@ -1,0 +1,100 @@
+"""The command line: `groundwave VERB ...`.
+
+Help must answer in well under a second, so nothing heavy is imported before a verb runs.
+"""
+
+import os
+import sys
+from argparse import ArgumentError
+from collections.abc import Callable, Sequence
+
+from groundwave import __version__, verbs
+from groundwave.errors import GroundwaveError, lookup
+
+VERBS: dict[str, Callable[..., int | None]] = {
+    "demo": verbs.demo,
+    "doctor": verbs.doctor,
+    "list": verbs.list_names,
+    "generate": verbs.generate,
+    "ingest": verbs.ingest,
+    "pretrain": verbs.pretrain,
+    "adapt": verbs.adapt,
+    "predict": verbs.predict,
+    "embed": verbs.embed,
+    "bench": verbs.bench,
+    "export": verbs.export,
+    "report": verbs.report,
+}
+
+# What Ctrl-C left, for the commands that can go on; every other command leaves nothing.
+RESUMES = {
+    "demo": "run the same command again: finished steps are kept",
+    "ingest": "run the same command again: it goes on after the last whole part",
+    "pretrain": "run the same command again: it goes on after its last whole epoch",
+    "bench": "run the same command again: the rows so far are kept",
+}
+
+
+# Verbs whose first argument names something with settings of its own: where to find it, and their prefix.
+OWN_SETTINGS = {"generate": ("scene_of", "scene."), "bench": ("protocol_of", "")}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 (the doctor found something broken), 2 (an error), 130 (Ctrl-C)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if words[0] == "--version":
+        print(f"groundwave {__version__}")
+        return 0
+    try:
+        return run(words[0], words[1:])
+    except GroundwaveError as error:
+        return complain(str(error))
+    except ArgumentError as error:
+        return complain(f"{' '.join(str(error).split())}; see `groundwave {words[0]} --help`")
+    except OSError as error:
+        return complain(f"the operating system refuses: {error}")
+    except KeyboardInterrupt:
+        return complain(f"interrupted; {RESUMES.get(words[0], 'nothing was written: run the same command again')}", 130)
+    except SystemExit as end:  # how argparse leaves after printing help
+        return end.code if isinstance(end.code, int) else 1
+
+
+def overview() -> str:
+    """Return the help of the whole command."""
+    lines = [f"  {verb:10}{(function.__doc__ or '').splitlines()[0]}" for verb, function in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: groundwave VERB [ARGUMENTS]",
+            "",
+            "Radio foundation models: pretrain without labels, adapt with a few, measure, deploy.",
+            "",
+            *lines,
+            "",
+            "groundwave VERB --help tells more.",
+        ]
+    )
+
+
+def run(verb: str, words: list[str]) -> int:
+    """Parse the arguments of a verb by its signature, and call it."""
+    function = lookup(VERBS, verb, "command")
+    from groundwave.arguments import add_signature, arguments, parser_of
+
+    parser = parser_of(function, f"groundwave {verb}")
+    if verb in OWN_SETTINGS and words and not words[0].startswith("-"):
+        from groundwave import catalogue
+
+        find, prefix = OWN_SETTINGS[verb]
+        add_signature(parser, getattr(catalogue, find)(words[0]), prefix=prefix, skip=("seed",) if prefix else ())
+    given = arguments(parser, words)
+    return function(**given, **given.pop("scene", {})) or 0
+
+
+def complain(text: str, code: int = 2) -> int:
+    """Print an error, in red where there is a terminal, and return the exit code."""
+    red = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    print(f"\033[31mgroundwave: {text}\033[0m" if red else f"groundwave: {text}", file=sys.stderr)
+    return code

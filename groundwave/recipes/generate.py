@@ -1,0 +1,62 @@
+"""Simulated records into a store, and simulated recordings into SigMF."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from groundwave.data.recording import Annotation
+from groundwave.data.sigmf_out import write_sigmf
+from groundwave.data.sources import SceneSource
+from groundwave.data.store import Store
+from groundwave.errors import GroundwaveError, OutputExistsError, lookup
+from groundwave.scenes import SCENES
+from groundwave.scenes.bursts import Bursts
+
+BATCH = 1024
+
+
+def generate(name: str, *, num: int, out: Path, seed: int, settings: Mapping[str, Any]) -> Path:
+    """Write `num` records of a scene into the store `out`, or `num` recordings of `bursts` into the folder `out`.
+
+    Raises:
+        OutputExistsError: `out` exists.
+        UnknownNameError: no such scene.
+    """
+    if out.exists():
+        raise OutputExistsError(out)
+    if num < 1:
+        raise GroundwaveError(f"--num {num}", "at least 1", "raise it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        if name == "bursts":
+            _recordings(Bursts(**settings, seed=seed), num, draft / out.name)
+        else:
+            scene: Any = lookup(SCENES, name, "scene")
+            _records(scene(**settings, seed=seed), num, draft / out.name, {"scene": name, "seed": seed, **settings})
+        (draft / out.name).rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return out
+
+
+def _records(scene: Any, num: int, out: Path, notes: Mapping[str, Any]) -> None:
+    source = SceneSource(scene, num)
+    record = source[torch.arange(1)]
+    kept = {key: str(value) for key, value in notes.items()}
+    store = Store.create(out, classes=source.classes, num_samples=record["iq"].shape[-1], notes=kept)
+    with store.appender() as appender:
+        for rows in torch.arange(num).split(BATCH):
+            appender.add(source[rows])
+
+
+def _recordings(scene: Bursts, num: int, out: Path) -> None:
+    out.mkdir()
+    for b in range(num):
+        iq, bursts = scene.recording(b)
+        truth = [Annotation(burst.start, burst.count, label=burst.modulation) for burst in bursts]
+        write_sigmf(out / f"bursts-{b:03d}", iq.numpy(), scene.sample_rate_hz, annotations=truth)

@@ -1,0 +1,72 @@
+"""From what a user names to records: a scene, a store, a file of windows, or a long recording."""
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from groundwave.contracts import Record
+from groundwave.data import format_of, open_source, reader
+from groundwave.data.cut import RecordingWindows
+from groundwave.data.recording import Recording
+from groundwave.data.sources import SceneSource
+from groundwave.errors import DataError, GroundwaveError, UnknownNameError
+from groundwave.scenes import SCENES
+
+BATCH = 1024
+
+
+def open_input(path: str | Path, *, format: str | None = None, **options: Any) -> Any:
+    """Open a recording or a source of windows, passing on the options that were given (that are not None).
+
+    Raises:
+        GroundwaveError: an option that the format does not have, or whatever its reader refuses.
+    """
+    format = format or format_of(path)
+    given = {name: value for name, value in options.items() if value is not None}
+    takes = signature(reader(format)).parameters
+    for name in given:
+        if name not in takes:
+            raise GroundwaveError(
+                got=f"--{name.removesuffix('_hz').replace('_', '-')} for {path}",
+                expected=f"an option of the format {format}",
+                do="leave it out, or name another --format",
+            )
+    return open_source(path, format=format, **given)
+
+
+def records(data: str, *, num_records: int, num_samples: int, seed: int) -> Any:
+    """Return a source of records: the store or file at the path `data`, or the scene of that name.
+
+    Args:
+        data: a path, or a name in `SCENES`.
+        num_records: how many to draw from a scene.
+        num_samples: length of a scene's records, and of windows cut from a recording.
+        seed: of a scene.
+    """
+    if not Path(data).exists():
+        if data not in SCENES:
+            raise UnknownNameError("data (neither a path nor a scene)", data, SCENES)
+        scene: Any = SCENES[data]
+        return SceneSource(scene(num_samples=num_samples, seed=seed), num_records)
+    source = open_input(data)
+    return RecordingWindows(source, num_samples) if isinstance(source, Recording) else source
+
+
+def labelled(data: str | Path) -> Any:
+    """Return the source of labelled records at a path.
+
+    Raises:
+        DataError: a recording, or no record with a label.
+    """
+    source = open_input(data)
+    if isinstance(source, Recording) or not (source.labels >= 0).any():
+        raise DataError(f"{data} without labelled records", "labels to learn from", "ingest with --label KEY")
+    return source
+
+
+def read(source: Any, indices: torch.Tensor) -> Record:
+    """Return records of a source in batches small enough to decode one at a time."""
+    pieces = [source[rows] for rows in indices.split(BATCH)]
+    return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -1,0 +1,88 @@
+"""Asking a model about files: annotations for recordings, tables for windows, features for everything else."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from groundwave.data.atomic import write_atomically
+from groundwave.data.recording import Recording
+from groundwave.data.sigmf_out import write_annotations
+from groundwave.deploy.annotate import annotate, matched
+from groundwave.errors import DataError, ModelError, OutputExistsError
+from groundwave.model import Model
+from groundwave.recipes.inputs import BATCH, open_input
+
+
+def predict(
+    model: str, input: Path, *, out: Path | None, format: str | None, threshold_db: float, options: Mapping[str, Any]
+) -> tuple[Path, str]:
+    """Write what a model says about an input beside it (or to `out`); return the path and what it holds.
+
+    Raises:
+        OutputExistsError: the output exists.
+        ModelError: the model has no head.
+    """
+    source = open_input(input, format=format, **options)
+    recording = isinstance(source, Recording)
+    default = source.path.with_name(f"{source.name}.groundwave.sigmf-meta") if recording else _beside(input)
+    target = out or default
+    if target.exists():
+        raise OutputExistsError(target)
+    asked = Model.load(model)
+    if asked.head is None:
+        raise ModelError(
+            f"{model}, which has no head", "an adapted model", "run `groundwave adapt` with a few labels first"
+        )
+    if not recording:
+        return _table(asked, source, target), f"labels of {len(source)} windows"
+    detector = matched(asked, threshold_db)
+    found = annotate(asked, source, detector=detector, progress=True)
+    return write_annotations(source, found, target), f"{len(found)} annotations"
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.groundwave.csv")
+
+
+def _table(model: Model, source: Any, out: Path) -> Path:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["index", "label", "confidence"])
+    for rows in torch.arange(len(source)).split(BATCH):
+        confidence, label = model.predict(source[rows]).max(dim=-1)
+        names = [model.classes[c] for c in label.tolist()]
+        writer.writerows(zip(rows.tolist(), names, (f"{c:.4f}" for c in confidence.tolist()), strict=True))
+    write_atomically(out, text.getvalue().encode())
+    return out
+
+
+def embed(model: str, data: Path, *, out: Path, options: Mapping[str, Any]) -> tuple[int, int]:
+    """Write features, labels and groups of windows to a .npz; return the shape of the features.
+
+    Raises:
+        OutputExistsError: `out` exists.
+        DataError: `data` is a long recording.
+    """
+    if out.exists():
+        raise OutputExistsError(out)
+    source = open_input(data, **options)
+    if isinstance(source, Recording):
+        raise DataError(f"{data}, a long recording", "windows", "cut it with `groundwave ingest` first")
+    encoder = Model.load(model)
+    features = torch.cat([encoder.embed(source[rows]) for rows in torch.arange(len(source)).split(BATCH)])
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        features=features.numpy(),
+        label=source.labels.numpy(),
+        group=source.groups.numpy(),
+        classes=np.array(list(source.classes), dtype=str),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, buffer.getvalue())
+    return features.shape[0], features.shape[1]

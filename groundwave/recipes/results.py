@@ -1,0 +1,38 @@
+"""Rows of results into a page of tables and pictures, and into a README."""
+
+from pathlib import Path
+
+from groundwave.bench.pictures import accuracy_against_snr
+from groundwave.bench.report import Section, write_report
+from groundwave.bench.rows import Row, read
+from groundwave.bench.tables import fill_readme, tabulate
+from groundwave.data.atomic import write_atomically
+from groundwave.errors import DataError
+
+
+def fill(readme: Path, results: Path) -> Path:
+    """Fill the sections of a README from rows; nothing else in it changes."""
+    if not readme.is_file():
+        raise DataError(f"{readme}, which is not a file", "a README", "check the path")
+    write_atomically(readme, fill_readme(readme.read_text(), results).encode())
+    return readme
+
+
+def summarise(results: Path, out: Path) -> Path:
+    """Write a page with a section for each protocol that has rows; raises `DataError` when none has."""
+    protocols = {path.stem: read(path) for path in sorted(results.glob("*.jsonl"))}
+    sections = [_section(name, rows) for name, rows in protocols.items() if rows]
+    if not sections:
+        raise DataError(f"no rows in {results}", "PROTOCOL.jsonl files", "run `groundwave bench PROTOCOL` first")
+    return write_report(out, "Groundwave: results", sections, lead=f"Every number is made from the rows in {results}.")
+
+
+def _section(name: str, rows: list[Row]) -> Section:
+    failed = sum(row.failed is not None for row in rows)
+    text = [f"{len(rows)} rows" + (f", {failed} of them failed." if failed else ".")]
+    if all(row.snr_db is None for row in rows):
+        return Section(name, text, [tabulate(rows)])
+    shots = sorted({row.shots for row in rows}, key=lambda n: (n is not None, n))
+    by_shots = {f"{n} labels per class" if n else "all": [row for row in rows if row.shots == n] for n in shots}
+    tables = [tabulate(some, columns="snr_db") for some in by_shots.values()]
+    return Section(name, text, tables, {title: accuracy_against_snr(some) for title, some in by_shots.items()})

@@ -1,0 +1,279 @@
+"""What the command line can do: one typed function a verb, whose docstring is its help.
+
+Heavy imports are inside the functions, so that help answers at once. Each verb prints where it wrote what.
+"""
+
+from pathlib import Path
+from typing import Any
+
+
+def demo(
+    *,
+    out: Path = Path("runs/demo"),
+    recordings: Path | None = None,
+    sample_rate: float | None = None,
+    iq: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    seed: int = 0,
+) -> None:
+    """Run the main job end to end, offline, in minutes; writes OUT/report.html.
+
+    Args:
+        out: folder of the run.
+        recordings: your own labelled windows or recordings, instead of simulated ones.
+        sample_rate: of your recordings, in Hz, where they do not say.
+        iq: name of the array of windows in your .npz.
+        label: name of the array of labels in your .npz; "folder" labels recordings by their folder.
+        group: name of the array of groups (recording, device, ...) in your .npz.
+        seed: of everything random.
+    """
+    from groundwave.recipes.demo import demo as run
+
+    run(out, recordings=recordings, sample_rate=sample_rate, iq=iq, label=label, group=group, seed=seed)
+    _wrote(out / "report.html", "report")
+
+
+def doctor() -> int:
+    """Say what works on this machine, what is missing, and what to do about it."""
+    from groundwave.doctor import examine, show
+
+    return show(examine())
+
+
+def list_names(table: str | None = None) -> None:
+    """List what there is to choose from: scenes, formats, views, backbones, objectives, learners, protocols, models.
+
+    Args:
+        table: one of those; all by default.
+    """
+    from groundwave.catalogue import catalogue
+    from groundwave.errors import lookup
+
+    tables = catalogue()
+    for name in [table] if table else tables:
+        print(f"{name}:")
+        for member, text in lookup(tables, name, "table")().items():
+            print(f"  {member:24}{text}")
+
+
+def generate(name: str, *, num: int, out: Path, seed: int = 0, **scene: Any) -> None:
+    """Generate records of a scene into a store; the same seed gives the same bytes.
+
+    `groundwave generate NAME --help` shows the scene's own settings, `--scene.SETTING VALUE`. The scene `bursts` writes
+    SigMF recordings with the truth as annotations instead.
+
+    Args:
+        name: a scene, see `groundwave list scenes`; or bursts.
+        num: how many records, or recordings of `bursts`.
+        out: the store to make, or the folder of recordings.
+        seed: another seed is another, independent series.
+        scene: the scene's settings.
+    """
+    from groundwave.recipes.generate import generate as run
+
+    run(name, num=num, out=out, seed=seed, settings=scene)
+    _wrote(out, f"{num} {'recordings' if name == 'bursts' else 'records'} of {name}")
+
+
+def ingest(
+    sources: list[Path],
+    *,
+    out: Path,
+    sample_rate: float | None = None,
+    num_samples: int = 1024,
+    hop: int | None = None,
+    format: str | None = None,
+    datatype: str | None = None,
+    num_channels: int | None = None,
+    center: float | None = None,
+    iq: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    snr: str | None = None,
+    classes: str | None = None,
+    group_names: str | None = None,
+    dtype: str = "int16",
+) -> None:
+    """Turn recordings or window sets into a training store; goes on from where it was interrupted.
+
+    Args:
+        sources: files, or folders of them.
+        out: the store to make.
+        sample_rate: in Hz; required where a file does not say.
+        num_samples: length of the windows that recordings are cut into.
+        hop: samples from one window to the next; the window's length by default.
+        format: see `groundwave list formats`; by default told by each file's name.
+        datatype: sample type of raw files (cu8, cs8, cs16, cf32, ...).
+        num_channels: interleaved channels of raw files.
+        center: centre frequency in Hz of recordings that do not say.
+        iq: name of the array of windows in a .npz.
+        label: name of the array of labels in a .npz; "folder" labels recordings by their folder.
+        group: name of the array of groups (recording, device, ...) in a .npz.
+        snr: name of the array of SNRs in dB in a .npz.
+        classes: name of the array of class names in a .npz.
+        group_names: name of the array of group names in a .npz.
+        dtype: int16 or float32 in the store.
+    """
+    options = dict(locals())
+    from rich.progress import Progress
+
+    from groundwave.data.ingest import ingest as run
+
+    with Progress(transient=True) as bar:
+        task = bar.add_task("ingesting", total=None)
+        store = run(**options, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    _wrote(out, f"{len(store)} records of {store.manifest.num_samples} samples, {len(store.classes)} classes")
+
+
+def pretrain(
+    *,
+    data: str,
+    out: Path,
+    objective: str = "lsm",
+    backbone: str = "lsm",
+    epochs: int = 10,
+    batch_size: int = 256,
+    lr: float = 1e-3,
+    num_records: int = 20_000,
+    num_samples: int = 1024,
+    seed: int = 0,
+) -> None:
+    """Pretrain a backbone without labels; the same command resumes an interrupted run.
+
+    Args:
+        data: a store, a file of windows, a recording, or the name of a scene.
+        out: folder of the run; the model is OUT/model.
+        objective: see `groundwave list objectives`.
+        backbone: see `groundwave list backbones`.
+        epochs: passes over the records.
+        batch_size: records per step.
+        lr: peak learning rate.
+        num_records: how many to draw from a scene.
+        num_samples: length of a scene's records, and of windows cut from a recording.
+        seed: of weights, order, views, and of a scene.
+    """
+    options = dict(locals())
+    from groundwave.recipes.pretrain import pretrain as run
+
+    run(**options)
+    _wrote(out / "model", "model")
+    _wrote(out / "logs", "training curves")
+
+
+def adapt(*, model: str, data: Path, shots: int, out: Path, learner: str = "logistic", seed: int = 0) -> None:
+    """Learn a head from a few labels per class on a frozen model, and score it on groups that lent no label.
+
+    Args:
+        model: packaged model or model folder.
+        data: store or .npz of labelled records.
+        shots: labelled records per class.
+        out: the new model folder.
+        learner: see `groundwave list learners`.
+        seed: of which records are labelled.
+    """
+    from groundwave.recipes.adapt import adapt as run
+
+    result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed)
+    mean, low, high, n = result.recall
+    print(
+        f"macro recall on other groups: {100 * mean:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, {n} draws)"
+    )
+    _wrote(out, f"model with {len(result.model.classes)} classes from {result.num_labels} labels")
+
+
+def predict(
+    input: Path,
+    *,
+    model: str,
+    out: Path | None = None,
+    sample_rate: float | None = None,
+    format: str | None = None,
+    datatype: str | None = None,
+    iq: str | None = None,
+    threshold_db: float = 3.0,
+) -> None:
+    """Label a recording (SigMF annotations beside it) or a set of windows (a table of labels and confidences).
+
+    Args:
+        input: a recording, a store, or a .npz of windows.
+        model: an adapted model: packaged or a folder.
+        out: where to write; by default beside the input, as NAME.groundwave.sigmf-meta or NAME.groundwave.csv.
+        sample_rate: of the recording in Hz, where it does not say.
+        format: see `groundwave list formats`; by default told by the name.
+        datatype: sample type of a raw recording (cu8, cs8, cs16, cf32, ...).
+        iq: name of the array of windows in a .npz.
+        threshold_db: power over the noise floor from which a signal counts.
+    """
+    from groundwave.recipes.predict import predict as run
+
+    options = {"sample_rate_hz": sample_rate, "datatype": datatype, "iq": iq}
+    path, found = run(model, input, out=out, format=format, threshold_db=threshold_db, options=options)
+    _wrote(path, found)
+
+
+def embed(*, model: str, data: Path, out: Path, iq: str | None = None) -> None:
+    """Write the features of records, with their labels and groups, as a .npz.
+
+    Args:
+        model: packaged model or model folder.
+        data: a store or a .npz of windows.
+        out: the .npz to make.
+        iq: name of the array of windows in a .npz.
+    """
+    from groundwave.recipes.predict import embed as run
+
+    shape = run(model, data, out=out, options={"iq": iq})
+    _wrote(out, f"{shape[0]} records of {shape[1]} features")
+
+
+def bench(protocol: str, **settings: Any) -> None:
+    """Run a protocol: the same data, splits and labels for every method, a row of results for each.
+
+    `groundwave bench PROTOCOL --help` shows the protocol's own settings.
+
+    Args:
+        protocol: see `groundwave list protocols`.
+        settings: the protocol's.
+    """
+    from groundwave.catalogue import protocol_of
+
+    _wrote(protocol_of(protocol)(**settings), "rows of results")
+
+
+def export(*, model: str, out: Path, num_samples: int | None = None, tolerance: float = 1e-4) -> None:
+    """Write a model as one ONNX file that describes itself, after checking it against PyTorch.
+
+    Args:
+        model: packaged model or model folder.
+        out: the .onnx to make.
+        num_samples: fixed length of its input; the model's own by default.
+        tolerance: largest difference from PyTorch.
+    """
+    from groundwave.deploy.export import export as run
+    from groundwave.model import Model
+
+    _wrote(run(Model.load(model), out, num_samples=num_samples, tolerance=tolerance), "ONNX model")
+
+
+def report(
+    *, results: Path = Path("results"), out: Path = Path("runs/report.html"), readme: Path | None = None
+) -> None:
+    """Make tables and pictures from rows of results: an HTML file, or the sections of a README.
+
+    Args:
+        results: folder of PROTOCOL.jsonl files.
+        out: the HTML file to write.
+        readme: a README whose sections between `<!-- results:PROTOCOL -->` and `<!-- end -->` to fill instead.
+    """
+    from groundwave.recipes.results import fill, summarise
+
+    if readme is not None:
+        fill(readme, results)
+        _wrote(readme, "sections filled")
+    else:
+        _wrote(summarise(results, out), "report")
+
+
+def _wrote(path: Path, what: str) -> None:
+    print(f"{what}: {path}")
