@@ -7,12 +7,14 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from groundwave.signal.filters import fir
 from groundwave.signal.impair import shift_frequency
-from groundwave.signal.noise import unit_power
+from groundwave.signal.noise import power, unit_power
 from groundwave.signal.spectrum import power_spectrum, spectral_centroid
 
 CUMULANTS = ("C20", "C40", "C41", "C42", "C60", "C61", "C62", "C63")
-NUM_CUMULANTS = 2 * len(CUMULANTS)
+_BOXCARS = (1, 4, 16)
+NUM_CUMULANTS = len(CUMULANTS) * (1 + len(_BOXCARS)) + len(_BOXCARS)
 _NUM_BINS = 64
 _NUM_QUANTILES = 32
 _MAX_SORTED = 4096
@@ -49,20 +51,29 @@ def cumulant(
     }
 
 
-def cumulants(
-    iq: Complex[Tensor, "batch time"], noise_power: Float[Tensor, " batch"] | None = None
-) -> Float[Tensor, "batch 16"]:
-    """Return cumulant features that a rotation of the record leaves alone.
+def _cumulant_magnitudes(x: Tensor) -> Tensor:
+    """Return |c|^(2 / order) of the eight cumulants `[batch, 8]`: compressed so that no order drowns the others."""
+    return torch.stack([value.abs() ** (2 / int(name[1])) for name, value in cumulant(x).items()], -1)
 
-    Magnitudes of the eight cumulants, compressed as |c|^(2/order) so that no order drowns the others; then the same
-    after the record's centre frequency is taken out, because a frequency offset averages C20, C40 and the like away.
+
+def cumulants(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 35"]:
+    """Return cumulant features that gain and phase leave alone, for records of 16 samples or more.
+
+    Magnitudes of the eight cumulants of the record as received; then moved to its centre frequency (an offset averages
+    C20, C40 and the like away) at three bandwidths (boxcars of 1, 4 and 16 samples, because noise outside the signal's
+    band hides its cumulants), with the power that a boxcar keeps; and the centre frequency itself.
     """
     iq = unit_power(iq)
-    features = []
-    for x in (iq, shift_frequency(iq, -spectral_centroid(iq))):
-        for name, value in cumulant(x, noise_power).items():
-            features.append(value.abs() ** (2 / int(name[1])))
-    return torch.stack(features, -1)
+    centre = spectral_centroid(iq)
+    features = [_cumulant_magnitudes(iq), centre[:, None]]
+    x = shift_frequency(iq, -centre)
+    for width in _BOXCARS:
+        narrow = fir(x, torch.full((width,), 1 / width))
+        if width > 1:
+            features.append((power(narrow) + 1e-4).log()[:, None])
+            narrow = shift_frequency(narrow, -spectral_centroid(narrow))  # with less noise the centre is better known
+        features.append(_cumulant_magnitudes(narrow))
+    return torch.cat(features, -1)
 
 
 def _quantiles(x: Tensor, num: int) -> Tensor:
@@ -106,15 +117,14 @@ def phase_features(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 72
     return torch.cat(features, -1)
 
 
-def expert_features(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 255"]:
-    """Return the features of a careful classical baseline; as many for every record length from 8 samples up.
+def expert_features(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 273"]:
+    """Return the features of a careful classical baseline; as many for every record length from 16 samples up.
 
     Log spectrum as received and about its centroid, sorted envelope, phase increments, cumulants, centre frequency.
     Records are brought to unit power first; the level is no feature.
     """
     iq = unit_power(iq)
-    centre = spectral_centroid(iq)
-    centred = shift_frequency(iq, -centre)
+    centred = shift_frequency(iq, -spectral_centroid(iq))
     return torch.cat(
         [
             log_spectrum(iq),
@@ -122,10 +132,9 @@ def expert_features(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 2
             envelope_features(iq),
             phase_features(centred),
             cumulants(iq),
-            centre[:, None],
         ],
         -1,
     )
 
 
-NUM_EXPERT_FEATURES = 2 * _NUM_BINS + (_NUM_QUANTILES + 6) + 2 * (_NUM_QUANTILES + 4) + NUM_CUMULANTS + 1
+NUM_EXPERT_FEATURES = 2 * _NUM_BINS + (_NUM_QUANTILES + 6) + 2 * (_NUM_QUANTILES + 4) + NUM_CUMULANTS

@@ -1,5 +1,7 @@
 """Recordings of bursts: the truth about each burst is true."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -36,7 +38,7 @@ def test_each_class_appears_before_any_repeats(scene, recording):
 
 def test_snr_is_true_over_the_burst(recording):
     iq, bursts = recording
-    gaps = torch.cat([iq[a.start + a.count : b.start] for a, b in zip(bursts, bursts[1:], strict=False)])
+    gaps = torch.cat([iq[a.start + a.count : b.start] for a, b in itertools.pairwise(bursts)])
     floor = power(gaps)
     for burst in bursts:
         ratio = power(iq[burst.start : burst.start + burst.count]) / floor - 1
