@@ -1,6 +1,7 @@
 """Turning any files into a store, window by window; an interrupted run goes on where it stopped."""
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -115,14 +116,20 @@ def ingest(
     }
     with full_disk_told(out):
         store = _resumed(out, opened, dtype, json.loads(json.dumps(plan)))
-        _copy(opened, store, [_provenance(file) for file in files], progress)
+        try:
+            _copy(opened, store, [_provenance(file) for file in files], progress)
+        except BaseException as error:
+            broken_source = isinstance(error, DataError) and not isinstance(error.__cause__, OSError)
+            if broken_source or not len(store):  # nothing there that the next run could go on from
+                shutil.rmtree(store.path)
+            raise
         path = store.path.rename(out)
         sync(path.parent.resolve())
     return Store.open(out)
 
 
 def find_files(sources: Sequence[Path]) -> list[Path]:
-    """Return the files to read: folders are searched for known suffixes, a SigMF pair counts once; `DataError` if none."""
+    """Return the files to read, those of folders by known suffix and a SigMF pair once; raises `DataError` if none."""
     files: list[Path] = []
     for source in map(Path, sources):
         if source.is_dir() and not (source / "manifest.json").is_file():
@@ -161,10 +168,11 @@ def _open(
 
 def _tell_apart(files: Sequence[Path], opened: Sequence[NamedSource]) -> None:
     """Name recordings of the same name after their folders too, so that they stay different groups."""
+    common = os.path.commonpath([file.resolve().parent for file in files])
     alike = Counter(source.group_names for source in opened if isinstance(source, RecordingWindows))
     for file, source in zip(files, opened, strict=True):
         if isinstance(source, RecordingWindows) and alike[source.group_names] > 1:
-            source.group_names = (file.resolve().as_posix(),)
+            source.group_names = (file.resolve().relative_to(common).as_posix(),)
 
 
 def _provenance(file: Path) -> dict[str, Any]:
@@ -218,9 +226,6 @@ def _copy(
 def _add(source: NamedSource, rows: range, codes: Tensor, appender: Appender) -> int:
     """Copy rows, with labels in the store's own numbering (the last of `codes` is that of unlabelled)."""
     record = source[torch.arange(rows.start, rows.stop)]
-    groups = record.pop("group").tolist()
-    if all(code >= 0 for code in groups):
-        appender.add({**record, "label": codes[record["label"]]}, groups=[source.group_names[g] for g in groups])
-    else:
-        appender.add({**record, "label": codes[record["label"]]})
+    groups = [source.group_names[code] if code >= 0 else None for code in record["group"].tolist()]
+    appender.add({**record, "label": codes[record["label"]]}, groups=groups)
     return len(rows)

@@ -102,12 +102,8 @@ def open_radioml_2018(path: str | PathLike[str], *, sample_rate_hz: float = 1.0)
     except (OSError, KeyError) as error:
         raise DataError(f"{file} ({error})", "HDF5 with X, Y and Z", "copy it again, or check the file") from error
     shapes = (x.shape, y.shape, z.shape)
-    if (
-        x.ndim != 3
-        or x.shape[2] != 2
-        or y.shape != (len(x), len(CLASSES_2018))
-        or z.shape not in ((len(x), 1), (len(x),))
-    ):
+    columns = y.shape == (len(x), len(CLASSES_2018)) and z.shape in ((len(x), 1), (len(x),))
+    if x.ndim != 3 or x.shape[2] != 2 or not columns:
         handle.close()
         raise DataError(f"X, Y, Z of shapes {shapes}", "[N, time, 2], [N, 24], [N, 1]", "check the file")
     labels = np.concatenate([y[start : start + BLOCK].argmax(1) for start in range(0, len(y), BLOCK)])

@@ -121,7 +121,7 @@ class Recording:
         if len(starts) and 0 < starts.step <= 2 * num_samples:
             span = self.read(starts[0], starts[-1] + num_samples - starts[0])
             views = np.lib.stride_tricks.sliding_window_view(span, num_samples, axis=1)[:, :: starts.step]
-            iq = np.ascontiguousarray(views.transpose(1, 0, 2))
+            iq = views.transpose(1, 0, 2).copy()
         else:
             iq = np.stack([self.read(start, num_samples) for start in starts])
         return iq[:, 0] if self.num_channels == 1 else iq

@@ -74,7 +74,7 @@ def to_unit(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
             return values.astype(np.float32)
     half = 2.0 ** (8 * values.dtype.itemsize - 1)
     middle = half - 0.5 if values.dtype.kind == "u" else 0.0
-    wide = values.astype(np.float64 if values.dtype.itemsize > 2 else np.float32)
+    wide: npt.NDArray[Any] = values.astype(np.float64 if values.dtype.itemsize > 2 else np.float32)
     unit: npt.NDArray[np.float32] = ((wide - middle) / half).astype(np.float32)
     return unit
 

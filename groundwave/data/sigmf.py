@@ -58,12 +58,12 @@ def meta_path(path: Path) -> Path:
     return meta
 
 
-def load_metadata(source: Path | bytes, name: str = "") -> dict[str, Any]:
-    """Parse metadata through the SigMF library; raises `DataError` when they are not SigMF's."""
+def load_metadata(source: Path | str, name: str = "") -> dict[str, Any]:
+    """Parse metadata (a file, or its text called `name`) through the SigMF library; raises `DataError`."""
     import sigmf
 
     try:
-        text = source.read_text() if isinstance(source, Path) else source.decode()
+        text = source.read_text() if isinstance(source, Path) else source
         metadata = sigmf.SigMFFile(metadata=json.loads(text)).ordered_metadata()
         if not isinstance(metadata["global"]["core:datatype"], str):
             raise TypeError("core:datatype is not text")
@@ -107,7 +107,7 @@ def _from_archive(archive: Path) -> tuple[dict[str, Any], Path, int, int]:
                 )
             handle = tar.extractfile(metas[0])
             assert handle is not None
-            metadata = load_metadata(handle.read(), f"{archive}:{metas[0].name}")
+            metadata = load_metadata(handle.read().decode(errors="replace"), f"{archive}:{metas[0].name}")
     except tarfile.TarError as error:
         raise DataError(f"{archive} ({error})", "an uncompressed tar archive", "copy it again, or unpack it") from error
     named = metadata["global"].get("core:dataset")

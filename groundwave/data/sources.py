@@ -57,7 +57,7 @@ class SceneSource:
         return self._num_records
 
     def __getitem__(self, indices: Tensor) -> Record:
-        """Return the records at `indices` (int64 `[B]`); `index` counts from the scene's beginning."""
+        """Return the records at `indices` (int64 `[B]`); `index` is their position here, from 0."""
         rows = indices.reshape(-1) + self._start
         if len(rows) and not (self._start <= int(rows.min()) and int(rows.max()) < self._start + self._num_records):
             raise IndexError(f"record {int(indices.min())}..{int(indices.max())} of {self._num_records}")
@@ -72,7 +72,7 @@ class SceneSource:
             return {name: values[:0] for name, values in self._block(self._start // self.num_per_chunk).items()}
         order = torch.cat(places).argsort()
         record = {name: torch.cat([piece[name] for piece in pieces])[order] for name in pieces[0]}
-        return {**record, "index": rows}
+        return {**record, "index": indices.reshape(-1)}
 
     def _block(self, b: int) -> Record:
         if b not in self._cache:

@@ -101,13 +101,13 @@ class Store:
         return Appender(self, sources=sources, commit_each_part=commit_each_part)
 
     def append(
-        self, record: Record, *, groups: Sequence[str] | None = None, source: Mapping[str, Any] | None = None
+        self, record: Record, *, groups: Sequence[str | None] | None = None, source: Mapping[str, Any] | None = None
     ) -> None:
         """Append one batched record and commit; for many small batches use `appender`.
 
         Args:
             record: `iq` complex `[B, (antenna,) time]`; optional `label`, `snr_db`, `group`, `sample_rate_hz` `[B]`.
-            groups: A group name for each row. Without it the codes in `record["group"]` become names.
+            groups: A group name for each row, None where unknown; without them the codes in `group` become names.
             source: Provenance to list in the manifest.
         """
         with self.appender(sources=[source] if source else []) as appender:
@@ -170,6 +170,8 @@ class Store:
 
     def _iq(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         out = np.empty((rows.size, *self._shape), dtype=self.manifest.dtype)
+        if not rows.size:
+            return out
         number = np.searchsorted(self._starts, rows, side="right") - 1
         offset = rows - np.asarray(self._starts)[number]
         keys, inverse, counts = np.unique(

@@ -1,6 +1,7 @@
 """Reading a pickle from the web without letting it run code: only NumPy arrays and plain containers come out."""
 
 import pickle
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,10 @@ ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _encode,
     **{
-        (f"numpy.{core}.multiarray", name): getattr(np._core.multiarray, name)
+        (f"numpy.{core}.{module}", name): getattr(import_module(f"numpy._core.{module}"), name)
         for core in ("core", "_core")
-        for name in ("_reconstruct", "scalar")
+        for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
     },
-    **{(f"numpy.{core}.numeric", "_frombuffer"): np._core.numeric._frombuffer for core in ("core", "_core")},
 }
 
 

@@ -124,7 +124,7 @@ def open_npz(
     """
     file = existing(path)
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             wanted = {"iq": iq, "label": label, "group": group, "snr": snr, "classes": classes, "names": group_names}
             for name in filter(None, wanted.values()):
                 if name not in arrays:

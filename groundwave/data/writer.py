@@ -48,7 +48,7 @@ class Appender:
         self._num_per_part = max(1, PART_BYTES // (size * chunk)) * chunk
         return self
 
-    def add(self, record: Record, *, groups: Sequence[str] | None = None) -> None:
+    def add(self, record: Record, *, groups: Sequence[str | None] | None = None) -> None:
         """Take one batched record (see `Store.append`); raises `DataError` when it does not fit the store."""
         columns = _checked(record, self._manifest)
         columns["group"] = self._group_codes(record, groups, len(columns["iq"]))
@@ -70,12 +70,12 @@ class Appender:
             _sweep(self._store.path, self._manifest)
             self._lock.__exit__(None, None, None)
 
-    def _group_codes(self, record: Record, groups: Sequence[str] | None, count: int) -> npt.NDArray[np.int32]:
+    def _group_codes(self, record: Record, groups: Sequence[str | None] | None, count: int) -> npt.NDArray[np.int32]:
         if groups is None:
             given = record.get("group", torch.full((count,), -1)).tolist()
-            names = [None if code < 0 else str(code) for code in given]
+            names: list[str | None] = [None if code < 0 else str(code) for code in given]
         else:
-            names = [str(name) for name in groups]
+            names = list(groups)
         if len(names) != count:
             raise _uneven("group", len(names), count)
         codes = [-1 if name is None else self._codes.setdefault(name, len(self._codes)) for name in names]
