@@ -30,8 +30,8 @@ class Adapted(NamedTuple):
 def adapt(model: str, *, data: Path, shots: int, out: Path, learner: str = "logistic", seed: int = 0) -> Adapted:
     """Learn a head on the frozen model from `shots` labelled records per class, and save both in `out`.
 
-    The score is macro recall on records of groups that lent no label, over 20 draws of as many labels; the saved head is
-    that of the first draw.
+    The score is macro recall on records of groups that lent no label, over 20 draws of as many labels; the saved head
+    is that of the first draw.
 
     Args:
         model: packaged model or model folder.
@@ -74,7 +74,7 @@ def adapt(model: str, *, data: Path, shots: int, out: Path, learner: str = "logi
 
 def _rows(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Return the classes that have labels and at most `MAX_PER_CLASS` random rows of each."""
-    classes = labels[labels >= 0].unique()
+    classes = labels[labels >= 0].unique()  # type: ignore[no-untyped-call]
     stream = generator(seed, "adapt", "rows")
     kept = []
     for c in classes:
@@ -84,7 +84,6 @@ def _rows(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _card(data: Any, shots: int, learner: str, classes: Sequence[str], recall: Interval) -> str:
-    return (
-        f"## Head\n\nLearner {learner}, {shots} labels for each of {len(classes)} classes of {data}. Macro recall on other "
-        f"groups: {100 * recall.mean:.1f} % ({100 * recall.low:.1f} to {100 * recall.high:.1f}, {recall.n} draws).\n"
-    )
+    percent = f"{100 * recall.mean:.1f} % ({100 * recall.low:.1f} to {100 * recall.high:.1f}, {recall.n} draws)"
+    labels = f"{shots} labels for each of {len(classes)} classes of {data}"
+    return f"## Head\n\nLearner {learner}, {labels}. Macro recall on other groups: {percent}.\n"

@@ -50,7 +50,7 @@ def _records(scene: Any, num: int, out: Path, notes: Mapping[str, Any]) -> None:
     kept = {key: str(value) for key, value in notes.items()}
     store = Store.create(out, classes=source.classes, num_samples=record["iq"].shape[-1], notes=kept)
     with store.appender() as appender:
-        for rows in torch.arange(num).split(BATCH):
+        for rows in torch.split(torch.arange(num), BATCH):
             appender.add(source[rows])
 
 

@@ -68,5 +68,5 @@ def labelled(data: str | Path) -> Any:
 
 def read(source: Any, indices: torch.Tensor) -> Record:
     """Return records of a source in batches small enough to decode one at a time."""
-    pieces = [source[rows] for rows in indices.split(BATCH)]
+    pieces = [source[rows] for rows in torch.split(indices, BATCH)]
     return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -53,7 +53,7 @@ def _table(model: Model, source: Any, out: Path) -> Path:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["index", "label", "confidence"])
-    for rows in torch.arange(len(source)).split(BATCH):
+    for rows in torch.split(torch.arange(len(source)), BATCH):
         confidence, label = model.predict(source[rows]).max(dim=-1)
         names = [model.classes[c] for c in label.tolist()]
         writer.writerows(zip(rows.tolist(), names, (f"{c:.4f}" for c in confidence.tolist()), strict=True))
@@ -74,7 +74,7 @@ def embed(model: str, data: Path, *, out: Path, options: Mapping[str, Any]) -> t
     if isinstance(source, Recording):
         raise DataError(f"{data}, a long recording", "windows", "cut it with `groundwave ingest` first")
     encoder = Model.load(model)
-    features = torch.cat([encoder.embed(source[rows]) for rows in torch.arange(len(source)).split(BATCH)])
+    features = torch.cat([encoder.embed(source[rows]) for rows in torch.split(torch.arange(len(source)), BATCH)])
     buffer = io.BytesIO()
     np.savez(
         buffer,

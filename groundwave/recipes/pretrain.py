@@ -14,7 +14,7 @@ from groundwave.pretrain.run import pretrain as run
 from groundwave.recipes.inputs import records
 from groundwave.recipes.modulation import VIEWS
 from groundwave.train import Schedule
-from groundwave.views import Crop
+from groundwave.views.clock import Crop
 
 
 def pretrain(
@@ -67,7 +67,8 @@ def pretrain(
         objective=objective,
         batch_size=min(batch_size, len(source)),
         seed=seed,
-        card=f"# {backbone} pretrained with {objective}\n\n{epochs} epochs over {len(source)} records of {data}, seed {seed}.\n",
+        card=f"# {backbone} pretrained with {objective}\n\n"
+        f"{epochs} epochs over {len(source)} records of {data}, seed {seed}.\n",
         progress=progress,
     )
 

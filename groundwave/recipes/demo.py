@@ -1,0 +1,297 @@
+"""The main job, end to end: unlabelled records in, a measured, exported and working model out, and a report to look at."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from groundwave.adapt import LEARNERS
+from groundwave.bench.fewshot import measure
+from groundwave.bench.methods import CLASSICAL, Method, from_scratch, probe
+from groundwave.bench.rows import read
+from groundwave.contracts import Record, Source
+from groundwave.data.episodes import episodes
+from groundwave.data.recording import Annotation, Recording
+from groundwave.data.sigmf import open_sigmf
+from groundwave.data.sigmf_out import write_annotations, write_sigmf
+from groundwave.data.split import split
+from groundwave.data.store import Store
+from groundwave.deploy.annotate import annotate
+from groundwave.deploy.export import export
+from groundwave.errors import DataError
+from groundwave.model import InputContract, Model
+from groundwave.pretrain.run import pretrain
+from groundwave.recipes.demo_report import Findings, demo_report
+from groundwave.recipes.modulation import BACKBONE, CONTRACT, CROP, NUM_SAMPLES, OBJECTIVE, VIEWS, pool, trial
+from groundwave.rng import generator
+from groundwave.scenes.bursts import Bursts
+from groundwave.train import Schedule
+from groundwave.views import Crop
+
+PACKAGED = "iq-small"
+SNRS_DB = (-8.0, -4.0, 0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
+NUM_SHOTS = 5
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much the demo does; the default takes some minutes on two cores.
+
+    Args:
+        blocks: blocks of 1540 unlabelled records.
+        steps: gradient steps of pretraining.
+        quick: episodes for methods that learn in a moment.
+        slow: episodes for training a network from scratch.
+        snrs_db: where to measure.
+        recording_s: length of the recording to annotate.
+    """
+
+    blocks: int = 10
+    steps: int = 240
+    quick: int = 20
+    slow: int = 5
+    snrs_db: tuple[float, ...] = SNRS_DB
+    recording_s: float = 20.0
+
+
+SMOKE = Size(blocks=1, steps=6, quick=2, slow=2, snrs_db=(16.0,), recording_s=3.0)
+
+
+@dataclass
+class Job:
+    """What the demo works on, and what it has found so far.
+
+    Args:
+        data: name of the data, as it appears in rows.
+        source: where records come from.
+        unlabelled: records to pretrain on.
+        trials: labelled records held in memory, by SNR (None: not known).
+        classes: names of the labels.
+        contract: what the pretrained model will accept.
+        crop: samples per view.
+        pools: records of a trial that may be labelled, and that may be asked; None lets episodes deal groups.
+        times: seconds by step.
+    """
+
+    data: str
+    source: Source
+    unlabelled: Tensor
+    trials: Mapping[float | None, Record]
+    classes: Sequence[str]
+    contract: InputContract
+    crop: int
+    pools: tuple[Tensor, Tensor] | None = None
+    times: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def clearest(self) -> Record:
+        """The trial of the highest SNR."""
+        return self.trials[max(self.trials, key=lambda snr: snr or 0)]
+
+    @contextmanager
+    def step(self, console: Console, title: str) -> Iterator[None]:
+        """Announce a step and take its time."""
+        console.print(f"[bold cyan]•[/] {title}")
+        start = time.perf_counter()
+        yield
+        self.times[title] = time.perf_counter() - start
+        console.print(f"  [dim]{self.times[title]:.0f} s[/]")
+
+
+def demo(
+    out: Path = Path("runs/demo"),
+    *,
+    recordings: Path | None = None,
+    sample_rate: float | None = None,
+    iq: str = "iq",
+    label: str = "label",
+    group: str = "group",
+    seed: int = 0,
+    smoke: bool = False,
+) -> Path:
+    """Do the main job on simulated radio, or on your own labelled windows, and write a report.
+
+    Pretrains a small model without labels, adapts it and the packaged `iq-small` with five labels per class, measures
+    both at each SNR beside simpler methods with the same labels, exports the model, annotates a recording.
+
+    Args:
+        out: folder for everything that is written; an unfinished run in it is continued.
+        recordings: your own windows (.npz or a store) with labels and groups, instead of simulated ones.
+        sample_rate: of your recordings, in hertz.
+        iq: name of the array of windows in your .npz.
+        label: name of the array of labels.
+        group: name of the array that says which recording a window is from; no group is on both sides of a test.
+        seed: of the simulation, the initial weights and the episodes.
+        smoke: a tiny run to see that everything works.
+
+    Returns:
+        The report.
+    """
+    console, report, size = Console(), out / "report.html", SMOKE if smoke else Size()
+    if report.exists():
+        console.print(f"Nothing to do: {report} is there. Remove {out} to run the demo again.")
+        return report
+    start = time.perf_counter()
+    job = _simulated(out, size, seed) if recordings is None else _own(recordings, sample_rate, iq, label, group, seed)
+    job.times["gather unlabelled and labelled records"] = time.perf_counter() - start
+    with job.step(console, f"pretrain on {len(job.unlabelled)} unlabelled records"):
+        pretrained = _pretrain(job, out, size, seed)
+    packaged = Model.load(PACKAGED)
+    with job.step(console, f"adapt with {NUM_SHOTS} labels per class and measure on held-out groups"):
+        _measure(job, pretrained, packaged, out / "rows.jsonl", size, seed)
+    with job.step(console, "export and check against PyTorch"):
+        adapted = _adapt(packaged, job, seed)
+        for path, write in ((out / "model", adapted.save), (out / "model.onnx", partial(export, adapted))):
+            if not path.exists():
+                write(path)
+    annotated = None
+    if recordings is None:
+        with job.step(console, f"annotate a recording of {size.recording_s:.0f} s"):
+            annotated = _annotate(adapted, out / "air", size, seed)
+    console.print("[bold cyan]•[/] write the report")
+    models = {"before pretraining": _untrained(job), "pretrained here": pretrained, PACKAGED: packaged}
+    findings = Findings(
+        data=job.data,
+        rows=read(out / "rows.jsonl"),
+        classes=job.classes,
+        trials=job.trials,
+        pools=job.pools,
+        models=models,
+        times=job.times,
+        annotated=annotated,
+    )
+    demo_report(report, findings, num_shots=NUM_SHOTS, seed=seed)
+    console.print(f"[bold green]Done.[/] Look at {report}")
+    console.print(f"  adapted model: {out / 'model'}   ONNX: {out / 'model.onnx'}   rows: {out / 'rows.jsonl'}")
+    return report
+
+
+def _simulated(out: Path, size: Size, seed: int) -> Job:
+    """Write an unlabelled store, and draw labelled records from other seeds and channels."""
+    scene = pool()
+    folder = out / "pool"
+    if not folder.exists():
+        store = Store.create(folder, classes=scene.classes, num_samples=NUM_SAMPLES, sample_rate_hz=scene.air.sample_rate_hz)
+        with store.appender(sources=[{"scene": "radioml fixed", "seed": scene.seed, "blocks": size.blocks}]) as appender:
+            for b in range(size.blocks):
+                block = scene.block(b)
+                names = [f"simulated-{int(g)}" for g in block["group"]]
+                appender.add({**block, "label": torch.full_like(block["label"], -1)}, groups=names)
+    store = Store.open(folder)
+    block = trial(size.snrs_db, 30).block(seed)
+    trials = {snr: {key: values[block["snr_db"] == snr] for key, values in block.items()} for snr in size.snrs_db}
+    data = f"radioml fixed, {NUM_SAMPLES} samples"
+    return Job(data, store, torch.arange(len(store)), dict(trials), scene.classes, CONTRACT, CROP)
+
+
+def _own(path: Path, sample_rate: float | None, iq: str, label: str, group: str, seed: int) -> Job:
+    """Read the user's windows and keep half of each class's groups for the test."""
+    from groundwave.data import format_of, open_source
+
+    named = {} if format_of(path) == "store" else {"iq": iq, "label": label, "group": group, "sample_rate_hz": sample_rate}
+    source = open_source(path, **named)
+    labels, groups = source.labels, source.groups
+    counts = [int(groups[labels == c].unique().numel()) for c in range(len(source.classes))]
+    in_play = [c for c, count in enumerate(counts) if count >= 2]
+    if len(in_play) < 2:
+        raise DataError(
+            got=f"{path} with {len(in_play)} classes that have at least two groups",
+            expected="two such classes, so that support and query can come from different recordings",
+            do="name the arrays with --label and --group, or gather more recordings",
+        )
+    chosen = torch.isin(labels, torch.tensor(in_play)).nonzero()[:, 0]
+    sides = split(source, {"support": 0.5, "query": 0.5}, seed=seed, stratify=True, indices=chosen)
+    record = source[torch.arange(len(source))]
+    samples = record["iq"].shape[-1]
+    contract = InputContract(num_samples=samples, min_samples=max(64, samples // 4), max_samples=2 * samples)
+    unlabelled = torch.arange(len(source))[~torch.isin(torch.arange(len(source)), sides["query"])]
+    return Job(
+        path.name, source, unlabelled, {None: record}, source.classes, contract, samples // 2, (sides["support"], sides["query"])
+    )
+
+
+def _pretrain(job: Job, out: Path, size: Size, seed: int) -> Model:
+    batch_size = min(256, max(32, len(job.unlabelled) // 8))
+    epochs = max(1, size.steps // max(1, len(job.unlabelled) // batch_size))
+    simulated = None not in job.trials
+    return pretrain(
+        job.source,
+        indices=job.unlabelled,
+        out=out / "pretraining",
+        contract=job.contract,
+        views=(Crop(job.crop), *VIEWS[1:]),
+        schedule=Schedule(epochs=epochs, lr=1.5e-3, weight_decay=0.05),
+        backbone_args=BACKBONE,
+        objective_args={**OBJECTIVE, "answer": "modulation" if simulated else None},
+        batch_size=batch_size,
+        seed=seed,
+    )
+
+
+def _untrained(job: Job) -> Model:
+    """Return the same network with random weights, to be seen beside the pretrained one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Model.build("lsm", job.contract, BACKBONE)
+
+
+def _measure(job: Job, pretrained: Model, packaged: Model, results: Path, size: Size, seed: int) -> None:
+    """Score every method on the same episodes at each SNR; rows already written are kept."""
+    quick: list[Method] = [
+        probe(f"{PACKAGED}, frozen", packaged),
+        probe("pretrained here, frozen", pretrained),
+        *CLASSICAL,
+    ]
+    support, query = job.pools or (None, None)
+    for snr_db, record in job.trials.items():
+        for methods, num_episodes in ((quick, size.quick), ([from_scratch(pretrained, job.crop)], size.slow)):
+            measure(
+                record,
+                methods,
+                protocol="demo",
+                data=job.data,
+                results=results,
+                num_shots=NUM_SHOTS,
+                num_episodes=num_episodes,
+                seed=seed,
+                support_pool=support,
+                query_pool=query,
+                snr_db=snr_db,
+            )
+
+
+def _adapt(model: Model, job: Job, seed: int) -> Model:
+    """Adapt a model with five labels per class, taken from the clearest records."""
+    record = job.clearest
+    stream = generator(seed, "demo", "support")
+    support_pool = job.pools[0] if job.pools else None
+    drawn = episodes(record["label"], None, num_shots=NUM_SHOTS, num_episodes=1, generator=stream, support_pool=support_pool)
+    support, _ = next(drawn)
+    present, label = record["label"][support].unique(return_inverse=True)
+    learner = LEARNERS["logistic"]().fit({"features": model.embed(record["iq"][support]), "label": label})
+    names = tuple(job.classes[int(c)] for c in present)
+    return model.with_head(learner.head_name, learner.head, learner.head_args(), names)
+
+
+def _annotate(model: Model, folder: Path, size: Size, seed: int) -> tuple[Recording, list[Annotation], list[Annotation]]:
+    """Simulate a recording of bursts, annotate it, and return it with what was found and the truth."""
+    num_bursts = max(2, round(size.recording_s * 0.6))
+    scene = Bursts(duration_s=size.recording_s, num_bursts=num_bursts, burst_s=(0.2, 1.3), seed=1_000_003 + seed)
+    path = folder / "bursts.sigmf-meta"
+    iq, bursts = scene.recording(0)
+    truth = [Annotation(burst.start, burst.count, label=burst.modulation) for burst in bursts]
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_sigmf(path, iq.numpy(), scene.sample_rate_hz)
+    recording = open_sigmf(path)
+    found = annotate(model, recording)
+    beside = folder / "bursts.groundwave.sigmf-meta"
+    if not beside.exists():
+        write_annotations(recording, found)
+    return recording, found, truth
