@@ -88,4 +88,4 @@ class Channel:
 
 
 RECIPE = Channel()
-CLEAR = Channel(sro_max_hz=0, cfo_max_hz=0, doppler=0, delays=(0.0,), path_gains=(1.0,), rician_k=1e9, num_taps=1)
+CLEAR = Channel(sro_max_hz=0.0, cfo_max_hz=0.0, doppler=0.0, delays=(0.0,), path_gains=(1.0,), rician_k=1e9, num_taps=1)

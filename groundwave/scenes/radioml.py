@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from groundwave.contracts import Record
-from groundwave.errors import GroundwaveError, lookup
+from groundwave.errors import GroundwaveError, UnknownNameError, lookup
 from groundwave.rng import generator
 from groundwave.scenes.channel import RECIPE, Channel
 from groundwave.scenes.published import Passes
@@ -21,6 +21,7 @@ from groundwave.signal.noise import noise_like, noise_power, power, unit_power
 
 SNRS_DB = tuple(range(-20, 20, 2))
 CLASSES = tuple(WAVEFORMS)
+VERSIONS = ("fixed", "as-published")
 
 
 class RadioML:
@@ -53,12 +54,18 @@ class RadioML:
         samples_per_symbol: int = 8,
         channel: Channel = RECIPE,
     ) -> None:
-        lookup({"fixed": 0, "as-published": 0}, version, "version of radioml")
+        if version not in VERSIONS:
+            raise UnknownNameError("version of radioml", version, VERSIONS)
         for name in classes:
             lookup(WAVEFORMS, name, "modulation")
-        for name, size in (("num_samples", num_samples), ("records_per_cell", records_per_cell)):
-            if size < 1:
-                raise GroundwaveError(f"{name}={size}", "at least 1", f"raise {name}")
+        sizes = {
+            "num_samples": num_samples,
+            "records_per_cell": records_per_cell,
+            "samples_per_symbol": samples_per_symbol,
+        }
+        for (name, size), least in zip(sizes.items(), (1, 1, 2), strict=True):
+            if size < least:
+                raise GroundwaveError(f"{name}={size}", f"at least {least}", f"raise {name}")
         if not classes or not snrs_db:
             raise GroundwaveError("no classes or no SNRs", "at least one of each", "leave the default or name some")
         self.version, self.seed = version, seed
@@ -85,6 +92,7 @@ class RadioML:
         return clean, noise
 
     def _rows(self, b: int) -> tuple[Tensor, Tensor, Record]:
+        """Return clean records, noise, and what is known about each, in the block's order."""
         draw = generator(self.seed, "radioml", self.version, "block", b)
         per_class = len(self.snrs_db) * self.records_per_cell
         label = torch.arange(len(self.classes)).repeat_interleave(per_class)
@@ -94,17 +102,15 @@ class RadioML:
             clean = self._fixed(per_class, draw)
             scale = noise_power(clean, snr_db).sqrt()
         else:
-            clean, group = Passes(self.classes, self.air, self.channel, self.num_samples, self.seed).windows(
-                len(self.snrs_db), self.records_per_cell, draw
-            )
+            passes = Passes(self.classes, self.air, self.channel, self.num_samples, self.seed)
+            clean, group = passes.windows(len(self.snrs_db), self.records_per_cell, draw)
             scale = 10 ** (-snr_db / 10)  # the published slip: an amplitude that should have been 10^(-snr/20)
         noise = scale[:, None] * noise_like(clean, generator=draw)
         order = self._order(draw)
-        num_groups = self.num_per_block  # at least as many as there are passes
         record = {
             "label": label[order],
             "snr_db": snr_db[order],
-            "group": b * num_groups + group[order],
+            "group": b * self.num_per_block + group[order],
             "index": b * self.num_per_block + torch.arange(self.num_per_block),
         }
         return clean[order], noise[order], record

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex
 from torch import Generator, Tensor
 
 from groundwave.signal.filters import interpolate_knots, lowpass, upsample
@@ -44,7 +44,9 @@ def _voice(num_records: int, num_samples: int, num_knots: int, rate_hz: float, g
     """Synthesise the voiced part, analytic, unit power, at the audio rate."""
     time = torch.linspace(0, num_samples / rate_hz, num_knots)
     base = _uniform((num_records, 1), 85, 255, generator)
-    melody = 2 * math.pi * (_uniform((num_records, 1), 1, 4, generator) * time + torch.rand(1, generator=generator))
+    melody = (
+        2 * math.pi * (_uniform((num_records, 1), 1, 4, generator) * time + _uniform((num_records, 1), 0, 1, generator))
+    )
     pitch = base * (1 + 0.1 * melody.sin())
     amplitude = _harmonic_amplitudes(pitch, _formant_tracks(num_records, num_knots, generator))
     cycles = interpolate_knots(pitch.double(), num_samples).cumsum(-1) / rate_hz
@@ -90,8 +92,3 @@ def speech(
     audio = voiced + hiss * (1.9 - loudness) * _fricative(num_records, num_audio, generator)
     taps = lowpass(factor * _TAPS_PER_PHASE, 0.5 / factor) * factor
     return upsample(audio, taps, factor)[:, :num_samples]
-
-
-def level(message: Float[Tensor, "batch time"], rms: Float[Tensor, " batch"]) -> Float[Tensor, "batch time"]:
-    """Scale each message to an exact root mean square over its record."""
-    return message * (rms / message.square().mean(-1).sqrt())[:, None]

@@ -7,9 +7,9 @@ import torch
 from torch import Generator
 
 from groundwave.contracts import Record
-from groundwave.signal.impair import apply_phase
+from groundwave.signal.impair import rotate, shift_frequency
 from groundwave.views.answers import keeping
-from groundwave.views.draw import per_sample, uniform
+from groundwave.views.draw import per_antenna, per_sample, uniform
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Rotate:
     def __call__(self, record: Record, generator: Generator) -> Record:
         """Return the record turned."""
         angle = uniform(record, 0, 2 * math.pi, generator)
-        return {**record, "iq": record["iq"] * per_sample(torch.polar(torch.ones_like(angle), angle), record["iq"])}
+        return {**record, "iq": rotate(record["iq"], per_antenna(angle, record["iq"]))}
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,8 @@ class FrequencyShift:
 
     def __call__(self, record: Record, generator: Generator) -> Record:
         """Return the record shifted in frequency."""
-        iq = record["iq"]
         cycles = uniform(record, -self.max_cycles_per_sample, self.max_cycles_per_sample, generator)
-        phase = per_sample(2 * math.pi * cycles, iq) * torch.arange(iq.shape[-1])
-        return {**record, "iq": apply_phase(iq, phase.expand(iq.shape)) if iq.ndim == 2 else iq * (1j * phase).exp()}
+        return {**record, "iq": shift_frequency(record["iq"], per_antenna(cycles, record["iq"]))}
 
 
 @dataclass(frozen=True)

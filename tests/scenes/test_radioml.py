@@ -167,6 +167,7 @@ def test_published_channel_is_the_same_for_every_seed():
         ({"classes": ("QPKS",)}, "QPSK"),
         ({"num_samples": 0}, "raise num_samples"),
         ({"records_per_cell": 0}, "raise records_per_cell"),
+        ({"samples_per_symbol": 1}, "raise samples_per_symbol"),
         ({"classes": ()}, "leave the default"),
     ],
 )
