@@ -1,4 +1,4 @@
-"""From a typed signature and its docstring to command-line arguments: the Python API and the command line are one thing.
+"""From a typed signature and its docstring to command-line arguments: Python API and command line are one thing.
 
 Positional parameters become positional arguments, keyword-only ones become options (`sample_rate` is `--sample-rate`),
 lists take several values, and each argument's help is its line in the docstring.
@@ -26,7 +26,7 @@ def parser_of(function: Callable[..., Any], prog: str) -> ArgumentParser:
 def add_signature(
     parser: ArgumentParser, function: Callable[..., Any], prefix: str | None = None, skip: Sequence[str] = ()
 ) -> None:
-    """Add the parameters of a function or class; with a prefix (even an empty one) all become options `--PREFIXNAME`."""
+    """Add the parameters of a function or class; with a prefix (even an empty one) all are options `--PREFIXNAME`."""
     texts = {p.arg_name: p.description for p in parse(function.__doc__ or "").params}
     hints = get_type_hints(function.__init__ if isclass(function) else function)
     for name, parameter in signature(function).parameters.items():
@@ -44,12 +44,14 @@ def _settings(hint: Any, default: Any, positional: bool) -> dict[str, Any]:
     """Return what `add_argument` needs to know about one parameter."""
     required = default is Parameter.empty
     settings: dict[str, Any] = {} if required else {"default": default}
+    item = _item(hint)
     if not positional:
         settings["required"] = required
     if hint is bool:
         return {**settings, "action": "store_true"}
-    item = _item(hint)
     if item is not None:
+        if isinstance(default, tuple):  # jsonargparse works on lists
+            settings["default"] = list(default)
         return {**settings, "type": item, "nargs": "+"}
     return {**settings, "type": hint, **({"nargs": "?"} if positional and not required else {})}
 

@@ -35,7 +35,8 @@ def scene_of(name: str) -> Callable[..., Any]:
 
 def protocol_of(name: str) -> Callable[..., Any]:
     """Return the function of a protocol; raises `UnknownNameError`."""
-    return _resolved(lookup(_table("groundwave.bench", "PROTOCOLS"), name, "protocol"))
+    found: Callable[..., Any] = _resolved(lookup(_table("groundwave.bench", "PROTOCOLS"), name, "protocol"))
+    return found
 
 
 def _table(module: str, name: str) -> Mapping[str, Any]:

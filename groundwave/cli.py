@@ -40,7 +40,7 @@ OWN_SETTINGS = {"generate": ("scene_of", "scene."), "bench": ("protocol_of", "")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 (the doctor found something broken), 2 (an error), 130 (Ctrl-C)."""
+    """Run one command and return its exit code: 0, 1 (the doctor found a fault), 2 (an error), 130 (Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(overview())
@@ -90,7 +90,8 @@ def run(verb: str, words: list[str]) -> int:
         find, prefix = OWN_SETTINGS[verb]
         add_signature(parser, getattr(catalogue, find)(words[0]), prefix=prefix, skip=("seed",) if prefix else ())
     given = arguments(parser, words)
-    return function(**given, **given.pop("scene", {})) or 0
+    settings = given.pop("scene", {})
+    return function(**given, **settings) or 0
 
 
 def complain(text: str, code: int = 2) -> int:

@@ -12,10 +12,11 @@ def demo(
     out: Path = Path("runs/demo"),
     recordings: Path | None = None,
     sample_rate: float | None = None,
-    iq: str | None = None,
-    label: str | None = None,
-    group: str | None = None,
+    iq: str = "iq",
+    label: str = "label",
+    group: str = "group",
     seed: int = 0,
+    smoke: bool = False,
 ) -> None:
     """Run the main job end to end, offline, in minutes; writes OUT/report.html.
 
@@ -24,14 +25,15 @@ def demo(
         recordings: your own labelled windows or recordings, instead of simulated ones.
         sample_rate: of your recordings, in Hz, where they do not say.
         iq: name of the array of windows in your .npz.
-        label: name of the array of labels in your .npz; "folder" labels recordings by their folder.
+        label: name of the array of labels in your .npz.
         group: name of the array of groups (recording, device, ...) in your .npz.
         seed: of everything random.
+        smoke: as small as it can be, to see that everything works.
     """
+    options = dict(locals())
     from groundwave.recipes.demo import demo as run
 
-    run(out, recordings=recordings, sample_rate=sample_rate, iq=iq, label=label, group=group, seed=seed)
-    _wrote(out / "report.html", "report")
+    _wrote(run(**options), "report")
 
 
 def doctor() -> int:
@@ -73,7 +75,7 @@ def generate(name: str, *, num: int, out: Path, seed: int = 0, **scene: Any) -> 
     from groundwave.recipes.generate import generate as run
 
     run(name, num=num, out=out, seed=seed, settings=scene)
-    _wrote(out, f"{num} {'recordings' if name == 'bursts' else 'records'} of {name}")
+    _wrote(out, f"{name}, {num} {'recording' if name == 'bursts' else 'record'}{'s'[: num != 1]}")
 
 
 def ingest(
@@ -176,9 +178,8 @@ def adapt(*, model: str, data: Path, shots: int, out: Path, learner: str = "logi
 
     result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed)
     mean, low, high, n = result.recall
-    print(
-        f"macro recall on other groups: {100 * mean:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, {n} draws)"
-    )
+    percent = f"{100 * mean:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, {n} draws)"
+    print(f"macro recall on other groups: {percent}")
     _wrote(out, f"model with {len(result.model.classes)} classes from {result.num_labels} labels")
 
 

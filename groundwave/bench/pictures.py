@@ -1,6 +1,7 @@
 """Figures for the report: labelled axes with units, intervals drawn, colours that the colour-blind can tell apart."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,6 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#5
 MARKERS = "osD^vP*X"
 MAX_COLUMNS = 2000
 FFT_SIZE = 256
-STYLE = {"fontsize": 9}
 Array = npt.NDArray[Any]
 
 
@@ -78,7 +78,7 @@ def confusion_picture(matrix: Array, classes: Sequence[str]) -> Figure:
     for i, j in np.argwhere(shares >= 0.005):
         axes.text(j, i, f"{100 * shares[i, j]:.0f}", ha="center", va="center", fontsize=7, color=_ink(shares[i, j]))
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)
-    bar.set_label("share of the true class (%)", **STYLE)
+    bar.set_label("share of the true class (%)", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     return figure
 
@@ -146,7 +146,7 @@ def reduced_spectrogram(recording: Recording, max_columns: int = MAX_COLUMNS, se
     edges = np.linspace(0, recording.num_samples, num_columns + 1).astype(np.int64)
     taper = np.hanning(FFT_SIZE)
     columns = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         count = max(1, min(segments, int(stop - start) // FFT_SIZE))
         starts = np.linspace(start, max(start, min(stop, recording.num_samples) - FFT_SIZE), count).astype(np.int64)
         pieces = [_piece(recording, int(first)) for first in starts]
@@ -204,7 +204,7 @@ def annotated_spectrogram(
     main.set(xlabel="time (s)", ylabel=f"frequency{relative} ({unit})", xlim=(0, picture.seconds))
     main.tick_params(labelsize=8)
     bar = figure.colorbar(image, ax=list(panels[:, 0]), fraction=0.02, pad=0.01)
-    bar.set_label("power (dB, relative)", **STYLE)
+    bar.set_label("power (dB, relative)", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     return figure
 
@@ -222,7 +222,7 @@ def _band(
         if width > 0.012 * seconds * max(map(len, text.split("\n"))):  # a label must fit into its box
             axes.text(start + width / 2, 0.5, text, ha="center", va="center", color="white", fontsize=7, clip_on=True)
     axes.set(ylim=(0, 1), yticks=[])
-    axes.set_ylabel(title, rotation=0, ha="right", va="center", **STYLE)
+    axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
     axes.tick_params(bottom=False)
     axes.spines[:].set_visible(False)
 

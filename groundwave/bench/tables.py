@@ -17,7 +17,7 @@ OPTIONS = {"columns", "metric", "methods"}
 
 @dataclass(frozen=True)
 class Table:
-    """Text in rows and columns. `best` marks the cells (row, column) that are not worse than the best of their column."""
+    """Text in rows and columns; `best` marks the cells (row, column) that are not worse than their column's best."""
 
     header: Sequence[str]
     body: Sequence[Sequence[str]]

@@ -94,7 +94,7 @@ def _classify(
 
 
 def smooth_path(probabilities: npt.NDArray[np.float64], switch_cost: float = SWITCH_COST) -> npt.NDArray[np.int64]:
-    """Return the class of each window `[T]` on the best path through `[T, C]` (Viterbi with a constant cost per change)."""
+    """Return the class of each window `[T]` on the best path through `[T, C]` (Viterbi, one cost for all changes)."""
     score = np.log(np.maximum(probabilities, FLOOR))
     best, came_from = score[0], []
     for row in score[1:]:

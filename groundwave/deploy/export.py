@@ -103,8 +103,9 @@ def describe(model: Model, num_samples: int) -> dict[str, str]:
         " sample first; batch may be any number, 1 for live tools",
         "normalisation": f"{contract.normalisation}, inside the graph",
         "output": "probabilities [batch, classes]" if model.head else f"features [batch, {model.num_features}]",
-        "sample_rate": f"between {contract.oversampling[0]:g} and {contract.oversampling[1]:g} times the signal's bandwidth;"
-        " the model never sees hertz",
+        "sample_rate": "{:g} to {:g} times the signal's bandwidth; the model never sees hertz".format(
+            *contract.oversampling
+        ),
         "num_antennas": str(contract.num_antennas),
         "model_card_sha256": sha256(model.card.encode()).hexdigest(),
         "groundwave_version": __version__,

@@ -1,6 +1,6 @@
 """Adapting a model to a question with a few labels, and saying honestly how well it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ def adapt(model: str, *, data: Path, shots: int, out: Path, learner: str = "logi
     """
     if out.exists():
         raise OutputExistsError(out)
-    make = lookup(LEARNERS, learner, "learner")
+    make: Callable[..., Any] = lookup(LEARNERS, learner, "learner")
     base = Model.load(model)
     source = labelled(data)
     classes, rows = _rows(source.labels, seed)
