@@ -24,11 +24,16 @@ CLASSES = tuple(WAVEFORMS)
 VERSIONS = ("fixed", "as-published")
 
 
+def _check_least(name: str, size: int, least: int) -> None:
+    if size < least:
+        raise GroundwaveError(f"{name}={size}", f"at least {least}", f"raise {name}")
+
+
 class RadioML:
     """The eleven-class scene of RadioML 2016.10a.
 
-    A block holds every class at every SNR `records_per_cell` times; each run of `len(classes) * len(snrs_db)` rows
-    holds each pair once, in random order. Records carry `iq`, `label`, `snr_db`, `group`, `index`; those `as-published`
+    A block holds every class at every SNR `records_per_cell` times: each run of `len(classes)` rows holds each class
+    once and each run of `len(classes) * len(snrs_db)` rows each pair once, in random order. Records carry `iq`, `label`, `snr_db`, `group`, `index`; those `as-published`
     also `true_snr_db` (measured; -inf for AM-SSB, which is noise alone), as there `snr_db` is the published label.
 
     Args:
@@ -58,14 +63,9 @@ class RadioML:
             raise UnknownNameError("version of radioml", version, VERSIONS)
         for name in classes:
             lookup(WAVEFORMS, name, "modulation")
-        sizes = {
-            "num_samples": num_samples,
-            "records_per_cell": records_per_cell,
-            "samples_per_symbol": samples_per_symbol,
-        }
-        for (name, size), least in zip(sizes.items(), (1, 1, 2), strict=True):
-            if size < least:
-                raise GroundwaveError(f"{name}={size}", f"at least {least}", f"raise {name}")
+        _check_least("num_samples", num_samples, 1)
+        _check_least("records_per_cell", records_per_cell, 1)
+        _check_least("samples_per_symbol", samples_per_symbol, 2)
         if not classes or not snrs_db:
             raise GroundwaveError("no classes or no SNRs", "at least one of each", "leave the default or name some")
         self.version, self.seed = version, seed
@@ -127,7 +127,9 @@ class RadioML:
         return torch.cat([self.channel.apply(x, d) for x, d in zip(sent, drawn.split(per_class), strict=True)])
 
     def _order(self, draw: Generator) -> Tensor:
-        """Return a permutation that makes every stretch of one record per cell complete and shuffled."""
-        num_cells = len(self.classes) * len(self.snrs_db)
-        cell = torch.rand((self.records_per_cell, num_cells), generator=draw).argsort(1)
-        return (cell * self.records_per_cell + torch.arange(self.records_per_cell)[:, None]).flatten()
+        """Return a random permutation that spreads classes and SNRs evenly, so that every prefix is balanced."""
+        shape = (self.records_per_cell, len(self.snrs_db), len(self.classes))
+        label = torch.rand(shape, generator=draw).argsort(2)
+        snr = torch.rand(shape, generator=draw).argsort(1).gather(2, label)
+        cell = label * len(self.snrs_db) + snr
+        return (cell * self.records_per_cell + torch.arange(self.records_per_cell)[:, None, None]).flatten()

@@ -43,11 +43,9 @@ def _harmonic_amplitudes(pitch_hz: Tensor, formants_hz: Tensor) -> Tensor:
 def _voice(num_records: int, num_samples: int, num_knots: int, rate_hz: float, generator: Generator) -> Tensor:
     """Synthesise the voiced part, analytic, unit power, at the audio rate."""
     time = torch.linspace(0, num_samples / rate_hz, num_knots)
-    base = _uniform((num_records, 1), 85, 255, generator)
-    melody = (
-        2 * math.pi * (_uniform((num_records, 1), 1, 4, generator) * time + _uniform((num_records, 1), 0, 1, generator))
-    )
-    pitch = base * (1 + 0.1 * melody.sin())
+    base = _uniform((num_records, 1), 85.0, 255.0, generator)
+    glides = _uniform((num_records, 1), 1.0, 4.0, generator) * time + torch.rand((num_records, 1), generator=generator)
+    pitch = base * (1 + 0.1 * (2 * math.pi * glides).sin())
     amplitude = _harmonic_amplitudes(pitch, _formant_tracks(num_records, num_knots, generator))
     cycles = interpolate_knots(pitch.double(), num_samples).cumsum(-1) / rate_hz
     start = torch.rand((num_records, _NUM_HARMONICS, 1), generator=generator)
@@ -66,7 +64,7 @@ def _fricative(num_records: int, num_samples: int, generator: Generator) -> Tens
 def _syllables(num_records: int, num_samples: int, num_knots: int, rate_hz: float, generator: Generator) -> Tensor:
     """Draw a loudness between `_QUIETEST` and 1: a raised cosine at 3 to 6 syllables per second."""
     time = torch.linspace(0, num_samples / rate_hz, num_knots)
-    rate = _uniform((num_records, 1), 3, 6, generator)
+    rate = _uniform((num_records, 1), 3.0, 6.0, generator)
     cycle = rate * time + torch.rand((num_records, 1), generator=generator)
     loudness = _QUIETEST + (1 - _QUIETEST) * 0.5 * (1 + (2 * math.pi * cycle).cos())
     q = _QUIETEST

@@ -72,7 +72,7 @@ def test_every_stretch_holds_each_class_at_each_snr_once(version):
     cell = (record["label"] * 1000 + record["snr_db"].long()).reshape(3, 220)
     for stretch in cell:
         assert len(stretch.unique()) == 220
-    assert len(record["label"][:40].unique()) == 11
+    torch.testing.assert_close(record["label"].reshape(60, 11).sort(1).values, torch.arange(11).expand(60, -1))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
