@@ -33,8 +33,9 @@ class RadioML:
     """The eleven-class scene of RadioML 2016.10a.
 
     A block holds every class at every SNR `records_per_cell` times: each run of `len(classes)` rows holds each class
-    once and each run of `len(classes) * len(snrs_db)` rows each pair once, in random order. Records carry `iq`, `label`, `snr_db`, `group`, `index`; those `as-published`
-    also `true_snr_db` (measured; -inf for AM-SSB, which is noise alone), as there `snr_db` is the published label.
+    once and each run of `len(classes) * len(snrs_db)` rows each pair once, in random order. Records carry `iq`,
+    `label`, `snr_db`, `group`, `index`; those `as-published` also `true_snr_db` (measured; -inf for AM-SSB, which is
+    noise alone), as there `snr_db` is the published label.
 
     Args:
         version: `fixed` or `as-published`.
