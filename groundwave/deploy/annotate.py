@@ -1,6 +1,7 @@
 """Label what is on the air in a long recording: find active segments, classify their windows, merge what agrees."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from groundwave.model import Model
 MAX_WINDOWS = 512  # classified per segment: its ends are exact, a change of label inside is placed to 1/512 of it
 BATCH = 64
 FLOOR = 0.02  # no single window may rule a class out
+PAUSE_WINDOWS = 16  # a fade or a pause in speech this long, with the same label on both sides, is no end
 SWITCH_COST = 10.0  # nats: a change of label must be worth about three contradicting windows on each side
 
 
@@ -24,7 +26,7 @@ def annotate(
 
     Probabilities of the windows are averaged over a segment. A segment whose label changes for good, as when one
     transmitter follows another without a pause, becomes several annotations: the most probable path of labels when each
-    change costs `SWITCH_COST`. Confidence is the mean probability of the label. Memory does not grow with the length of
+    change costs `SWITCH_COST`. Segments of one label with a short pause between them become one. Confidence is the mean probability of the label. Memory does not grow with the length of
     the recording, except for one number per `detector.step` samples.
 
     Args:
@@ -46,7 +48,7 @@ def annotate(
     found: list[Annotation] = []
     for start, stop in _tracked((detector or matched(model)).segments(recording), recording.num_samples, progress):
         found += _label(model, recording, start, stop)
-    return found
+    return rejoin(found, PAUSE_WINDOWS * model.contract.num_samples)
 
 
 def matched(model: Model, threshold_db: float = Detector.threshold_db) -> Detector:
@@ -106,6 +108,20 @@ def smooth_path(probabilities: npt.NDArray[np.float64], switch_cost: float = SWI
     for step in reversed(came_from):
         path.append(int(step[path[-1]]))
     return np.array(path[::-1], dtype=np.int64)
+
+
+def rejoin(found: Iterable[Annotation], max_pause: int) -> list[Annotation]:
+    """Join neighbours with the same label and at most `max_pause` samples between them; confidence by duration."""
+    joined: list[Annotation] = []
+    for new in found:
+        old = joined[-1] if joined else None
+        if old is None or old.label != new.label or new.start - (old.start + old.count) > max_pause:
+            joined.append(new)
+            continue
+        weighted = old.count * (old.confidence or 0.0) + new.count * (new.confidence or 0.0)
+        count = new.start + new.count - old.start
+        joined[-1] = replace(old, count=count, confidence=weighted / (old.count + new.count))
+    return joined
 
 
 def _tracked(segments: Iterable[tuple[int, int]], total: int, wanted: bool) -> Iterator[tuple[int, int]]:
