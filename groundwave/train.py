@@ -9,19 +9,20 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError, OutputExistsError
 from groundwave.rng import generator
 
-Batches = Callable[[int], Iterable[Record]]
+Batches = Callable[[int], DataLoader[Record]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def fit(
 
     _claim(out, {"seed": seed, "schedule": asdict(schedule), **(config or {})})
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    num_batches = len(batches(0))  # type: ignore[arg-type]
+    num_batches = len(batches(0))
     module = _adapter(objective, batches, schedule, seed, total_steps=schedule.epochs * num_batches)
     checkpoint = out / "last.ckpt"
     with warnings.catch_warnings():
@@ -101,9 +102,10 @@ def fit(
             enable_model_summary=False,
             enable_progress_bar=progress,
         )
-        trainer.fit(module, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(module, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
+        except SystemExit as stop:  # Lightning leaves by this door on Ctrl-C; callers want to know what happened
+            raise KeyboardInterrupt from stop
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
@@ -148,7 +150,7 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
             super().__init__()
             self.objective = objective
 
-        def train_dataloader(self) -> Iterable[Record]:
+        def train_dataloader(self) -> DataLoader[Record]:
             return batches(self.current_epoch)
 
         def training_step(self, record: Record, _: int) -> Tensor:
@@ -156,7 +158,7 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
             scalars = self.objective(record, step_generator)
             if not torch.isfinite(scalars["loss"]):
                 raise GroundwaveError(
-                    got=f"a loss of {float(scalars['loss'])} at step {self.global_step}",
+                    got=f"a loss of {scalars['loss'].item()} at step {self.global_step}",
                     expected="a finite loss",
                     do="lower the learning rate or train with precision=32-true",
                 )

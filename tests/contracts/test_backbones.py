@@ -1,0 +1,62 @@
+"""Every backbone of the table keeps the same contract."""
+
+import pytest
+import torch
+
+from groundwave.contracts import Backbone
+from groundwave.nn import BACKBONES
+
+TINY = {
+    "lsm": {"time": {"dim": 16, "depth": 1, "patch": 4}, "frequency": {"dim": 16, "depth": 2}},
+    "spectrum": {"dim": 16, "depth": 2},
+    "xcit": {"dim": 16, "depth": 1, "patch": 4},
+}
+
+
+def build(name: str, num_channels: int) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return BACKBONES[name](num_channels=num_channels, **TINY[name])
+
+
+def test_every_backbone_has_a_tiny_setting() -> None:
+    assert TINY.keys() == BACKBONES.keys()
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("num_channels", [1, 2, 5])
+def test_shapes_for_any_channels_and_length(name: str, num_channels: int) -> None:
+    network = build(name, num_channels).eval()
+    assert isinstance(network, Backbone)
+    for num_samples in (64, 100):
+        x = torch.randn(3, num_channels, num_samples)
+        assert network(x).shape == (3, network.num_features)
+        batch, num_tokens, _ = network.tokens(x).shape
+        assert batch == 3
+        assert num_tokens > 1
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("num_channels", [1, 2, 5])
+def test_every_parameter_gets_a_gradient(name: str, num_channels: int) -> None:
+    network = build(name, num_channels)
+    network(torch.randn(4, num_channels, 64)).square().sum().backward()
+    missing = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # A bias before a batch norm, and the bias of keys, shift what the next operation takes out again.
+    assert [n for n in missing if not n.endswith("bias")] == []
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_evaluation_does_not_depend_on_the_batch(name: str) -> None:
+    network = build(name, 2).eval()
+    x = torch.randn(4, 2, 64)
+    torch.testing.assert_close(network(x)[1:2], network(x[1:2]), atol=1e-5, rtol=1e-4)
+
+
+def test_a_carrier_offset_does_not_move_spectrum_features() -> None:
+    torch.manual_seed(0)
+    network = BACKBONES["spectrum"](dim=16, depth=2, powers=(1,)).eval()
+    iq = torch.randn(2, 128, dtype=torch.complex64)
+    by_one_stride, by_half = (iq * torch.exp(2j * torch.pi * bins / 128 * torch.arange(128)) for bins in (4, 2))
+    still, whole, half = (network(torch.view_as_real(x).transpose(1, 2)) for x in (iq, by_one_stride, by_half))
+    torch.testing.assert_close(still, whole, atol=1e-4, rtol=1e-3)
+    assert (still - half).abs().max() > 1e-3, "between strides the features do move a little"

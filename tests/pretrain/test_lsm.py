@@ -1,0 +1,73 @@
+"""LSM's objective: it pulls views of a record together, refuses destructive views, and trains end to end."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from groundwave.contracts import Objective
+from groundwave.data.sources import Records
+from groundwave.errors import GroundwaveError, OutputExistsError
+from groundwave.model import InputContract
+from groundwave.nn import LSM
+from groundwave.pretrain import OBJECTIVES
+from groundwave.pretrain.run import pretrain
+from groundwave.rng import generator
+from groundwave.train import Schedule
+from groundwave.views import Conjugate, Crop, Normalise, Rotate
+
+VIEWS = (Crop(48), Rotate(), Normalise())
+ARGS = {"time": {"dim": 16, "depth": 1, "patch": 4}, "frequency": {"dim": 16, "depth": 2}}
+
+
+def tones(num_records: int) -> dict[str, torch.Tensor]:
+    stream = torch.Generator().manual_seed(0)
+    cycles = torch.rand(num_records, 1, generator=stream) - 0.5
+    noise = torch.randn(num_records, 64, dtype=torch.complex64, generator=stream)
+    return {"iq": torch.exp(2j * torch.pi * cycles * torch.arange(64)) + 0.1 * noise}
+
+
+@pytest.mark.parametrize("terms", [("time-frequency",), ("time-frequency", "frequency-time", "time-time", "frequency-frequency")])
+@pytest.mark.parametrize("projection", [0, 8])
+def test_loss_falls_and_every_parameter_learns(terms: tuple[str, ...], projection: int) -> None:
+    torch.manual_seed(0)
+    objective = OBJECTIVES["lsm"](LSM(**ARGS), views=VIEWS, projection=projection, terms=terms)
+    assert isinstance(objective, Objective)
+    optimizer, record, losses = torch.optim.AdamW(objective.parameters(), 3e-3), tones(32), []
+    for step in range(30):
+        scalars = objective(record, generator(0, step))
+        optimizer.zero_grad()
+        scalars["loss"].backward()
+        optimizer.step()
+        losses.append(scalars["loss"].item())
+    assert set(scalars) == {"loss", *terms}
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+    assert all(p.grad is not None for p in objective.parameters())
+
+
+def test_a_view_that_changes_the_answer_is_refused() -> None:
+    with pytest.raises(GroundwaveError, match="leave Conjugate out"):
+        OBJECTIVES["lsm"](LSM(**ARGS), views=(*VIEWS, Conjugate()), answer="sideband")
+
+
+def test_pretrain_returns_the_saved_model_and_a_second_call_costs_nothing(tmp_path: Path) -> None:
+    def run(seed: int = 0) -> torch.Tensor:
+        model = pretrain(
+            Records(tones(64)),
+            out=tmp_path / "run",
+            contract=InputContract(64, 32, 128),
+            views=VIEWS,
+            schedule=Schedule(epochs=2, precision="32-true"),
+            backbone_args=ARGS,
+            batch_size=16,
+            seed=seed,
+            progress=False,
+        )
+        return model.embed(tones(4))
+
+    first = run()
+    before = (tmp_path / "run" / "model" / "model.safetensors").stat().st_mtime_ns
+    torch.testing.assert_close(run(), first, rtol=0, atol=0)
+    assert (tmp_path / "run" / "model" / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(OutputExistsError):
+        run(seed=1)

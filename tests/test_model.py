@@ -1,0 +1,169 @@
+"""The model: its input contract, and its folder on disk."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from groundwave.adapt import LEARNERS
+from groundwave.errors import ContractError, ModelError, OutputExistsError, UnknownNameError
+from groundwave.model import InputContract, Model, packaged
+from groundwave.nn.heads import Whiten
+
+CONTRACT = InputContract(num_samples=64, min_samples=32, max_samples=128)
+ARGS = {"time": {"dim": 16, "depth": 1, "patch": 4}, "frequency": {"dim": 16, "depth": 2}}
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    return Model.build("lsm", CONTRACT, ARGS, card="# a card\n")
+
+
+@pytest.fixture
+def iq() -> torch.Tensor:
+    return torch.randn(6, 64, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def adapted(model: Model, iq: torch.Tensor) -> Model:
+    learner = LEARNERS["ridge"]().fit({"features": model.embed(iq), "label": torch.tensor([0, 1, 2] * 2)})
+    return model.with_head(learner.head_name, learner.head, learner.head_args(), ("a", "b", "c"))
+
+
+def test_embed_does_not_depend_on_level_or_batch_size(model: Model, iq: torch.Tensor) -> None:
+    whole = model.embed(iq)
+    assert whole.shape == (6, model.num_features)
+    torch.testing.assert_close(model.embed(1e-3 * iq, batch_size=2), whole, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(model.embed(iq.numpy()[0]), whole[:1], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(model.embed({"iq": iq}), whole)
+
+
+def test_long_input_is_the_mean_over_windows(model: Model) -> None:
+    iq = torch.randn(2, 160, dtype=torch.complex64)
+    unit = CONTRACT.prepare(iq)
+    model.modules().eval()
+    parts = [model.backbone(torch.view_as_real(unit[:, s : s + 64]).transpose(1, 2)) for s in (0, 32, 64, 96)]
+    torch.testing.assert_close(model.embed(iq), torch.stack(parts).mean(0).detach(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (torch.randn(2, 64), "complex"),
+        (torch.randn(2, 3, 64, dtype=torch.complex64), "3 antennas"),
+        (torch.randn(2, 31, dtype=torch.complex64), "at least 32"),
+        (torch.full((2, 64), complex("nan"), dtype=torch.complex64), "NaN or infinite samples in record 0"),
+        (torch.full((1, 64), complex("inf"), dtype=torch.complex64), "finite"),
+        (torch.zeros(2, 64, dtype=torch.complex64), "without any power"),
+    ],
+)
+def test_input_that_does_not_fit_is_refused_with_a_reason(model: Model, bad: torch.Tensor, words: str) -> None:
+    with pytest.raises(ContractError, match=words):
+        model.embed(bad)
+
+
+def test_stated_oversampling_outside_the_contract_names_the_factor(model: Model, iq: torch.Tensor) -> None:
+    model.embed(iq, oversampling=8)
+    with pytest.raises(ContractError, match=r"resample by 0\.5"):
+        model.embed(iq, oversampling=32)
+
+
+def test_predict_needs_a_head(model: Model, adapted: Model, iq: torch.Tensor) -> None:
+    with pytest.raises(ModelError, match="adapt"):
+        model.predict(iq)
+    probabilities = adapted.predict(iq)
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(6))
+    assert probabilities.argmax(1).tolist() == [0, 1, 2] * 2
+
+
+def test_a_saved_model_comes_back_the_same(adapted: Model, iq: torch.Tensor, tmp_path: Path) -> None:
+    whiten = Whiten(adapted.num_features, adapted.num_features)
+    whiten.mean.normal_()
+    for name, one in (("plain", adapted), ("whitened", adapted.with_whitening(whiten))):
+        back = Model.load(one.save(tmp_path / name))
+        torch.testing.assert_close(back.predict(iq), one.predict(iq), rtol=0, atol=0)
+        assert (back.classes, back.contract, back.spec) == (("a", "b", "c"), CONTRACT, one.spec)
+        assert back.card == "# a card\n" or one.card == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["plain", "whitened"]
+
+
+def test_save_refuses_an_existing_folder_and_leaves_nothing_half_written(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OutputExistsError, match="taken"):
+        model.save(tmp_path / "taken")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        model.save(tmp_path / "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def damage(folder: Path, how: str) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    if how == "hash":
+        blob = bytearray((folder / "model.safetensors").read_bytes())
+        blob[-1] ^= 1
+        (folder / "model.safetensors").write_bytes(blob)
+    elif how in ("config.json", "model.safetensors"):
+        (folder / how).unlink()
+    elif how == "not json":
+        (folder / "config.json").write_text("{")
+    elif how == "no keys":
+        (folder / "config.json").write_text("[]")
+    elif how == "format":
+        (folder / "config.json").write_text(json.dumps({**config, "format_version": 99}))
+    elif how == "architecture":
+        config["spec"]["backbone"]["args"]["time"]["dim"] = 32
+        (folder / "config.json").write_text(json.dumps(config))
+    elif how == "backbone":
+        config["spec"]["backbone"]["name"] = "lsn"
+        (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("hash", "hash"),
+        ("config.json", "without config.json"),
+        ("model.safetensors", "without model.safetensors"),
+        ("not json", "not a model's"),
+        ("no keys", "not a model's"),
+        ("format", "format 99"),
+        ("architecture", "architecture"),
+        ("backbone", "did you mean 'lsm'"),
+    ],
+)
+def test_a_broken_model_folder_is_refused(adapted: Model, tmp_path: Path, how: str, words: str) -> None:
+    folder = adapted.save(tmp_path / "m")
+    damage(folder, how)
+    with pytest.raises((ModelError, UnknownNameError), match=words):
+        Model.load(folder)
+
+
+def test_an_unknown_model_offers_the_packaged_ones() -> None:
+    with pytest.raises(UnknownNameError, match="iq-small"):
+        Model.load("iq-smal")
+
+
+def test_packaged_models_load_and_are_small() -> None:
+    assert "iq-small" in packaged()
+    for name, folder in packaged().items():
+        model = Model.load(name)
+        assert sum(f.stat().st_size for f in folder.iterdir()) < 10_000_000
+        assert model.card.count("\n") > 10, "a packaged model has a model card"
+        iq = np.exp(2j * np.pi * 0.01 * np.arange(model.contract.num_samples))
+        assert model.embed(iq).isfinite().all()
+
+
+def test_antennas_are_part_of_the_contract() -> None:
+    two = Model.build("lsm", replace(CONTRACT, num_antennas=2), ARGS)
+    assert two.embed(torch.randn(3, 2, 64, dtype=torch.complex64)).shape == (3, two.num_features)

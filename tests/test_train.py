@@ -1,0 +1,88 @@
+"""The training loop: it learns, and an interruption changes nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+from torch.utils.data import DataLoader
+
+from groundwave.contracts import Record
+from groundwave.errors import GroundwaveError, OutputExistsError
+from groundwave.rng import generator
+from groundwave.train import Schedule, fit, warm_cosine
+
+SCHEDULE = Schedule(epochs=4, lr=0.3, precision="32-true")
+
+
+class Regression(nn.Module):
+    """Least squares with noise drawn from the step's generator."""
+
+    def __init__(self, stop_at: int | None = None, bad: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3))
+        self.stop_at, self.bad, self.seen = stop_at, bad, 0
+
+    def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
+        self.seen += 1
+        if self.seen == self.stop_at:
+            raise KeyboardInterrupt
+        noise = 0.01 * torch.randn(len(record["iq"]), generator=generator)
+        loss = (record["iq"] @ self.weight - record["iq"].sum(1) + noise).square().mean()
+        return {"loss": loss * (torch.nan if self.bad else 1)}
+
+
+def batches(epoch: int) -> DataLoader[Record]:
+    records = [{"iq": torch.randn(8, 3, generator=generator(0, epoch, step))} for step in range(5)]
+    return DataLoader(records, batch_size=None)
+
+
+def run(objective: nn.Module, out: Path, **config: object) -> dict[str, float]:
+    return fit(objective, batches, schedule=SCHEDULE, out=out, seed=0, config=config, device="cpu", progress=False)
+
+
+def test_it_learns_and_writes_its_logs(tmp_path: Path) -> None:
+    objective = Regression()
+    scalars = run(objective, tmp_path / "run")
+    torch.testing.assert_close(objective.weight.detach(), torch.ones(3), atol=0.2, rtol=0)
+    assert scalars["loss"] < 0.1
+    names = {path.name for path in (tmp_path / "run").rglob("*")}
+    assert {"run.json", "last.ckpt", "metrics.csv"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+
+
+def test_an_interrupted_run_resumes_to_the_very_same_weights(tmp_path: Path) -> None:
+    straight = Regression()
+    run(straight, tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        run(Regression(stop_at=13), tmp_path / "broken")  # in the third epoch
+    resumed = Regression()
+    run(resumed, tmp_path / "broken")
+    assert resumed.seen == 10, "two epochs were behind it"
+    torch.testing.assert_close(resumed.weight, straight.weight, rtol=0, atol=0)
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    run(Regression(), tmp_path / "run", width=1)
+    with pytest.raises(OutputExistsError):
+        run(Regression(), tmp_path / "run", width=2)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "precious.txt").write_text("keep")
+    with pytest.raises(OutputExistsError):
+        run(Regression(), tmp_path / "other")
+    assert [p.name for p in (tmp_path / "other").iterdir()] == ["precious.txt"]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(GroundwaveError, match="lower the learning rate"):
+        run(Regression(bad=True), tmp_path / "run")
+
+
+def test_the_schedule_rises_and_falls() -> None:
+    factor = warm_cosine(100, 0.1)
+    values = [factor(step) for step in range(100)]
+    assert values.index(max(values)) in (9, 10)
+    assert max(values) == pytest.approx(1)
+    assert values[0] == pytest.approx(0.1)
+    assert 0 <= values[-1] < 0.01
+    assert all(a >= b for a, b in zip(values[10:], values[11:], strict=False))
