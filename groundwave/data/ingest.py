@@ -108,6 +108,7 @@ def ingest(
         "classes": classes,
         "group_names": group_names,
     }
+    _refuse_useless(files, format, options, label == "folder")
     opened = [_open(file, format, options, num_samples, hop, label == "folder") for file in files]
     _tell_apart(files, opened)
     plan = {
@@ -164,6 +165,18 @@ def _open(
         label = file.resolve().parent.name if by_folder else None
         return RecordingWindows(source, num_samples, hop=hop, label=label)
     return source  # type: ignore[no-any-return]
+
+
+def _refuse_useless(files: Sequence[Path], format: str | None, options: Mapping[str, Any], by_folder: bool) -> None:
+    """Refuse an option that no reader takes: labels that are silently left out would be missed much later."""
+    taken = {name for file in files for name in signature(reader(format or format_of(file))).parameters}
+    useless = [k for k, v in options.items() if v is not None and k not in taken and not (by_folder and k == "label")]
+    if useless:
+        raise DataError(
+            got=f"{', '.join(useless)}, which mean nothing for these files",
+            expected="options that one of the files' formats has",
+            do="leave them out, or name the format: --format",
+        )
 
 
 def _tell_apart(files: Sequence[Path], opened: Sequence[NamedSource]) -> None:

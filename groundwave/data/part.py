@@ -62,19 +62,29 @@ def write(folder: Path, manifest: Manifest, iq: npt.NDArray[Any], columns: Mappi
         column[:] = values
 
 
-def read_iq(folder: Path, start: int, stop: int) -> npt.NDArray[Any]:
-    """Return stored IQ rows `start:stop` of a part, `[B, (antenna,) time, 2]`; raises `DataError` when damaged."""
-    import zarr
+class IqArray:
+    """The IQ of one part, opened once and read by rows."""
 
-    path = folder / "iq"
-    try:
-        array = zarr.open_array(path, mode="r")
-        for shard in range(start // array.shards[0], -(-min(stop, array.shape[0]) // array.shards[0])):
-            # zarr reads a shard that is not there as zeros
-            (path / "c" / "/".join([str(shard), *["0"] * (array.ndim - 1)])).stat()
-        return np.asarray(array[start:stop])
-    except (ValueError, OSError, KeyError) as error:
-        raise _damaged(path, error) from error
+    def __init__(self, folder: Path) -> None:
+        """Open it; raises `DataError` when damaged."""
+        import zarr
+
+        self._path = folder / "iq"
+        try:
+            self._array = zarr.open_array(self._path, mode="r")
+        except (ValueError, OSError, KeyError) as error:
+            raise _damaged(self._path, error) from error
+
+    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Return stored rows `start:stop`, `[B, (antenna,) time, 2]`; raises `DataError` when damaged."""
+        per_shard, stop = self._array.shards[0], min(stop, self._array.shape[0])
+        try:
+            for shard in range(start // per_shard, -(-stop // per_shard)):
+                # zarr reads a shard that is not there as zeros
+                (self._path / "c" / "/".join([str(shard), *["0"] * (self._array.ndim - 1)])).stat()
+            return np.asarray(self._array[start:stop])
+        except (ValueError, OSError, KeyError) as error:
+            raise _damaged(self._path, error) from error
 
 
 def read_columns(folder: Path, manifest: Manifest) -> dict[str, Tensor]:

@@ -34,6 +34,7 @@ class Store:
         self.path, self.manifest = path, manifest
         self._starts = [0, *accumulate(part.num_records for part in manifest.parts)]
         self._cache: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
+        self._arrays: dict[int, parts.IqArray] = {}
 
     @classmethod
     def create(
@@ -161,7 +162,8 @@ class Store:
             raise IndexError(f"record {rows.min()}..{rows.max()} of a store of {len(self)}")
         kept = torch.from_numpy(rows.copy())
         record = {name: column[kept] for name, column in self.columns.items() if name != "scale"}
-        iq = torch.from_numpy(self._iq(rows)).float() * self.columns["scale"][kept].reshape(-1, *[1] * len(self._shape))
+        scale = self.columns["scale"][kept].reshape(-1, *[1] * len(self._shape))
+        iq = torch.from_numpy(self._iq(rows)) * scale
         return {"iq": torch.view_as_complex(iq), "index": kept, **record}
 
     @property
@@ -172,15 +174,16 @@ class Store:
         out = np.empty((rows.size, *self._shape), dtype=self.manifest.dtype)
         if not rows.size:
             return out
+        per_chunk = self.num_per_chunk
         number = np.searchsorted(self._starts, rows, side="right") - 1
         offset = rows - np.asarray(self._starts)[number]
         keys, inverse, counts = np.unique(
-            number * (1 << 32) + offset // self.num_per_chunk, return_inverse=True, return_counts=True
+            number * (1 << 32) + offset // per_chunk, return_inverse=True, return_counts=True
         )
         places = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
         for key, where in zip(keys.tolist(), places, strict=True):
             part, chunk = divmod(key, 1 << 32)
-            out[where] = self._chunk(part, chunk)[offset[where] - chunk * self.num_per_chunk]
+            out[where] = self._chunk(part, chunk)[offset[where] - chunk * per_chunk]
         return out
 
     def _chunk(self, part: int, chunk: int) -> npt.NDArray[Any]:
@@ -189,7 +192,9 @@ class Store:
             self._cache.move_to_end(key)
             return self._cache[key]
         start = chunk * self.num_per_chunk
-        block = parts.read_iq(self.path / self.manifest.parts[part].name, start, start + self.num_per_chunk)
+        if part not in self._arrays:
+            self._arrays[part] = parts.IqArray(self.path / self.manifest.parts[part].name)
+        block = self._arrays[part].read(start, start + self.num_per_chunk)
         self._cache[key] = block
         while len(self._cache) > max(1, CACHE_BYTES // max(1, block.nbytes)):
             self._cache.popitem(last=False)

@@ -76,6 +76,23 @@ def test_unknown_groups_stay_unknown(tmp_path: Path) -> None:
     assert ingest([tmp_path / "a.npz"], tmp_path / "out", 1.0).groups.tolist() == [-1] * 4
 
 
+def test_options_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="group, which mean nothing"):
+        ingest(recordings(tmp_path / "in"), tmp_path / "out", 1e6, 64, group="g")
+
+
+def test_real_windows(tmp_path: Path, shared_data: Path) -> None:
+    file = shared_data / "iq" / "ism_433mhz.npz"
+    names = {"label": "label", "classes": "label_names", "group": "capture_id", "group_names": "capture_files"}
+    store = ingest([file], tmp_path / "out", iq="iq_u8", **names)
+    assert (len(store), len(store.classes), len(store.group_names)) == (3804, 31, 325)
+    with np.load(file) as arrays:
+        raw = arrays["iq_u8"][1000].astype(float) - 127.5
+        wanted = torch.from_numpy(raw[0] + 1j * raw[1]).to(torch.complex64) / 128
+        assert store.labels.tolist() == arrays["label"].tolist()
+    torch.testing.assert_close(store[torch.tensor([1000])]["iq"][0], wanted, atol=3e-5, rtol=0)
+
+
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part, "CHUNK_BYTES", 1024)
     monkeypatch.setattr(writer, "PART_BYTES", 1024)

@@ -65,7 +65,7 @@ def test_defaults_are_unknown(tmp_path: Path) -> None:
     torch.testing.assert_close(got["iq"], torch.zeros(2, 8, dtype=torch.complex64))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(0, 40), min_size=1, max_size=5), seed=st.integers(0, 99))
 def test_any_batching_gives_the_same_records(tmp_path: Path, sizes: list[int], seed: int) -> None:
     shutil.rmtree(tmp_path / "s", ignore_errors=True)
@@ -73,7 +73,7 @@ def test_any_batching_gives_the_same_records(tmp_path: Path, sizes: list[int], s
     store = Store.create(tmp_path / "s", classes=["a", "b"], num_samples=16, dtype="float32")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "PART_BYTES", 1)  # many parts: one chunk each
-        patch.setattr(part, "CHUNK_BYTES", 16 * 8 * 7)
+        patch.setattr(part, "CHUNK_BYTES", 16 * 8 * 20)
         with store.appender() as appender:
             for rows in torch.arange(sum(sizes)).split(sizes):
                 appender.add({name: values[rows] for name, values in wanted.items()})
