@@ -12,6 +12,9 @@ from groundwave.contracts import Record
 from groundwave.data.samples import ComplexArray
 from groundwave.errors import DataError
 
+# No receiver delivers such numbers, but floats read in the wrong byte order or width do.
+FAINTEST, LOUDEST = 1e-30, 1e12
+
 
 @dataclass(frozen=True)
 class Capture:
@@ -74,7 +77,7 @@ class Recording:
         return centers.pop() if len(centers) == 1 else None
 
     def read(self, start: int, count: int) -> ComplexArray:
-        """Return samples `start:start + count` as complex64 `[channel, time]`; raises `DataError` when not finite."""
+        """Return samples `start:start + count` as complex64 `[channel, time]`; raises `DataError` if implausible."""
         if start < 0 or count < 0 or start + count > self.num_samples:
             raise DataError(
                 got=f"samples {start} to {start + count} of {self.path}",
@@ -82,14 +85,21 @@ class Recording:
                 do="ask for less",
             )
         iq = self.samples(start, count) if count else np.empty((self.num_channels, 0), np.complex64)
-        bad = ~np.isfinite(iq).all(axis=0)
-        if bad.any():
-            raise DataError(
-                got=f"{self.path} with a NaN or infinite sample at offset {start + int(bad.argmax())}",
-                expected="finite samples",
-                do="check the data type and byte order, or cut the recording before that sample",
-            )
+        peak = float(np.maximum(np.abs(iq.real).max(), np.abs(iq.imag).max())) if count else 0.0
+        if peak != 0 and not FAINTEST < peak < LOUDEST:
+            raise self._implausible(iq, start, peak)
         return iq
+
+    def _implausible(self, iq: ComplexArray, start: int, peak: float) -> DataError:
+        bad = ~np.isfinite(iq).all(axis=0)
+        where = (
+            f"a NaN or infinite sample at offset {start + int(bad.argmax())}" if bad.any() else f"a peak of {peak:g}"
+        )
+        return DataError(
+            got=f"{self.path} with {where}",
+            expected=f"finite samples, with a peak between {FAINTEST:g} and {LOUDEST:g} or silence",
+            do="check the data type and byte order, or cut the recording before that sample",
+        )
 
     def starts(self, num_samples: int, hop: int | None = None) -> list[range]:
         """Return the starts of the whole windows of each capture; what is left at a capture's end is not read."""

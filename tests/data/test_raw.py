@@ -71,8 +71,8 @@ def test_an_unknown_format_offers_the_nearest(tmp_path: Path) -> None:
         open_source(tmp_path / "x", format="sigfm")
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_non_finite_samples_name_the_first_offset(tmp_path: Path, bad: float) -> None:
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, complex(0, np.nan), complex(0, -np.inf)])
+def test_non_finite_samples_name_the_first_offset(tmp_path: Path, bad: complex) -> None:
     iq = ramp(1000)[:, 0]
     iq[[700, 800]] = bad
     recording = open_source(write(tmp_path / "x.cf32", iq), sample_rate_hz=1)
