@@ -12,8 +12,11 @@ from matplotlib.figure import Figure
 from groundwave.bench.rows import Row, aggregate, only_metric
 from groundwave.data.recording import Annotation, Recording
 
-# Okabe and Ito's palette without its yellow, which is too pale for a line, and black for the reference.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#5B4A9E", "#7F7F7F")
+# Okabe and Ito's palette without its yellow, which is too pale for a line, and darker ones for a longer list.
+PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"),
+    *("#5B4A9E", "#7F7F7F", "#882255", "#6B4F00", "#1A1A1A"),
+)
 MARKERS = "osD^vP*X"
 MAX_COLUMNS = 2000
 FFT_SIZE = 256
@@ -52,7 +55,7 @@ def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metri
         finite = np.isfinite(low) & np.isfinite(high)
         axes.fill_between(np.array(snr), low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
     if chance is not None:
-        axes.axhline(100 * chance, color="black", linestyle=":", linewidth=1, label="chance")
+        axes.axhline(100 * chance, color="black", linestyle=":", linewidth=1, label="expected from chance")
     axes.set(xlabel="SNR in the sampled band (dB)", ylabel=f"{metric} (%)", ylim=(0, 100))
     axes.grid(alpha=0.25)
     _clean(axes)
@@ -104,7 +107,7 @@ def embedding_maps(
         points = flatten(np.asarray(values, dtype=np.float64), method, seed)
         for c, name in enumerate(classes):
             here = np.asarray(labels) == c
-            style = {"color": PALETTE[c % len(PALETTE)], "marker": MARKERS[(c + c // len(PALETTE)) % len(MARKERS)]}
+            style = {"color": PALETTE[c % len(PALETTE)], "marker": MARKERS[c % len(MARKERS)]}
             axes.scatter(*points[here].T, s=14, alpha=0.75, linewidths=0, label=name, **style)
         axes.set_title(title, fontsize=10)
         axes.set(xticks=[], yticks=[], xlabel=f"{method}, axis 1 (no unit)")
@@ -173,10 +176,10 @@ def annotated_spectrogram(
     bands = [("predicted", predicted)] + ([("truth", truth)] if truth else [])
     figure, panels = _figure(
         11,
-        4.2 + 0.5 * len(bands),
+        4.0 + 0.8 * len(bands),
         nrows=1 + len(bands),
         sharex=True,
-        height_ratios=[*[0.8] * len(bands), 4],
+        height_ratios=[*[0.9] * len(bands), 4],
         squeeze=False,
     )
     *upper, main = panels[:, 0]
@@ -219,8 +222,10 @@ def _band(
         text = annotation.label or "?"
         if annotation.confidence is not None:
             text += f"\n{100 * annotation.confidence:.0f} %"
-        if width > 0.012 * seconds * max(map(len, text.split("\n"))):  # a label must fit into its box
-            axes.text(start + width / 2, 0.5, text, ha="center", va="center", color="white", fontsize=7, clip_on=True)
+        lying = width > 0.008 * seconds * max(map(len, text.split("\n")))
+        if lying or width > 0.012 * seconds * (1 + text.count("\n")):  # a label must fit into its box
+            place: dict[str, Any] = {"ha": "center", "va": "center", "rotation": 0 if lying else 90}
+            axes.text(start + width / 2, 0.5, text, color="white", fontsize=7, clip_on=True, **place)
     axes.set(ylim=(0, 1), yticks=[])
     axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
     axes.tick_params(bottom=False)

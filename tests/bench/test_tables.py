@@ -1,0 +1,103 @@
+"""Tables are made from rows; the README holds exactly what rows give."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from groundwave.bench.rows import Row, append
+from groundwave.bench.tables import SECTION, Table, fill_readme, html, markdown, select, tabulate
+from groundwave.errors import DataError
+
+ROW = Row(protocol="p", method="a", data="d", metric="accuracy", value=0.5, n=10, shots=5, hardware="test")
+ROOT = Path(__file__).parents[2]
+
+
+def rows() -> list[Row]:
+    values = {"ours": (0.80, 0.82, 0.84), "close": (0.70, 0.80, 0.90), "far": (0.40, 0.42, 0.44)}
+    return [
+        replace(ROW, method=method, value=value - 0.1 * (shots == 1), episode=i, shots=shots)
+        for shots in (5, 1)
+        for method, some in values.items()
+        for i, value in enumerate(some)
+    ]
+
+
+def test_table_has_a_line_per_method_and_a_column_per_shots_in_order() -> None:
+    table = tabulate(rows())
+    assert table.header == ["method", "1 shot", "5 shots"]
+    assert [line[0] for line in table.body] == ["ours", "close", "far"]
+    assert table.body[0][2] == "82.0 ± 5.0"
+    assert table.caption == "accuracy in %, mean ± half of the 95 % interval, on d; 3 rows behind each cell."
+
+
+def test_best_cells_are_those_whose_interval_reaches_the_best() -> None:
+    assert tabulate(rows()).best == {(0, 1), (1, 1), (0, 2), (1, 2)}
+
+
+def test_failed_missing_and_single_cells_are_shown_as_such() -> None:
+    some = [replace(ROW, shots=1), replace(ROW, method="b", value=None, failed="diverged")]
+    table = tabulate(some)
+    assert table.body == [["a", "50.0", ""], ["b", "", "failed: diverged"]]
+    assert table.best == {(0, 1)}
+
+
+def test_methods_choose_and_order_the_lines() -> None:
+    assert [line[0] for line in tabulate(rows(), methods=["far", "ours"]).body] == ["far", "ours"]
+
+
+def test_columns_by_snr() -> None:
+    some = [replace(ROW, snr_db=snr) for snr in (12.0, -4.0, 0.5)]
+    assert tabulate(some, columns="snr_db").header == ["method", "-4 dB", "0.5 dB", "12 dB"]
+
+
+def test_rows_of_two_protocols_are_not_mixed() -> None:
+    with pytest.raises(DataError, match="rows of p, q"):
+        tabulate([ROW, replace(ROW, protocol="q")])
+
+
+def test_markdown_and_html_show_the_same_and_escape_everything() -> None:
+    table = Table(["method", "1 shot"], [["a|b <i>", "1 & 2"]], "caption <b>", frozenset({(0, 1)}))
+    assert markdown(table) == "| method | 1 shot |\n| --- | ---: |\n| a\\|b <i> | **1 & 2** |\n\ncaption <b>\n"
+    page = html(table)
+    assert "<strong>1 &amp; 2</strong>" in page
+    assert "a|b &lt;i&gt;" in page
+    assert "<caption>caption &lt;b&gt;</caption>" in page
+
+
+README = """Before.
+<!-- results:p -->
+old
+<!-- end -->
+Between.
+<!-- results:p methods="far,ours" metric=accuracy -->
+<!-- end -->
+After.
+"""
+
+
+def test_readme_sections_are_filled_and_the_rest_is_untouched(tmp_path: Path) -> None:
+    for row in rows():
+        append(tmp_path / "p.jsonl", row)
+    filled = fill_readme(README, tmp_path)
+    assert markdown(tabulate(rows())) in filled
+    assert markdown(tabulate(rows(), methods=["far", "ours"])) in filled
+    assert "old" not in filled
+    assert SECTION.sub("", filled) == SECTION.sub("", README)
+    assert fill_readme(filled, tmp_path) == filled
+
+
+@pytest.mark.parametrize(("text", "error"), [("results:absent", "no row"), ("results:p colour=red", "colour")])
+def test_a_section_that_cannot_be_filled_is_told(tmp_path: Path, text: str, error: str) -> None:
+    append(tmp_path / "p.jsonl", ROW)
+    with pytest.raises(DataError, match=error):
+        fill_readme(f"<!-- {text} -->\n<!-- end -->", tmp_path)
+
+
+def test_our_readme_is_what_our_rows_give() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert fill_readme(text, ROOT / "results") == text, "run `groundwave report --readme README.md`"
+
+
+def test_select() -> None:
+    assert len(select(rows(), method="ours", shots=5)) == 3
