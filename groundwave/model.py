@@ -198,7 +198,9 @@ class Model:
         """
         if self.head is None:
             raise ModelError(
-                got="a model without a head", expected="an adapted model", do="run `groundwave adapt` with a few labels first"
+                got="a model without a head",
+                expected="an adapted model",
+                do="run `groundwave adapt` with a few labels first",
             )
         features = self.embed(iq, batch_size, oversampling)
         device = next(self.head.parameters()).device
@@ -227,8 +229,8 @@ class Model:
             (draft / "model.safetensors").write_bytes(weights)
             (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n")
             (draft / "README.md").write_text(self.card or f"# {folder.name}\n")
-            os.chmod(draft, 0o755)  # noqa: PTH101 (a temporary folder is private to its maker; a model is not)
-            os.replace(draft, folder)  # noqa: PTH105 (must fail on a non-empty target)
+            os.chmod(draft, 0o755)
+            os.replace(draft, folder)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -246,7 +248,9 @@ class Model:
         config, weights = _read(folder)
         try:
             spec = config["spec"]
-            contract = InputContract(**{**config["contract"], "oversampling": tuple(config["contract"]["oversampling"])})
+            contract = InputContract(
+                **{**config["contract"], "oversampling": tuple(config["contract"]["oversampling"])}
+            )
             backbone = lookup(BACKBONES, spec["backbone"]["name"], "backbone")(**spec["backbone"]["args"])
             model = cls(backbone, contract, spec, classes=tuple(config["classes"]))
             if "whiten" in spec:
@@ -283,7 +287,9 @@ def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
     """Read and check the two files that make a model."""
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
-            raise ModelError(got=f"{folder} without {name}", expected="a complete model folder", do="copy the folder again")
+            raise ModelError(
+                got=f"{folder} without {name}", expected="a complete model folder", do="copy the folder again"
+            )
     weights = (folder / "model.safetensors").read_bytes()
     try:
         config = json.loads((folder / "config.json").read_text())
@@ -296,7 +302,9 @@ def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
         ) from error
     if version != FORMAT_VERSION:
         raise ModelError(
-            got=f"model format {version}", expected=f"format {FORMAT_VERSION}", do="install a matching groundwave version"
+            got=f"model format {version}",
+            expected=f"format {FORMAT_VERSION}",
+            do="install a matching groundwave version",
         )
     found = sha256(weights).hexdigest()
     if found != wanted:

@@ -35,7 +35,7 @@ class Schedule:
         weight_decay: decay of matrices; vectors (biases, norms, scales) are not decayed.
         warmup: share of all steps spent warming up.
         clip: largest gradient norm.
-        precision: Lightning's name of the number format; bf16-mixed is about 4x faster on processors with AMX or AVX512-BF16.
+        precision: Lightning's name of the number format; bf16-mixed is several times faster where the processor knows it.
     """
 
     epochs: int = 10
@@ -96,7 +96,10 @@ def fit(
             max_epochs=schedule.epochs,
             gradient_clip_val=schedule.clip,
             logger=[CSVLogger(out, name="", version="logs"), TensorBoardLogger(out, name="", version="logs")],
-            callbacks=[ModelCheckpoint(dirpath=out, filename="last", enable_version_counter=False), *_progress(progress)],
+            callbacks=[
+                ModelCheckpoint(dirpath=out, filename="last", enable_version_counter=False),
+                *_progress(progress),
+            ],
             log_every_n_steps=max(1, min(20, num_batches)),
             reload_dataloaders_every_n_epochs=1,
             enable_model_summary=False,
@@ -145,7 +148,7 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
     """Wrap an objective as the LightningModule that Lightning wants."""
     import lightning as L
 
-    class Adapter(L.LightningModule):
+    class Adapter(L.LightningModule):  # type: ignore[misc]  # Lightning is untyped here
         def __init__(self) -> None:
             super().__init__()
             self.objective = objective
@@ -163,7 +166,8 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
                     do="lower the learning rate or train with precision=32-true",
                 )
             self.log_dict(scalars, prog_bar=True, batch_size=len(record["iq"]))
-            return scalars["loss"]
+            loss: Tensor = scalars["loss"]
+            return loss
 
         def configure_optimizers(self) -> Any:
             parameters = [p for p in self.objective.parameters() if p.requires_grad]

@@ -32,7 +32,9 @@ def test_overlap() -> None:
 def test_recall_and_confusion_agree_with_scikit_learn() -> None:
     stream = torch.Generator().manual_seed(0)
     label = torch.randint(0, 4, (200,), generator=stream)
-    prediction = torch.where(torch.rand(200, generator=stream) < 0.6, label, torch.randint(0, 4, (200,), generator=stream))
+    prediction = torch.where(
+        torch.rand(200, generator=stream) < 0.6, label, torch.randint(0, 4, (200,), generator=stream)
+    )
     assert macro_recall(prediction, label) == pytest.approx(recall_score(label, prediction, average="macro"))
     expected = confusion_matrix(label, prediction, normalize="true")
     np.testing.assert_allclose(confusion(prediction, label, 4), expected)

@@ -7,13 +7,18 @@ from torch import Tensor, nn
 
 
 def descend(
-    parameters: Iterable[nn.Parameter], loss: Callable[[int], Tensor], *, steps: int, lr: float, weight_decay: float = 0.0
+    parameters: Iterable[nn.Parameter],
+    loss: Callable[[int], Tensor],
+    *,
+    steps: int,
+    lr: float,
+    weight_decay: float = 0.0,
 ) -> None:
     """Minimise `loss(step)` over `parameters` with AdamW and a cosine decay to zero."""
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
         optimizer.zero_grad()
-        loss(step).backward()  # type: ignore[no-untyped-call]
+        loss(step).backward()
         optimizer.step()
         scheduler.step()

@@ -22,6 +22,10 @@ class FeatureLearner:
     head_name: str
     head: nn.Module
 
+    def fit(self, support: Record) -> Self:
+        """Learn a head from `features` `[B, D]` and `label` `[B]`."""
+        raise NotImplementedError
+
     def predict(self, query: Record) -> Tensor:
         """Return class probabilities `[B, C]` for `features` `[B, D]`."""
         with torch.no_grad():

@@ -34,7 +34,9 @@ class MLP(FeatureLearner):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.set_state(generator(self.seed, "mlp").get_state())
             self.head = MLPHead(features.shape[1], num_classes)
-        descend(self.head.parameters(), lambda _: F.cross_entropy(self.head(features), label), steps=self.steps, lr=self.lr)
+        descend(
+            self.head.parameters(), lambda _: F.cross_entropy(self.head(features), label), steps=self.steps, lr=self.lr
+        )
         return self
 
     def head_args(self) -> dict[str, Any]:

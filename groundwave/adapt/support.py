@@ -15,9 +15,13 @@ def check_support(support: Record, key: str = "features") -> tuple[Tensor, Tenso
     """
     inputs, label = support[key], support["label"]
     if len(inputs) != len(label):
-        raise DataError(got=f"{len(inputs)} records with {len(label)} labels", expected="one label a record", do="align them")
+        raise DataError(
+            got=f"{len(inputs)} records with {len(label)} labels", expected="one label a record", do="align them"
+        )
     if (label < 0).any():
-        raise DataError(got="unlabelled records", expected="a label for each record", do="leave them out of the support")
+        raise DataError(
+            got="unlabelled records", expected="a label for each record", do="leave them out of the support"
+        )
     num_classes = int(label.max()) + 1 if len(label) else 0
     counts = torch.bincount(label, minlength=num_classes)
     if num_classes < 2 or (counts == 0).any():

@@ -26,8 +26,9 @@ def annotate(
 
     Probabilities of the windows are averaged over a segment. A segment whose label changes for good, as when one
     transmitter follows another without a pause, becomes several annotations: the most probable path of labels when each
-    change costs `SWITCH_COST`. Segments of one label with a short pause between them become one. Confidence is the mean probability of the label. Memory does not grow with the length of
-    the recording, except for one number per `detector.step` samples.
+    change costs `SWITCH_COST`. Segments of one label with a short pause between them become one. Confidence is the mean
+    probability of the label. Memory does not grow with the length of the recording, but for one number per
+    `detector.step` samples.
 
     Args:
         model: an adapted model.

@@ -29,7 +29,7 @@ class CrossCovarianceAttention(nn.Module):
 
 
 class LocalPatchInteraction(nn.Module):
-    """Depthwise convolutions that let neighbouring tokens talk, which cross-covariance attention does not (XCiT, 3.3)."""
+    """Depthwise convolutions that let neighbouring tokens talk, as cross-covariance attention does not (XCiT, 3.3)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

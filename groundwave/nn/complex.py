@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 def to_channels(iq: Complex[Tensor, "*shape time"]) -> Float[Tensor, "*other channels time"]:
-    """Turn `[B, time]` into `[B, 2, time]` (I, Q) and `[B, antenna, time]` into `[B, 2 * antenna, time]` (I0, Q0, I1, ...)."""
+    """Turn `[B, time]` into `[B, 2, time]` (I, Q), `[B, antenna, time]` into `[B, 2 * antenna, time]` (I0, Q0, I1, ...)."""
     pairs = torch.view_as_real(iq).movedim(-1, -2)
     return pairs if iq.dim() < 3 else pairs.flatten(-3, -2)
 
 
 def to_complex(x: Float[Tensor, "batch channels time"]) -> Complex[Tensor, "batch signals time"]:
-    """Undo `to_channels`: pairs of channels become complex signals; an odd number of channels is taken as real signals."""
+    """Undo `to_channels`: pairs of channels become complex signals; an odd number of channels are real signals."""
     if x.shape[1] % 2:
         return torch.complex(x, torch.zeros_like(x))
     return torch.complex(x[:, 0::2], x[:, 1::2])

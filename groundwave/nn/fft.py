@@ -1,6 +1,7 @@
 """SpectrumEncoder: the frequency encoder of LSM, for any length."""
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -47,9 +48,13 @@ class SpectrumEncoder(nn.Module):
         self.num_features = 2 * dim
         self.powers = tuple(powers)
         num_signals = num_channels if num_channels % 2 else num_channels // 2
-        widths = [num_signals * len(self.powers), *(max(dim >> (depth - 1 - stage), 16) for stage in range(depth - 1)), dim]
+        widths = [
+            num_signals * len(self.powers),
+            *(max(dim >> (depth - 1 - stage), 16) for stage in range(depth - 1)),
+            dim,
+        ]
         stages: list[nn.Module] = []
-        for narrow, wide in zip(widths[:-1], widths[1:], strict=True):
+        for narrow, wide in pairwise(widths):
             stages += [
                 nn.Conv1d(narrow, wide, 7, stride=2, padding=3, padding_mode="circular"),
                 nn.BatchNorm1d(wide),

@@ -33,7 +33,9 @@ class CosineHead(nn.Module):
 
 
 class MLPHead(nn.Sequential):
-    """LSM's few-shot head: linear, LeakyReLU 0.2, linear. (The released code also bends the scores; we do not.)
+    """LSM's few-shot head: linear, LeakyReLU 0.2, linear.
+
+    The released code also bends the scores by a LeakyReLU; we do not.
 
     Args:
         num_features: width of the features.

@@ -1,6 +1,7 @@
 """From samples to tokens: convolutional stems and position codes for any length."""
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -25,7 +26,7 @@ class ConvStem(nn.Module):
         assert 2**num_stages == patch, f"patch must be a power of two, not {patch}"
         widths = [num_channels, *(max(dim >> (num_stages - 1 - stage), 16) for stage in range(num_stages - 1)), dim]
         stages: list[nn.Module] = []
-        for narrow, wide in zip(widths[:-1], widths[1:], strict=True):
+        for narrow, wide in pairwise(widths):
             stages += [nn.Conv1d(narrow, wide, 5, stride=2, padding=2), nn.BatchNorm1d(wide), nn.SiLU()]
         self.layers = nn.Sequential(*stages, nn.Conv1d(dim, dim, 1))
 

@@ -1,4 +1,4 @@
-"""The main job, end to end: unlabelled records in, a measured, exported and working model out, and a report to look at."""
+"""The main job, end to end: from unlabelled records to a measured, exported and working model, and a report."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -177,24 +178,32 @@ def _simulated(out: Path, size: Size, seed: int) -> Job:
     scene = pool()
     folder = out / "pool"
     if not folder.exists():
-        store = Store.create(folder, classes=scene.classes, num_samples=NUM_SAMPLES, sample_rate_hz=scene.air.sample_rate_hz)
-        with store.appender(sources=[{"scene": "radioml fixed", "seed": scene.seed, "blocks": size.blocks}]) as appender:
+        store = Store.create(
+            folder, classes=scene.classes, num_samples=NUM_SAMPLES, sample_rate_hz=scene.air.sample_rate_hz
+        )
+        with store.appender(
+            sources=[{"scene": "radioml fixed", "seed": scene.seed, "blocks": size.blocks}]
+        ) as appender:
             for b in range(size.blocks):
                 block = scene.block(b)
                 names = [f"simulated-{int(g)}" for g in block["group"]]
                 appender.add({**block, "label": torch.full_like(block["label"], -1)}, groups=names)
     store = Store.open(folder)
     block = trial(size.snrs_db, 30).block(seed)
-    trials = {snr: {key: values[block["snr_db"] == snr] for key, values in block.items()} for snr in size.snrs_db}
+    trials: dict[float | None, Record] = {
+        snr: {key: values[block["snr_db"] == snr] for key, values in block.items()} for snr in size.snrs_db
+    }
     data = f"radioml fixed, {NUM_SAMPLES} samples"
-    return Job(data, store, torch.arange(len(store)), dict(trials), scene.classes, CONTRACT, CROP)
+    return Job(data, store, torch.arange(len(store)), trials, scene.classes, CONTRACT, CROP)
 
 
 def _own(path: Path, sample_rate: float | None, iq: str, label: str, group: str, seed: int) -> Job:
     """Read the user's windows and keep half of each class's groups for the test."""
     from groundwave.data import format_of, open_source
 
-    named = {} if format_of(path) == "store" else {"iq": iq, "label": label, "group": group, "sample_rate_hz": sample_rate}
+    named: dict[str, Any] = (
+        {} if format_of(path) == "store" else {"iq": iq, "label": label, "group": group, "sample_rate_hz": sample_rate}
+    )
     source = open_source(path, **named)
     labels, groups = source.labels, source.groups
     counts = [int(groups[labels == c].unique().numel()) for c in range(len(source.classes))]
@@ -212,7 +221,14 @@ def _own(path: Path, sample_rate: float | None, iq: str, label: str, group: str,
     contract = InputContract(num_samples=samples, min_samples=max(64, samples // 4), max_samples=2 * samples)
     unlabelled = torch.arange(len(source))[~torch.isin(torch.arange(len(source)), sides["query"])]
     return Job(
-        path.name, source, unlabelled, {None: record}, source.classes, contract, samples // 2, (sides["support"], sides["query"])
+        path.name,
+        source,
+        unlabelled,
+        {None: record},
+        source.classes,
+        contract,
+        samples // 2,
+        (sides["support"], sides["query"]),
     )
 
 
@@ -271,7 +287,9 @@ def _adapt(model: Model, job: Job, seed: int) -> Model:
     record = job.clearest
     stream = generator(seed, "demo", "support")
     support_pool = job.pools[0] if job.pools else None
-    drawn = episodes(record["label"], None, num_shots=NUM_SHOTS, num_episodes=1, generator=stream, support_pool=support_pool)
+    drawn = episodes(
+        record["label"], None, num_shots=NUM_SHOTS, num_episodes=1, generator=stream, support_pool=support_pool
+    )
     support, _ = next(drawn)
     present, label = record["label"][support].unique(return_inverse=True)
     learner = LEARNERS["logistic"]().fit({"features": model.embed(record["iq"][support]), "label": label})
@@ -279,7 +297,9 @@ def _adapt(model: Model, job: Job, seed: int) -> Model:
     return model.with_head(learner.head_name, learner.head, learner.head_args(), names)
 
 
-def _annotate(model: Model, folder: Path, size: Size, seed: int) -> tuple[Recording, list[Annotation], list[Annotation]]:
+def _annotate(
+    model: Model, folder: Path, size: Size, seed: int
+) -> tuple[Recording, list[Annotation], list[Annotation]]:
     """Simulate a recording of bursts, annotate it, and return it with what was found and the truth."""
     num_bursts = max(2, round(size.recording_s * 0.6))
     scene = Bursts(duration_s=size.recording_s, num_bursts=num_bursts, burst_s=(0.2, 1.3), seed=1_000_003 + seed)

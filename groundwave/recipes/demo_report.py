@@ -74,9 +74,9 @@ def _accuracy(findings: Findings, num_shots: int) -> Section:
     return Section(
         "What a handful of labels is worth",
         [
-            f"Every method learns from the same {num_shots} labelled records per class and is asked about records of other "
-            "groups. The frozen encoders have never seen a label; training from scratch uses their architecture and the "
-            "same few labels; the classical methods use higher-order cumulants or hand-made features."
+            f"Every method learns from the same {num_shots} labelled records per class and is asked about records of "
+            "other groups. The frozen encoders have never seen a label; training from scratch uses their architecture and "
+            "the same few labels; the classical methods use higher-order cumulants or hand-made features."
         ],
         [tabulate(findings.rows, "snr_db" if by_snr else "shots", METRIC)],
         figures,
@@ -123,7 +123,9 @@ def _maps(findings: Findings) -> Section:
     return Section(
         "What pretraining does to the embedding",
         ["Each dot is a record; its colour is its class, which no encoder was told."],
-        figures={"The same records in the feature space of each encoder, flattened to two dimensions (t-SNE).": picture},
+        figures={
+            "The same records in the feature space of each encoder, flattened to two dimensions (t-SNE).": picture
+        },
     )
 
 
@@ -133,8 +135,8 @@ def _recording(recording: Recording, found: list[Annotation], truth: list[Annota
         "A recording, annotated",
         [
             f"The adapted model went through {recording.num_samples / recording.sample_rate_hz:.0f} s of signal it had "
-            f"never seen: of {len(truth)} bursts, {hits} were found and named rightly for most of their length. The annotations "
-            "lie beside the recording as SigMF."
+            f"never seen: of {len(truth)} bursts, {hits} were found and named rightly for most of their length. The "
+            "annotations lie beside the recording as SigMF."
         ],
         figures={"What was found, the truth, and the spectrogram.": annotated_spectrogram(recording, found, truth)},
     )

@@ -36,6 +36,6 @@ def iq_small(out: Path = Path("runs/iq-small"), *, seed: int = 0, progress: bool
 
 
 if __name__ == "__main__":
-    from jsonargparse import CLI
+    from jsonargparse import auto_cli
 
-    CLI(iq_small, as_positional=False)
+    auto_cli(iq_small, as_positional=False)

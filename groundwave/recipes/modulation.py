@@ -34,7 +34,9 @@ POOL_SEED, TEST_SEED = 1, 1_000_001
 
 def pool(records_per_cell: int = 10) -> RadioML:
     """Return the scene that unlabelled records are drawn from: all classes, from barely audible to clear."""
-    return RadioML("fixed", num_samples=NUM_SAMPLES, snrs_db=range(-6, 21, 2), records_per_cell=records_per_cell, seed=POOL_SEED)
+    return RadioML(
+        "fixed", num_samples=NUM_SAMPLES, snrs_db=range(-6, 21, 2), records_per_cell=records_per_cell, seed=POOL_SEED
+    )
 
 
 def trial(snrs_db: tuple[float, ...], records_per_cell: int) -> RadioML:

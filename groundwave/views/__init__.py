@@ -23,3 +23,20 @@ VIEWS: Mapping[str, Callable[..., View]] = {
     "rotate": Rotate,
     "time_reverse": TimeReverse,
 }
+
+__all__ = [
+    "ANSWERS",
+    "VIEWS",
+    "AddNoise",
+    "Compose",
+    "Conjugate",
+    "Crop",
+    "Filter",
+    "FrequencyShift",
+    "Gain",
+    "Normalise",
+    "Resample",
+    "Rotate",
+    "TimeReverse",
+    "check_views",
+]

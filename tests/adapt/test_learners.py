@@ -33,7 +33,12 @@ def test_learns_separable_classes_and_its_head_rebuilds(name: str, num_classes: 
 @pytest.mark.parametrize("name", LEARNERS)
 @pytest.mark.parametrize(
     ("label", "words"),
-    [([0, 0, 0, 0], "two classes"), ([0, 2, 0, 2], "gap"), ([0, 1, -1, 1], "unlabelled"), ([0, 1], "4 records with 2 labels")],
+    [
+        ([0, 0, 0, 0], "two classes"),
+        ([0, 2, 0, 2], "gap"),
+        ([0, 1, -1, 1], "unlabelled"),
+        ([0, 1], "4 records with 2 labels"),
+    ],
 )
 def test_a_support_that_cannot_be_learned_from_is_refused(name: str, label: list[int], words: str) -> None:
     with pytest.raises(DataError, match=words):

@@ -27,7 +27,9 @@ def tones(num_records: int) -> dict[str, torch.Tensor]:
     return {"iq": torch.exp(2j * torch.pi * cycles * torch.arange(64)) + 0.1 * noise}
 
 
-@pytest.mark.parametrize("terms", [("time-frequency",), ("time-frequency", "frequency-time", "time-time", "frequency-frequency")])
+@pytest.mark.parametrize(
+    "terms", [("time-frequency",), ("time-frequency", "frequency-time", "time-time", "frequency-frequency")]
+)
 @pytest.mark.parametrize("projection", [0, 8])
 def test_loss_falls_and_every_parameter_learns(terms: tuple[str, ...], projection: int) -> None:
     torch.manual_seed(0)
