@@ -66,5 +66,5 @@ def _item(hint: Any) -> Any:
 
 def arguments(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
     """Return what a command line says, by parameter; raises `argparse.ArgumentError`."""
-    parsed = parser.instantiate_classes(parser.parse_args(list(argv))).as_dict()
+    parsed = parser.instantiate(parser.parse_args(list(argv))).as_dict()
     return {name: value for name, value in parsed.items() if name != "config"}

@@ -1,0 +1,151 @@
+"""What users get wrong at the doors: a clear error, nothing written, nothing lost."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import groundwave.train
+from groundwave.cli import main
+from groundwave.model import Model
+from tests.doors.test_cli import error_of
+
+PRETRAIN = ["--backbone", "lsm", "--epochs", "2", "--batch-size", "60", "--num-samples", "128"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "nearest"),
+    [
+        (["pretrian"], "'pretrain'"),
+        (["list", "learner"], "'learners'"),
+        (["generate", "radiomll", "--num", "1", "--out", "x"], "'radioml'"),
+        (["pretrain", "--data", "radiom", "--out", "x"], "'radioml'"),
+        (["pretrain", "--data", "radioml", "--backbone", "xcitt", "--out", "x"], "'xcit'"),
+        (["pretrain", "--data", "radioml", "--objective", "lsn", "--out", "x"], "'lsm'"),
+        (["generate", "radioml", "--num", "1", "--out", "x", "--scene.classes", "BPSKK"], "'BPSK'"),
+    ],
+)
+def test_unknown_names_offer_the_nearest(
+    argv: list[str], nearest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = error_of(capsys, *argv)
+    assert "did you mean" in told
+    assert nearest in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_learner_and_model(
+    tmp_path: Path, encoder: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = ["--data", store, "--shots", "5", "--out", tmp_path / "m"]
+    assert "'ridge'" in error_of(capsys, "adapt", "--model", encoder, "--learner", "rigde", *rest)
+    assert "neither a folder nor" in error_of(capsys, "adapt", "--model", "iq-smal", *rest)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["embed", "--model", "m"], "required"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--epochs", "many"], "epochs"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--epoch-count", "3"], "--epoch-count"),
+        (["generate", "radioml", "--num", "0", "--out", "x"], "at least 1"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    argv: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert told in error_of(capsys, *argv)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_outputs_are_kept(
+    tmp_path: Path, encoder: Path, adapted: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("precious")
+    for argv in (
+        ["generate", "radioml", "--num", "1", "--out", mine],
+        ["ingest", store, "--out", mine],
+        ["pretrain", "--data", store, "--out", mine],
+        ["adapt", "--model", encoder, "--data", store, "--shots", "2", "--out", mine],
+        ["embed", "--model", encoder, "--data", store, "--out", mine],
+        ["predict", store, "--model", adapted, "--out", mine],
+        ["export", "--model", adapted, "--out", mine],
+    ):
+        assert "already exists" in error_of(capsys, *argv)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.txt"]
+
+
+@pytest.mark.parametrize("damage", ["hash", "missing", "config"])
+def test_a_damaged_model_is_refused(
+    tmp_path: Path, adapted: Path, store: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(adapted, broken)
+    weights = broken / "model.safetensors"
+    if damage == "hash":
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    elif damage == "missing":
+        weights.unlink()
+    else:
+        (broken / "config.json").write_text("{")
+    assert "copy the folder again" in error_of(
+        capsys, "predict", store, "--model", broken, "--out", tmp_path / "labels.csv"
+    )
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_a_model_without_a_head_says_what_to_run(
+    tmp_path: Path, encoder: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = error_of(capsys, "predict", store, "--model", encoder, "--out", tmp_path / "x.csv")
+    assert "groundwave adapt" in told
+
+
+def test_too_many_shots(tmp_path: Path, encoder: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "m"
+    told = error_of(capsys, "adapt", "--model", encoder, "--data", store, "--shots", "99", "--out", out)
+    assert "fewer shots" in told
+    assert not out.exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice, which depends on the machine
+def test_interrupted_pretraining_resumes_to_the_same_weights(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["pretrain", "--data", str(store), *PRETRAIN]
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    asked = groundwave.train.generator
+
+    def interrupt(seed: int, *path: str | int, **settings: object) -> torch.Generator:
+        if path[:2] == ("step", 3):
+            raise KeyboardInterrupt
+        return asked(seed, *path, **settings)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(groundwave.train, "generator", interrupt)
+        assert main([*command, "--out", str(tmp_path / "torn")]) == 130
+    assert "run the same command again" in capsys.readouterr().err
+    assert not (tmp_path / "torn" / "model").exists()
+    assert main([*command, "--out", str(tmp_path / "torn")]) == 0
+    whole, torn = (Model.load(tmp_path / name / "model").modules().state_dict() for name in ("whole", "torn"))
+    torch.testing.assert_close(torn, whole, rtol=0, atol=0)
+
+
+def test_interrupted_short_command_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("groundwave.recipes.generate.SceneSource.__getitem__", interrupt)
+    assert main(["generate", "radioml", "--num", "10", "--out", str(tmp_path / "s")]) == 130
+    assert "nothing was written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
