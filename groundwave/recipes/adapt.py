@@ -74,7 +74,7 @@ def adapt(model: str, *, data: Path, shots: int, out: Path, learner: str = "logi
 
 def _rows(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Return the classes that have labels and at most `MAX_PER_CLASS` random rows of each."""
-    classes = labels[labels >= 0].unique()  # type: ignore[no-untyped-call]
+    classes = labels[labels >= 0].unique()
     stream = generator(seed, "adapt", "rows")
     kept = []
     for c in classes:
