@@ -16,7 +16,7 @@ def shift_frequency(
     x: Complex[Tensor, "*batch time"], cycles_per_sample: Float[Tensor, "*batch"]
 ) -> Complex[Tensor, "*batch time"]:
     """Shift each record by a constant frequency: x(t) exp(j 2 pi f t); the opposite shift undoes it."""
-    phase = 2 * math.pi * cycles_per_sample[..., None] * torch.arange(x.shape[-1])
+    phase = 2 * math.pi * cycles_per_sample[..., None] * torch.arange(x.shape[-1], device=x.device)
     return x * torch.polar(torch.ones_like(phase), phase)
 
 
@@ -40,7 +40,7 @@ def draw_walk(
 
     Walks are reflected at the limit (GNU Radio clips there), which keeps the draw free of a loop over time.
     """
-    steps = step_std * torch.randn((len(start), num_steps), generator=generator)
+    steps = step_std * torch.randn((len(start), num_steps), generator=generator, device=generator.device)
     steps[:, 0] = start
     walk = steps.cumsum(1)
     return (walk + limit).remainder(4 * limit).sub(2 * limit).abs().neg().add(limit)

@@ -14,7 +14,8 @@ def power(x: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch"]:
 
 def noise_like(x: Complex[Tensor, "*batch time"], *, generator: Generator) -> Complex[Tensor, "*batch time"]:
     """Draw circular white Gaussian noise of unit power, half of it in each of I and Q, shaped like `x`."""
-    return torch.view_as_complex(math.sqrt(0.5) * torch.randn((*x.shape, 2), generator=generator))
+    drawn = torch.randn((*x.shape, 2), generator=generator, device=generator.device)
+    return torch.view_as_complex(math.sqrt(0.5) * drawn)
 
 
 def noise_power(x: Complex[Tensor, "*batch time"], snr_db: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

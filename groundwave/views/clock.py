@@ -26,9 +26,9 @@ class Crop:
             raise ContractError(
                 f"records of {iq.shape[-1]} samples", f"at least {self.num_samples}", "crop to fewer samples"
             )
-        start = torch.randint(spare + 1, (len(iq),), generator=generator)
+        start = torch.randint(spare + 1, (len(iq),), generator=generator, device=generator.device)
         window = iq.unfold(-1, self.num_samples, 1)  # a view: no copy until the rows are picked
-        picked = window.movedim(-2, 1)[torch.arange(len(iq)), start]
+        picked = window.movedim(-2, 1)[torch.arange(len(iq), device=iq.device), start]
         return {**record, "iq": picked}
 
 
@@ -45,7 +45,7 @@ class TimeReverse:
     def __call__(self, record: Record, generator: Generator) -> Record:
         """Return the record with some rows reversed in time."""
         iq = record["iq"]
-        flip = per_sample(torch.rand(len(iq), generator=generator) < 0.5, iq)
+        flip = per_sample(torch.rand(len(iq), generator=generator, device=generator.device) < 0.5, iq)
         return {**record, "iq": torch.where(flip, iq.flip(-1), iq)}
 
 
@@ -69,7 +69,7 @@ class Resample:
         iq = record["iq"]
         last = iq.shape[-1] - 1
         factor = self.max_factor ** uniform(record, -1, 1, generator)
-        position = last / 2 + factor[:, None] * (torch.arange(last + 1) - last / 2)
+        position = last / 2 + factor[:, None] * (torch.arange(last + 1, device=iq.device) - last / 2)
         position = last - ((position % (2 * last)) - last).abs() if last else position * 0
         floor = position.floor().clamp(max=max(last - 1, 0))
         shape = (len(iq), *([1] * (iq.ndim - 2)), last + 1)

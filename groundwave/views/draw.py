@@ -8,7 +8,7 @@ from groundwave.contracts import Record
 
 def uniform(record: Record, low: float, high: float, generator: Generator) -> Tensor:
     """Draw one number per record `[B]`, uniform in [low, high)."""
-    return low + (high - low) * torch.rand(len(record["iq"]), generator=generator)
+    return low + (high - low) * torch.rand(len(record["iq"]), generator=generator, device=generator.device)
 
 
 def per_antenna(parameter: Tensor, iq: Tensor) -> Tensor:

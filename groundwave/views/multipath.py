@@ -26,8 +26,8 @@ class Filter:
         """Return the record through random echoes."""
         iq = record["iq"]
         shape = (len(iq), *([1] * (iq.ndim - 2)), self.num_echoes)
-        weight = (self.echo_power * 2.0 ** -torch.arange(1, self.num_echoes + 1)).sqrt()
-        echoes = weight * noise_like(torch.empty(shape, dtype=torch.complex64), generator=generator)
+        weight = (self.echo_power * 2.0 ** -torch.arange(1, self.num_echoes + 1, device=iq.device)).sqrt()
+        echoes = weight * noise_like(iq.new_empty(shape), generator=generator)
         out = iq.clone()
         for k in range(self.num_echoes):  # a handful of taps: cheaper than any FFT
             out += echoes[..., k : k + 1] * iq.roll(k + 1, -1)

@@ -46,5 +46,5 @@ class Conjugate:
     def __call__(self, record: Record, generator: Generator) -> Record:
         """Return the record with some rows conjugated."""
         iq = record["iq"]
-        flip = per_sample(torch.rand(len(iq), generator=generator) < 0.5, iq)
+        flip = per_sample(torch.rand(len(iq), generator=generator, device=generator.device) < 0.5, iq)
         return {**record, "iq": torch.where(flip, iq.conj(), iq)}
