@@ -20,7 +20,8 @@ from groundwave.scenes.waveforms import WAVEFORMS, Air
 from groundwave.signal.noise import noise_like, noise_power, power, unit_power
 
 SNRS_DB = tuple(range(-20, 20, 2))
-CLASSES = tuple(WAVEFORMS)
+# By name: a modulation that is added to WAVEFORMS must not change what a seed of this scene gives.
+CLASSES = ("8PSK", "AM-DSB", "AM-SSB", "BPSK", "CPFSK", "GFSK", "PAM4", "QAM16", "QAM64", "QPSK", "WBFM")
 VERSIONS = ("fixed", "as-published")
 
 
@@ -41,7 +42,7 @@ class RadioML:
         version: `fixed` or `as-published`.
         num_samples: samples per record (published: 128), at 200 kHz nominal.
         snrs_db: the labels to generate.
-        classes: any subset of the eleven names; `label` indexes it.
+        classes: names in `WAVEFORMS`, by default the published eleven; `label` indexes it.
         records_per_cell: records per class and SNR in a block.
         seed: another seed is another, independent scene.
         samples_per_symbol: of the digital modulations (published: 8).

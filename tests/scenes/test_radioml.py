@@ -8,6 +8,7 @@ from groundwave.errors import GroundwaveError, UnknownNameError
 from groundwave.scenes import SCENES, RadioML
 from groundwave.scenes.channel import CLEAR
 from groundwave.scenes.radioml import CLASSES
+from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.noise import power
 from groundwave.signal.spectrum import power_spectrum
 
@@ -55,6 +56,13 @@ def test_blocks_and_seeds_differ(version):
     for one, another in ((iq(0, 0), iq(0, 1)), (iq(0, 0), iq(1, 0))):
         with pytest.raises(AssertionError):
             torch.testing.assert_close(one, another)
+
+
+def test_a_modulation_that_is_added_stays_out_unless_it_is_named(monkeypatch):
+    published = "8PSK AM-DSB AM-SSB BPSK CPFSK GFSK PAM4 QAM16 QAM64 QPSK WBFM".split()
+    monkeypatch.setitem(WAVEFORMS, "another", WAVEFORMS["BPSK"])
+    assert list(RadioML().classes) == published
+    assert RadioML(classes=("another",), snrs_db=(10,)).block(0)["iq"].shape == (10, 128)
 
 
 def test_versions_differ():
