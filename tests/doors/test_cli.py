@@ -52,7 +52,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 @pytest.mark.parametrize("own", [None, "ACTIVE"])
 def test_threads_sleep_rather_than_spin_unless_the_user_says_otherwise(own: str | None) -> None:
-    program = "import os; from groundwave.cli import main; main(['list', 'no-such-table']); print(os.environ['OMP_WAIT_POLICY'])"
+    program = "import os; from groundwave.cli import main; main(['nothing']); print(os.environ['OMP_WAIT_POLICY'])"
     environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     environment |= {"OMP_WAIT_POLICY": own} if own else {}
     ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environment)
@@ -186,7 +186,7 @@ def protocol(results: Path = Path("results"), *, shots: list[int] = [5], data: P
 def test_bench_calls_the_protocol_with_its_own_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(groundwave.bench, "PROTOCOLS", {"ism-fewshot": f"{__name__}:protocol"}, raising=False)
+    monkeypatch.setattr(groundwave.recipes, "PROTOCOLS", {"ism-fewshot": f"{__name__}:protocol"}, raising=False)
     monkeypatch.setitem(sys.modules, __name__, sys.modules[protocol.__module__])
     settings = ["--results", str(tmp_path / "r"), "--shots", "1", "5", "--data", "x.npz"]
     assert main(["bench", "ism-fewshot", *settings]) == 0

@@ -59,7 +59,7 @@ def test_blocks_and_seeds_differ(version):
 
 
 def test_a_modulation_that_is_added_stays_out_unless_it_is_named(monkeypatch):
-    published = "8PSK AM-DSB AM-SSB BPSK CPFSK GFSK PAM4 QAM16 QAM64 QPSK WBFM".split()
+    published = ["8PSK", "AM-DSB", "AM-SSB", "BPSK", "CPFSK", "GFSK", "PAM4", "QAM16", "QAM64", "QPSK", "WBFM"]
     monkeypatch.setitem(WAVEFORMS, "another", WAVEFORMS["BPSK"])
     assert list(RadioML().classes) == published
     assert RadioML(classes=("another",), snrs_db=(10,)).block(0)["iq"].shape == (10, 128)
