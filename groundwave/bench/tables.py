@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_type_hints
 
 from groundwave.bench.rows import Cell, Row, aggregate, only_metric, read
 from groundwave.errors import DataError
 
 SECTION = re.compile(r"<!-- results:(?P<name>\S+)(?P<options>[^>]*?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
-OPTIONS = {"columns", "metric", "methods"}
+OPTIONS = {"columns", "metric", "methods", "where"}
 
 
 @dataclass(frozen=True)
@@ -131,16 +132,22 @@ def _html_line(table: Table, i: int) -> str:
 def fill_readme(text: str, results: Path) -> str:
     """Return a README whose sections between `<!-- results:NAME -->` and `<!-- end -->` are what the rows say.
 
-    NAME names `results/NAME.jsonl`. Options follow it as `columns=snr_db metric="macro recall" methods="a,b"`.
+    NAME names `results/NAME.jsonl`. Options follow it, in any order, quoted where they hold a space:
+
+    - `columns=snr_db`: the field that makes the columns, `shots` by default;
+    - `metric="macro recall"`: needed where the rows have several;
+    - `methods="a,b"`: these lines in this order, all by default;
+    - `where="shots=5,seed=0"`: only rows whose fields have these values; `none` is a field without a value.
 
     Raises:
-        DataError: an unknown option, or a section without rows.
+        DataError: an unknown option or field, a value that the field cannot have, or a section without rows.
     """
 
     def section(match: re.Match[str]) -> str:
         options = _options(match["options"])
         methods = [name for name in options.pop("methods", "").split(",") if name]
-        table = tabulate(read(results / f"{match['name']}.jsonl"), methods=methods, **options)
+        wanted = _conditions(options.pop("where", ""))
+        table = tabulate(select(read(results / f"{match['name']}.jsonl"), **wanted), methods=methods, **options)
         return f"<!-- results:{match['name']}{match['options']} -->\n{markdown(table)}<!-- end -->"
 
     return SECTION.sub(section, text)
@@ -154,6 +161,26 @@ def _options(text: str) -> dict[str, str]:
             f"README option {sorted(unknown)[0]!r}", f"one of {', '.join(sorted(OPTIONS))}", "correct the marker"
         )
     return dict(options)
+
+
+def _conditions(text: str) -> dict[str, Any]:
+    """Return the fields and values of `shots=5,data=radioml`, each value of its field's type."""
+    hints = get_type_hints(Row)
+    found: dict[str, Any] = {}
+    for condition in filter(None, text.split(",")):
+        name, _, value = (part.strip() for part in condition.partition("="))
+        hint = hints.get(name)
+        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        kind = next((kind for kind in (int, float, str) if kind in kinds), None)
+        try:
+            found[name] = None if value == "none" and type(None) in kinds else kind(value)  # type: ignore[misc]
+        except (TypeError, ValueError):
+            raise DataError(
+                got=f"README condition {condition!r}",
+                expected="FIELD=VALUE with a field of a row and a value that it can have, as shots=5",
+                do="correct the marker",
+            ) from None
+    return found
 
 
 def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:

@@ -87,7 +87,34 @@ def test_readme_sections_are_filled_and_the_rest_is_untouched(tmp_path: Path) ->
     assert fill_readme(filled, tmp_path) == filled
 
 
-@pytest.mark.parametrize(("text", "error"), [("results:absent", "no row"), ("results:p colour=red", "colour")])
+@pytest.mark.parametrize(
+    ("where", "chosen"),
+    [
+        ("shots=5", {"shots": 5}),
+        ("shots=1, episode=2", {"shots": 1, "episode": 2}),
+        ("snr_db=none,shots=5", {"shots": 5}),
+        ("method=far", {"method": "far"}),
+    ],
+)
+def test_conditions_choose_rows_by_values_of_the_fields_own_type(tmp_path: Path, where: str, chosen: dict) -> None:
+    for row in rows():
+        append(tmp_path / "p.jsonl", row)
+    filled = fill_readme(f'<!-- results:p where="{where}" -->\n<!-- end -->', tmp_path)
+    assert markdown(tabulate(select(rows(), **chosen))) in filled
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("results:absent", "no row"),
+        ("results:p colour=red", "colour"),
+        ("results:p where=shots=7", "no row"),
+        ("results:p where=shots=few", "shots=few"),
+        ("results:p where=colour=red", "colour=red"),
+        ("results:p where=config=x", "config=x"),
+        ("results:p where=shots", "'shots'"),
+    ],
+)
 def test_a_section_that_cannot_be_filled_is_told(tmp_path: Path, text: str, error: str) -> None:
     append(tmp_path / "p.jsonl", ROW)
     with pytest.raises(DataError, match=error):
