@@ -8,8 +8,9 @@ from fake import wav
 from fake.sigmf import ramp
 from scipy.io import wavfile
 
-from groundwave.data import format_of, open_source
+from groundwave.data import SUFFIXES, format_of, open_source
 from groundwave.data.recording import Recording
+from groundwave.data.samples import ALIASES
 from groundwave.errors import DataError, UnknownNameError
 
 
@@ -29,6 +30,11 @@ def test_raw_by_suffix(tmp_path: Path, suffix: str, dtype: str, scale: float, mi
     np.testing.assert_allclose(recording.read(0, 50)[0], wanted[:, 0] + 1j * wanted[:, 1], rtol=1e-6)
     assert (recording.name, recording.num_samples, recording.sample_rate_hz) == ("x", 50, 2e6)
     assert recording.center_hz == 1e9
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_every_common_name_of_a_type_is_a_suffix(alias: str) -> None:
+    assert SUFFIXES[f".{alias}"] == "raw"
 
 
 def test_raw_with_channels(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """The wheel: complete, installable, and every module of it imports."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -59,3 +62,21 @@ def test_every_module_imports_from_a_clean_environment(wheel: Path, tmp_path: Pa
     )
     assert ran.returncode == 0, ran.stderr
     assert int(ran.stdout) > 60
+
+
+def test_the_source_archive_takes_every_file_of_the_root_that_is_meant_for_readers() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    taken = set(settings["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
+    assert {path.name for path in ROOT.glob("*.md")} | {"LICENSE", "tests", "docs", "groundwave"} <= taken
+    assert all((ROOT / name).exists() for name in taken)
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["deploy"]]
+    declared = {re.split(r"[\[><=]", line)[0].replace("-", "_") for line in lines} | {"groundwave", "sklearn"}
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "groundwave").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in names} - sys.stdlib_module_names <= declared
