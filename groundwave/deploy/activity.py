@@ -1,5 +1,6 @@
 """Where in a long recording something is on the air: power over a robust noise floor, with hysteresis."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,8 +42,7 @@ class Detector:
 
     def segments(self, recording: Recording) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of each active segment, capture by capture, in order."""
-        starts = [capture.start for capture in recording.captures]
-        for start, stop in zip(starts, [*starts[1:], recording.num_samples], strict=True):
+        for start, stop in _captures(recording):
             for first, last in self.active(short_time_power(recording, start, stop, self.step)):
                 begin, end = start + first * self.step, min(stop, start + last * self.step)
                 if end - begin >= self.min_samples:
@@ -50,15 +50,46 @@ class Detector:
 
     def active(self, power: Powers) -> list[tuple[int, int]]:
         """Return the (first, last + 1) power values of each segment."""
-        heard = power[power > 0]  # digital silence is no measure of the noise
-        if not len(heard):
+        floor = self.floor(power)
+        if floor is None:
             return []
-        floor = np.quantile(heard, self.floor_quantile)
         level = _moving_mean(power, self.smooth)
         held = _runs(level > floor * 10 ** (self.release_db / 10))
         loud = level > floor * 10 ** (self.threshold_db / 10)
         kept = [(first, last) for first, last in held if loud[first:last].any()]
         return _merged(kept, max_gap=self.max_gap // self.step)
+
+    def floor(self, power: Powers) -> float | None:
+        """Return the noise floor of power values; None for digital silence, which is no measure of the noise."""
+        heard = power[power > 0]
+        return float(np.quantile(heard, self.floor_quantile)) if len(heard) else None
+
+    def why_nothing(self, recording: Recording) -> str:
+        """Say what was looked for in a recording without segments, what was measured, and what to try; reads it again.
+
+        Told of the capture whose smoothed power rises furthest over its floor.
+        """
+        measured = []
+        for start, stop in _captures(recording):
+            power = short_time_power(recording, start, stop, self.step)
+            if floor := self.floor(power):
+                measured.append((10 * math.log10(_moving_mean(power, self.smooth).max() / floor), floor))
+        if not measured:
+            return "the recording holds only zeros; check the data type, and that the receiver was running"
+        rise_db, floor = max(measured)
+        quiet = f"quietest {100 * self.floor_quantile:g} % of the time"
+        return (
+            f"looked for power {self.threshold_db:g} dB over the noise floor for at least {self.min_samples} samples. "
+            f"The floor ({quiet}) is {10 * math.log10(floor):.1f} dB relative to full scale, and the power rises at most "
+            f"{rise_db:.1f} dB over it. For weaker signals lower --threshold-db. A band that is never quiet hides its "
+            "signals in the floor: cut it with `groundwave ingest` and predict the windows"
+        )
+
+
+def _captures(recording: Recording) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of each capture."""
+    starts = [capture.start for capture in recording.captures]
+    yield from zip(starts, [*starts[1:], recording.num_samples], strict=True)
 
 
 def short_time_power(recording: Recording, start: int, stop: int, step: int) -> Powers:

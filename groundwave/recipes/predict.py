@@ -42,7 +42,8 @@ def predict(
         return _table(asked, source, target), f"labels of {len(source)} windows"
     detector = matched(asked, threshold_db)
     found = annotate(asked, source, detector=detector, progress=True)
-    return write_annotations(source, found, target), f"{len(found)} annotations"
+    path = write_annotations(source, found, target)
+    return path, f"{len(found)} annotations" if found else f"no annotations: {detector.why_nothing(source)}\nwritten"
 
 
 def _beside(path: Path) -> Path:

@@ -1,5 +1,7 @@
 """Where something is on the air: found against the truth, in noise of any level, in bounded memory."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,26 @@ def test_segments_are_the_bursts(level: float, snr_db: float) -> None:
 
 def test_noise_alone_has_no_segment() -> None:
     assert list(Detector().segments(recording(noise(500_000)))) == []
+
+
+def test_nothing_found_is_explained_by_what_was_measured() -> None:
+    told = Detector(threshold_db=6.0).why_nothing(recording(0.1 * noise(500_000)))
+    assert "power 6 dB over" in told
+    floor_db, rise_db = map(float, re.findall(r"(?:is|most) (-?[\d.]+) dB", told))
+    assert floor_db == pytest.approx(-20, abs=1)
+    assert 0 < rise_db < 3
+    assert "--threshold-db" in told
+    assert "never quiet" in told
+
+
+def test_of_several_captures_the_one_nearest_to_the_threshold_is_told() -> None:
+    faint = with_bursts(1.0, 0.0, (50_000, 60_000))
+    told = Detector(threshold_db=9.0).why_nothing(recording(np.r_[noise(9000), faint], (Capture(0), Capture(9000))))
+    assert float(re.findall(r"most ([\d.]+) dB", told)[0]) == pytest.approx(3.4, abs=0.7)
+
+
+def test_a_recording_of_zeros_is_told_as_such() -> None:
+    assert "only zeros" in Detector().why_nothing(recording(np.zeros(10_000)))
 
 
 def test_silence_has_no_segment_and_does_not_set_the_floor() -> None:
