@@ -22,6 +22,10 @@ class Interval(NamedTuple):
         """Return whether the two intervals share a point."""
         return self.low <= other.high and other.low <= self.high
 
+    def of_shares(self) -> "Interval":
+        """Return the interval without what no share can be: below 0 or above 1."""
+        return Interval(self.mean, max(self.low, 0.0), min(self.high, 1.0), self.n)
+
 
 def interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """Return the mean of independent values with Student's t interval.

@@ -9,6 +9,13 @@ from sklearn.metrics import confusion_matrix, recall_score
 from groundwave.metrics import Interval, confusion, interval, macro_recall
 
 
+def test_an_interval_of_shares_stays_between_nothing_and_all() -> None:
+    assert interval([0.99, 1.0, 0.96]).high > 1
+    assert interval([0.99, 1.0, 0.96]).of_shares().high == 1
+    assert interval([0.5]).of_shares() == (0.5, 0.0, 1.0, 1)
+    assert interval([0.4, 0.6, 0.5]).of_shares() == interval([0.4, 0.6, 0.5])
+
+
 def test_interval_is_students_and_covers_as_often_as_it_says() -> None:
     x = np.random.default_rng(0).normal(size=12)
     low, high = stats.t.interval(0.95, 11, loc=x.mean(), scale=stats.sem(x))

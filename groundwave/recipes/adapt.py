@@ -67,9 +67,10 @@ def adapt(model: str, *, data: Path, shots: int, out: Path, learner: str = "logi
         recalls.append(macro_recall(prediction, label[query]))
     names = tuple(source.classes[c] for c in classes.tolist())
     adapted = base.with_head(learners[0].head_name, learners[0].head, learners[0].head_args(), names)
-    adapted.card = f"{base.card}\n{_card(data, shots, learner, names, interval(recalls))}"
+    recall = interval(recalls).of_shares()
+    adapted.card = f"{base.card}\n{_card(data, shots, learner, names, recall)}"
     adapted.save(out)
-    return Adapted(adapted, interval(recalls), shots * len(names))
+    return Adapted(adapted, recall, shots * len(names))
 
 
 def _rows(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
