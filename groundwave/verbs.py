@@ -62,20 +62,20 @@ def list_names(table: str | None = None) -> None:
 def generate(name: str, *, num: int, out: Path, seed: int = 0, **scene: Any) -> None:
     """Generate records of a scene into a store; the same seed gives the same bytes.
 
-    `groundwave generate NAME --help` shows the scene's own settings, `--scene.SETTING VALUE`. The scene `bursts` writes
-    SigMF recordings with the truth as annotations instead.
+    `groundwave generate NAME --help` shows the scene's own settings, `--scene.SETTING VALUE`. A scene of long
+    recordings (`bursts`) writes SigMF with the truth as annotations instead.
 
     Args:
-        name: a scene, see `groundwave list scenes`; or bursts.
-        num: how many records, or recordings of `bursts`.
+        name: a scene, see `groundwave list scenes`.
+        num: how many records, or recordings.
         out: the store to make, or the folder of recordings.
         seed: another seed is another, independent series.
         scene: the scene's settings.
     """
     from groundwave.recipes.generate import generate as run
 
-    run(name, num=num, out=out, seed=seed, settings=scene)
-    _wrote(out, f"{name}, {num} {'recording' if name == 'bursts' else 'record'}{'s'[: num != 1]}")
+    made = run(name, num=num, out=out, seed=seed, settings=scene)
+    _wrote(out, f"{name}, {num} {made}{'s'[: num != 1]}")
 
 
 def ingest(

@@ -13,14 +13,17 @@ from groundwave.data.sigmf_out import write_sigmf
 from groundwave.data.sources import SceneSource
 from groundwave.data.store import Store
 from groundwave.errors import GroundwaveError, OutputExistsError, lookup
-from groundwave.scenes import SCENES
+from groundwave.scenes import LONG_SCENES, SCENES
 from groundwave.scenes.bursts import Bursts
 
 BATCH = 1024
 
 
-def generate(name: str, *, num: int, out: Path, seed: int, settings: Mapping[str, Any]) -> Path:
-    """Write `num` records of a scene into the store `out`, or `num` recordings of `bursts` into the folder `out`.
+def generate(name: str, *, num: int, out: Path, seed: int, settings: Mapping[str, Any]) -> str:
+    """Write `num` records of a scene into the store `out`, or recordings of a long scene into the folder `out`.
+
+    Returns:
+        What was written: "record" or "recording".
 
     Raises:
         OutputExistsError: `out` exists.
@@ -33,15 +36,15 @@ def generate(name: str, *, num: int, out: Path, seed: int, settings: Mapping[str
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        if name == "bursts":
-            _recordings(Bursts(**settings, seed=seed), num, draft / out.name)
+        if name in LONG_SCENES:
+            _recordings(name, LONG_SCENES[name](**settings, seed=seed), num, draft / out.name)
         else:
             scene: Any = lookup(SCENES, name, "scene")
             _records(scene(**settings, seed=seed), num, draft / out.name, {"scene": name, "seed": seed, **settings})
         (draft / out.name).rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return out
+    return "recording" if name in LONG_SCENES else "record"
 
 
 def _records(scene: Any, num: int, out: Path, notes: Mapping[str, Any]) -> None:
@@ -54,9 +57,9 @@ def _records(scene: Any, num: int, out: Path, notes: Mapping[str, Any]) -> None:
             appender.add(source[rows])
 
 
-def _recordings(scene: Bursts, num: int, out: Path) -> None:
+def _recordings(name: str, scene: Bursts, num: int, out: Path) -> None:
     out.mkdir()
     for b in range(num):
         iq, bursts = scene.recording(b)
         truth = [Annotation(burst.start, burst.count, label=burst.modulation) for burst in bursts]
-        write_sigmf(out / f"bursts-{b:03d}", iq.numpy(), scene.sample_rate_hz, annotations=truth)
+        write_sigmf(out / f"{name}-{b:03d}", iq.numpy(), scene.sample_rate_hz, annotations=truth)

@@ -1,10 +1,18 @@
-"""Simulators: an address in, labelled records out. The table `SCENES`; to add a scene, add its line."""
+"""Simulators: an address in, labelled records out. The table `SCENES`; to add a scene, add its line.
+
+`LONG_SCENES` makes whole recordings with the truth beside them: `scene.recording(b)` instead of `scene.block(b)`.
+"""
 
 from collections.abc import Callable, Mapping
 
 from groundwave.contracts import Scene
+from groundwave.scenes.bursts import Bursts
 from groundwave.scenes.radioml import RadioML
 
 SCENES: Mapping[str, Callable[..., Scene]] = {
     "radioml": RadioML,
+}
+
+LONG_SCENES: Mapping[str, Callable[..., Bursts]] = {
+    "bursts": Bursts,
 }
