@@ -80,7 +80,7 @@ class Detector:
         quiet = f"quietest {100 * self.floor_quantile:g} % of the time"
         return (
             f"looked for power {self.threshold_db:g} dB over the noise floor for at least {self.min_samples} samples. "
-            f"The floor ({quiet}) is {10 * math.log10(floor):.1f} dB relative to full scale, and the power rises at most "
+            f"The floor ({quiet}) is {10 * math.log10(floor):.1f} dB of full scale, and the power rises at most "
             f"{rise_db:.1f} dB over it. For weaker signals lower --threshold-db. A band that is never quiet hides its "
             "signals in the floor: cut it with `groundwave ingest` and predict the windows"
         )
