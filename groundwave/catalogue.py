@@ -16,16 +16,14 @@ def catalogue() -> dict[str, Callable[[], dict[str, str]]]:
         "backbones": lambda: _lines(_table("groundwave.nn", "BACKBONES")),
         "objectives": lambda: _lines(_table("groundwave.pretrain", "OBJECTIVES")),
         "learners": lambda: _lines(_table("groundwave.adapt", "LEARNERS")),
-        "protocols": lambda: _lines(_table("groundwave.bench", "PROTOCOLS")),
+        "protocols": lambda: _lines(_table("groundwave.recipes", "PROTOCOLS")),
         "models": _models,
     }
 
 
 def scenes() -> dict[str, Callable[..., Any]]:
-    """Return the scenes by name, with `bursts`, whose recordings are long."""
-    from groundwave.scenes.bursts import Bursts
-
-    return {**_table("groundwave.scenes", "SCENES"), "bursts": Bursts}
+    """Return the scenes of records and of long recordings by name."""
+    return {**_table("groundwave.scenes", "SCENES"), **_table("groundwave.scenes", "LONG_SCENES")}
 
 
 def scene_of(name: str) -> Callable[..., Any]:
@@ -35,7 +33,7 @@ def scene_of(name: str) -> Callable[..., Any]:
 
 def protocol_of(name: str) -> Callable[..., Any]:
     """Return the function of a protocol; raises `UnknownNameError`."""
-    found: Callable[..., Any] = _resolved(lookup(_table("groundwave.bench", "PROTOCOLS"), name, "protocol"))
+    found: Callable[..., Any] = _resolved(lookup(_table("groundwave.recipes", "PROTOCOLS"), name, "protocol"))
     return found
 
 

@@ -94,7 +94,7 @@ class Objective(Protocol):
 
 @runtime_checkable
 class Learner(Protocol):
-    """Few labels in, a predictor out: feature learners read `features` and `label`, network learners `iq` and `label`."""
+    """Few labels in, a predictor out: feature learners read `features` and `label`, others `iq` and `label`."""
 
     def fit(self, support: Record) -> Self:
         """Learn from a batched, labelled record and return self."""

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -26,7 +26,6 @@ from groundwave.contracts import Record
 from groundwave.errors import ContractError, ModelError, OutputExistsError, UnknownNameError, lookup
 from groundwave.nn import BACKBONES, HEADS
 from groundwave.nn.complex import to_channels
-from groundwave.nn.heads import Whiten
 
 FORMAT_VERSION = 1
 
@@ -124,8 +123,7 @@ class Model:
     Args:
         backbone: maps channels `[B, 2 * antennas, time]` to features.
         contract: what may go in.
-        spec: how to rebuild the networks: `{"backbone": {"name", "args"}, "head": ..., "whiten": ...}`.
-        whiten: a fixed affine map on the features, fitted on unlabelled records.
+        spec: how to rebuild the networks: `{"backbone": {"name", "args"}, "head": ...}`.
         head: maps features to class scores.
         classes: names of the scores.
         card: text of the model card.
@@ -134,7 +132,6 @@ class Model:
     backbone: nn.Module
     contract: InputContract
     spec: dict[str, Any]
-    whiten: nn.Module = field(default_factory=nn.Identity)
     head: nn.Module | None = None
     classes: tuple[str, ...] = ()
     card: str = ""
@@ -149,14 +146,7 @@ class Model:
     @property
     def num_features(self) -> int:
         """Width of what `embed` returns."""
-        if isinstance(self.whiten, Whiten):
-            return self.whiten.matrix.shape[1]
         return int(self.backbone.num_features)  # type: ignore[arg-type]
-
-    def with_whitening(self, whiten: Whiten) -> "Model":
-        """Return this model with a fixed affine map on its features."""
-        size = {"num_features": whiten.matrix.shape[0], "num_out": whiten.matrix.shape[1]}
-        return replace(self, whiten=whiten, spec={**self.spec, "whiten": size})
 
     def with_head(self, name: str, head: nn.Module, args: dict[str, Any], classes: tuple[str, ...]) -> "Model":
         """Return this model with a head of the table `HEADS` and the names of its classes."""
@@ -164,7 +154,7 @@ class Model:
 
     def modules(self) -> nn.ModuleDict:
         """Return all networks under the names that the weights file uses."""
-        parts = {"backbone": self.backbone, "whiten": self.whiten, "head": self.head}
+        parts = {"backbone": self.backbone, "head": self.head}
         return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
     @torch.no_grad()
@@ -178,13 +168,13 @@ class Model:
         """
         samples = self.contract.prepare(iq["iq"] if isinstance(iq, dict) else iq, oversampling)
         self.modules().eval()
-        device = next(self.backbone.parameters()).device
+        device = next(self.backbone.parameters(), torch.empty(0)).device
         parts = []
         for batch in samples.split(batch_size):
             windows = self.contract.windows(batch)
             features = self.backbone(to_channels(windows.flatten(0, 1).to(device))).float()
             parts.append(features.unflatten(0, windows.shape[:2]).mean(dim=1))
-        return self.whiten(torch.cat(parts)).cpu()  # type: ignore[no-any-return]
+        return torch.cat(parts).cpu()
 
     @torch.no_grad()
     def predict(
@@ -253,8 +243,6 @@ class Model:
             )
             backbone = lookup(BACKBONES, spec["backbone"]["name"], "backbone")(**spec["backbone"]["args"])
             model = cls(backbone, contract, spec, classes=tuple(config["classes"]))
-            if "whiten" in spec:
-                model.whiten = Whiten(**spec["whiten"])
             if "head" in spec:
                 model.head = lookup(HEADS, spec["head"]["name"], "head")(**spec["head"]["args"])
             model.modules().load_state_dict(load_tensors(weights))

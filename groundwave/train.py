@@ -35,7 +35,7 @@ class Schedule:
         weight_decay: decay of matrices; vectors (biases, norms, scales) are not decayed.
         warmup: share of all steps spent warming up.
         clip: largest gradient norm.
-        precision: Lightning's name of the number format; bf16-mixed is several times faster where the processor knows it.
+        precision: Lightning's name of the number format; bf16-mixed is several times faster on processors with AMX.
     """
 
     epochs: int = 10
@@ -59,8 +59,8 @@ def fit(
 ) -> dict[str, float]:
     """Train `objective` and return the scalars of its last epoch.
 
-    Writes `metrics.csv`, TensorBoard events, `last.ckpt` and `run.json` into `out`. Called again with the same
-    configuration after an interruption, it resumes; with another one it refuses.
+    Writes `last.ckpt`, `run.json` and `logs/` (`metrics.csv`, TensorBoard events) into `out`. Called again with the
+    same configuration after an interruption, it resumes; with another one it refuses.
 
     Args:
         objective: module whose `forward(record, generator)` returns `{"loss": scalar, ...}`.

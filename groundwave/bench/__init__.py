@@ -1,1 +1,1 @@
-"""bench."""
+"""Measuring: rows, methods, the few-shot engine, tables, pictures, reports."""

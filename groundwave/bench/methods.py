@@ -1,7 +1,7 @@
 """Methods: ways from a few labelled records to predictions, ours and the simpler ones they must beat."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -16,6 +16,7 @@ from groundwave.contracts import Learner, Record
 from groundwave.errors import lookup
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
+from groundwave.rng import generator
 from groundwave.signal.statistics import cumulants, expert_features
 from groundwave.views import Crop, Rotate
 
@@ -77,13 +78,24 @@ class Chance:
 
     def predict(self, query: Record) -> Tensor:
         """Return random probabilities `[B, C]`."""
-        stream = torch.Generator().manual_seed(self.seed)
+        stream = generator(self.seed, "chance")
         return torch.rand(len(query["iq"]), self.num_classes, generator=stream).softmax(dim=-1)
 
 
 def probe(name: str, model: Model, learner: str = "logistic", ours: bool = True) -> Method:
     """Return the method that trains a learner of the table on a model's frozen features."""
     return Method(name, lambda _: lookup(LEARNERS, learner, "learner")(), model.embed, ours)
+
+
+def attributed(method: Method, attributes: Callable[[Tensor], Tensor]) -> Method:
+    """Return a feature method that sees expert attributes beside what its encoder has learned (LSM, section V)."""
+    encode = method.embed
+    assert encode is not None
+
+    def embed(iq: Tensor) -> Tensor:
+        return torch.cat([encode(iq), attributes(iq)], dim=-1)
+
+    return replace(method, embed=embed)
 
 
 def from_scratch(model: Model, crop: int, steps: int = 100) -> Method:

@@ -1,4 +1,4 @@
-"""One ONNX file that describes itself: normalisation, FFT, whitening and softmax are inside the graph."""
+"""One ONNX file that describes itself: normalisation, FFT and softmax are inside the graph."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 class Graph(nn.Module):
-    """What is exported: the model's door, backbone, whitening and head as one function of float32 channels.
+    """What is exported: the model's door, backbone and head as one function of float32 channels.
 
     Args:
         model: its networks are shared, not copied.
@@ -30,13 +30,13 @@ class Graph(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.backbone, self.whiten, self.head = model.backbone, model.whiten, model.head
+        self.backbone, self.head = model.backbone, model.head
         self.num_antennas = model.contract.num_antennas
 
     def forward(self, iq: Tensor) -> Tensor:
         """Map channels `[batch, 2 * antennas, time]` at any level to probabilities, or to features without a head."""
         power = iq.square().mean(dim=(1, 2), keepdim=True) * 2  # of a complex sample: I and Q together
-        features = self.whiten(self.backbone(iq / power.clamp_min(1e-30).sqrt()))
+        features = self.backbone(iq / power.clamp_min(1e-30).sqrt())
         return features if self.head is None else self.head(features).softmax(dim=-1)  # type: ignore[no-any-return]
 
 

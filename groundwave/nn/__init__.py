@@ -7,11 +7,14 @@ from torch import nn
 from groundwave.nn.fft import SpectrumEncoder
 from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
 from groundwave.nn.lsm import LSM
+from groundwave.nn.welch import EnvelopeEncoder, WelchEncoder
 from groundwave.nn.xcit import XCiT
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "envelope": EnvelopeEncoder,
     "lsm": LSM,
     "spectrum": SpectrumEncoder,
+    "welch": WelchEncoder,
     "xcit": XCiT,
 }
 

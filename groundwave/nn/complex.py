@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def to_channels(iq: Complex[Tensor, "*shape time"]) -> Float[Tensor, "*other channels time"]:
-    """Turn `[B, time]` into `[B, 2, time]` (I, Q), `[B, antenna, time]` into `[B, 2 * antenna, time]` (I0, Q0, I1, ...)."""
+    """Turn `[B, time]` into `[B, 2, time]` (I, Q), `[B, antenna, time]` into `[B, 2 * antenna, time]`."""
     pairs = torch.view_as_real(iq).movedim(-1, -2)
     return pairs if iq.dim() < 3 else pairs.flatten(-3, -2)
 

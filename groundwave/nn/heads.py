@@ -58,24 +58,3 @@ class ProjectionHead(nn.Sequential):
             nn.ReLU(),
             nn.Linear(num_features, dim),
         )
-
-
-class Whiten(nn.Module):
-    """A fixed affine map, fitted on unlabelled features, that makes their directions comparable.
-
-    Args:
-        num_features: width of the features.
-        num_out: width after the map.
-    """
-
-    mean: Tensor
-    matrix: Tensor
-
-    def __init__(self, num_features: int, num_out: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(num_features))
-        self.register_buffer("matrix", torch.eye(num_features, num_out))
-
-    def forward(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch out"]:
-        """Return `(features - mean) @ matrix`."""
-        return (features - self.mean) @ self.matrix

@@ -1,36 +1,51 @@
-"""The two towers of LSM: a time encoder and a frequency encoder of the same signal."""
+"""LSM: several encoders of the same signal, each looking at it another way."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from groundwave.errors import lookup
 from groundwave.nn.fft import SpectrumEncoder
+from groundwave.nn.welch import Attributes, EnvelopeEncoder, WelchEncoder
 from groundwave.nn.xcit import XCiT
+
+TOWERS: dict[str, Callable[..., nn.Module]] = {
+    "attributes": Attributes,
+    "envelope": EnvelopeEncoder,
+    "spectrum": SpectrumEncoder,
+    "welch": WelchEncoder,
+    "xcit": XCiT,
+}
+
+PUBLISHED: Mapping[str, Mapping[str, Any]] = {"time": {"kind": "xcit"}, "frequency": {"kind": "spectrum"}}
 
 
 class LSM(nn.Module):
-    """Time and frequency encoders side by side; frozen features are both, concatenated (LSM, section III).
+    """Encoders ("towers") side by side; frozen features are those of all towers, concatenated (LSM, section III).
+
+    As published there are two, `time` on the samples and `frequency` on their spectrum.
 
     Args:
         num_channels: input channels.
-        time: arguments of `XCiT`.
-        frequency: arguments of `SpectrumEncoder`.
+        towers: for each tower its `kind`, a name in `TOWERS`, and that encoder's arguments.
     """
 
-    def __init__(
-        self, num_channels: int = 2, time: dict[str, Any] | None = None, frequency: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, num_channels: int = 2, towers: Mapping[str, Mapping[str, Any]] = PUBLISHED) -> None:
         super().__init__()
-        self.time = XCiT(num_channels, **(time or {}))
-        self.frequency = SpectrumEncoder(num_channels, **(frequency or {}))
-        self.num_features = self.time.num_features + self.frequency.num_features
+        self.towers = nn.ModuleDict()
+        for name, settings in towers.items():
+            args = {key: value for key, value in settings.items() if key != "kind"}
+            self.towers[name] = lookup(TOWERS, settings["kind"], "tower")(num_channels=num_channels, **args)
+        self.sizes = {name: int(tower.num_features) for name, tower in self.towers.items()}  # type: ignore[arg-type]
+        self.num_features = sum(self.sizes.values())
 
     def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
-        """Return the tokens of the time encoder, which keep the order of time."""
-        return self.time.tokens(x)
+        """Return the tokens of the first tower."""
+        return next(iter(self.towers.values())).tokens(x)  # type: ignore[no-any-return, operator]
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
-        """Return the features of both encoders side by side."""
-        return torch.cat([self.time(x), self.frequency(x)], dim=-1)
+        """Return the features of all towers side by side."""
+        return torch.cat([tower(x) for tower in self.towers.values()], dim=-1)

@@ -1,4 +1,4 @@
-"""LSM: contrast the time view of a signal with its frequency view."""
+"""LSM: contrast what several encoders see in two views of a signal."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from groundwave.contracts import Record, View
+from groundwave.errors import GroundwaveError, lookup
 from groundwave.nn.complex import to_channels
 from groundwave.nn.heads import ProjectionHead
 from groundwave.nn.lsm import LSM
@@ -14,17 +15,20 @@ from groundwave.views import Compose, check_views
 
 
 class LSMObjective(nn.Module):
-    """Two random views of each record; the towers must agree on which belong together.
+    """Two random views of each record; the towers must agree on which views belong together.
 
-    As published, the only term is time of view 1 against frequency of view 2, straight on the features (`projection=0`,
-    `terms=("time-frequency",)`). Ours adds a projector per tower and the terms within each tower.
+    A term `("time", "frequency")` contrasts the time tower's view 1 with the frequency tower's view 2. As published it
+    is the only one, straight on the features (`projection=0`); ours adds a projector per tower and terms within towers.
+
+    A record that carries a `partner` (another window of the same recording) lends it as view 2; records of the same
+    `group` are then no negatives of each other.
 
     Args:
-        backbone: the two towers.
+        backbone: the towers.
         views: perturbations drawn independently for the two views of a record.
+        terms: pairs of towers to contrast.
         temperature: of NT-Xent; 0.5 as published.
         projection: width of the contrastive space; 0 means the features themselves, which must then be equally wide.
-        terms: which pairs are contrasted.
         answer: the downstream answer, when known: views that destroy it are refused.
     """
 
@@ -32,36 +36,37 @@ class LSMObjective(nn.Module):
         self,
         backbone: LSM,
         views: Sequence[View],
+        terms: Sequence[tuple[str, str]] = (("time", "frequency"), ("time", "time"), ("frequency", "frequency")),
         temperature: float = 0.2,
         projection: int = 128,
-        terms: Sequence[str] = ("time-frequency", "time-time", "frequency-frequency"),
         answer: str | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(backbone, LSM):
+            raise GroundwaveError(
+                got=f"objective lsm on a {type(backbone).__name__}",
+                expected="a backbone with towers to contrast",
+                do="pretrain --backbone lsm; an encoder alone can be one of its towers",
+            )
         if answer is not None:
             check_views(views, answer)
         self.backbone = backbone
         self.view = Compose(views)
         self.temperature = temperature
-        self.terms = tuple(terms)
-        self.projectors = nn.ModuleDict(
-            {
-                name: ProjectionHead(tower.num_features, projection) if projection else nn.Identity()
-                for name, tower in (("time", backbone.time), ("frequency", backbone.frequency))
-            }
-        )
+        self.terms = tuple((first, second) for first, second in terms)
+        self.projectors = nn.ModuleDict()
+        for name in dict.fromkeys(name for term in self.terms for name in term):
+            width = lookup(backbone.sizes, name, "tower")
+            self.projectors[name] = ProjectionHead(width, projection) if projection else nn.Identity()
 
     def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
-        """Return the mean of the chosen terms, and each term to log."""
-        first, second = (to_channels(self.view(record, generator)["iq"]) for _ in range(2))
-        both = torch.cat([first, second])
-        time_1, time_2 = self.projectors["time"](self.backbone.time(both)).chunk(2)
-        frequency_1, frequency_2 = self.projectors["frequency"](self.backbone.frequency(both)).chunk(2)
-        pairs = {
-            "time-frequency": (time_1, frequency_2),
-            "frequency-time": (frequency_1, time_2),
-            "time-time": (time_1, time_2),
-            "frequency-frequency": (frequency_1, frequency_2),
+        """Return the mean of the terms, and each term to log."""
+        second = {**record, "iq": record.get("partner", record["iq"])}
+        views = [to_channels(self.view(seen, generator)["iq"]) for seen in (record, second)]
+        both = torch.cat(views)
+        projected = {
+            name: projector(self.backbone.towers[name](both)).chunk(2) for name, projector in self.projectors.items()
         }
-        losses = {term: nt_xent(*pairs[term], self.temperature) for term in self.terms}
+        group = record["group"] if "partner" in record else None
+        losses = {f"{a}-{b}": nt_xent(projected[a][0], projected[b][1], self.temperature, group) for a, b in self.terms}
         return {"loss": torch.stack(list(losses.values())).mean(), **{k: v.detach() for k, v in losses.items()}}

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from groundwave.contracts import Source, View
+from groundwave.contracts import Record, Source, View
 from groundwave.data.batch import loader
+from groundwave.data.partner import Partner
 from groundwave.errors import lookup
 from groundwave.model import InputContract, Model
 from groundwave.pretrain import OBJECTIVES
@@ -31,6 +33,7 @@ def pretrain(
     objective_args: Mapping[str, Any] | None = None,
     batch_size: int = 256,
     num_workers: int = 0,
+    groups: Tensor | None = None,
     seed: int = 0,
     card: str = "",
     progress: bool = True,
@@ -52,6 +55,7 @@ def pretrain(
         objective_args: its arguments beyond backbone and views.
         batch_size: records per step.
         num_workers: processes that read ahead.
+        groups: group of each record, int64 `[N]`: views are then taken from two records of one group.
         seed: addresses initial weights, order and views.
         card: text of the model card.
         progress: whether to draw a progress bar.
@@ -69,13 +73,26 @@ def pretrain(
         "views": [repr(view) for view in views],
         "contract": asdict(contract),
         "batch_size": batch_size,
+        "pairs": "records" if groups is None else "groups",
         "records": len(source) if indices is None else stable_hash(*indices.tolist()),
     }
+    partner = None if groups is None else Partner(source, groups, indices)
+
+    def batches(epoch: int) -> DataLoader[Record]:
+        return loader(
+            source,
+            indices,
+            batch_size=batch_size,
+            seed=seed,
+            drop_last=True,
+            num_workers=num_workers,
+            transform=partner,
+            epoch=epoch,
+        )
+
     fit(
         module,
-        lambda epoch: loader(
-            source, indices, batch_size=batch_size, seed=seed, drop_last=True, num_workers=num_workers, epoch=epoch
-        ),
+        batches,
         schedule=schedule,
         out=out,
         seed=seed,

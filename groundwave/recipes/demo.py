@@ -1,5 +1,6 @@
 """The main job, end to end: from unlabelled records to a measured, exported and working model, and a report."""
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from groundwave.bench.fewshot import measure
 from groundwave.bench.methods import CLASSICAL, Method, from_scratch, probe
 from groundwave.bench.rows import read
 from groundwave.contracts import Record, Source
+from groundwave.data import format_of
 from groundwave.data.episodes import episodes
 from groundwave.data.recording import Annotation, Recording
 from groundwave.data.sigmf import open_sigmf
@@ -29,9 +31,11 @@ from groundwave.errors import DataError
 from groundwave.model import InputContract, Model
 from groundwave.pretrain.run import pretrain
 from groundwave.recipes.demo_report import Findings, demo_report
+from groundwave.recipes.inputs import open_input
 from groundwave.recipes.modulation import BACKBONE, CONTRACT, CROP, NUM_SAMPLES, OBJECTIVE, VIEWS, pool, trial
-from groundwave.rng import generator
+from groundwave.rng import generator, stable_hash
 from groundwave.scenes.bursts import Bursts
+from groundwave.scenes.radioml import RadioML
 from groundwave.train import Schedule
 from groundwave.views import Crop
 
@@ -178,16 +182,7 @@ def _simulated(out: Path, size: Size, seed: int) -> Job:
     scene = pool()
     folder = out / "pool"
     if not folder.exists():
-        store = Store.create(
-            folder, classes=scene.classes, num_samples=NUM_SAMPLES, sample_rate_hz=scene.air.sample_rate_hz
-        )
-        with store.appender(
-            sources=[{"scene": "radioml fixed", "seed": scene.seed, "blocks": size.blocks}]
-        ) as appender:
-            for b in range(size.blocks):
-                block = scene.block(b)
-                names = [f"simulated-{int(g)}" for g in block["group"]]
-                appender.add({**block, "label": torch.full_like(block["label"], -1)}, groups=names)
+        _write_pool(folder, scene, size.blocks)
     store = Store.open(folder)
     block = trial(size.snrs_db, 30).block(seed)
     trials: dict[float | None, Record] = {
@@ -197,14 +192,30 @@ def _simulated(out: Path, size: Size, seed: int) -> Job:
     return Job(data, store, torch.arange(len(store)), trials, scene.classes, CONTRACT, CROP)
 
 
+def _write_pool(folder: Path, scene: RadioML, num_blocks: int) -> None:
+    """Write blocks of a scene without their labels; the store appears when it is whole."""
+    draft = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    rate = scene.air.sample_rate_hz
+    store = Store.create(draft, classes=scene.classes, num_samples=NUM_SAMPLES, sample_rate_hz=rate)
+    with store.appender(sources=[{"scene": "radioml fixed", "seed": scene.seed, "blocks": num_blocks}]) as appender:
+        for b in range(num_blocks):
+            block = scene.block(b)
+            names = [f"simulated-{int(g)}" for g in block["group"]]
+            appender.add({**block, "label": torch.full_like(block["label"], -1)}, groups=names)
+    draft.rename(folder)
+
+
 def _own(path: Path, sample_rate: float | None, iq: str, label: str, group: str, seed: int) -> Job:
     """Read the user's windows and keep half of each class's groups for the test."""
-    from groundwave.data import format_of, open_source
-
-    named: dict[str, Any] = (
-        {} if format_of(path) == "store" else {"iq": iq, "label": label, "group": group, "sample_rate_hz": sample_rate}
-    )
-    source = open_source(path, **named)
+    named: dict[str, Any] = {"iq": iq, "label": label, "group": group, "sample_rate_hz": sample_rate}
+    source = open_input(path, **(named if format_of(path) == "npz" else {}))
+    if isinstance(source, Recording):
+        raise DataError(
+            got=f"{path}, a recording",
+            expected="labelled windows: a store or a .npz",
+            do="make a store first: groundwave ingest FOLDER --label folder --out STORE",
+        )
     labels, groups = source.labels, source.groups
     counts = [int(groups[labels == c].unique().numel()) for c in range(len(source.classes))]
     in_play = [c for c, count in enumerate(counts) if count >= 2]
@@ -253,7 +264,7 @@ def _pretrain(job: Job, out: Path, size: Size, seed: int) -> Model:
 def _untrained(job: Job) -> Model:
     """Return the same network with random weights, to be seen beside the pretrained one."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(stable_hash("untrained"))
         return Model.build("lsm", job.contract, BACKBONE)
 
 

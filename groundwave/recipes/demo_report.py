@@ -75,8 +75,8 @@ def _accuracy(findings: Findings, num_shots: int) -> Section:
         "What a handful of labels is worth",
         [
             f"Every method learns from the same {num_shots} labelled records per class and is asked about records of "
-            "other groups. The frozen encoders have never seen a label; training from scratch uses their architecture and "
-            "the same few labels; the classical methods use higher-order cumulants or hand-made features."
+            "other groups. The frozen encoders have never seen a label; training from scratch uses their architecture "
+            "and the same few labels; the classical methods use higher-order cumulants or hand-made features."
         ],
         [tabulate(findings.rows, "snr_db" if by_snr else "shots", METRIC)],
         figures,

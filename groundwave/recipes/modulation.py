@@ -1,5 +1,7 @@
 """What we choose for modulation recognition: the pool, the views, the network, the schedule."""
 
+from typing import Any
+
 from groundwave.contracts import View
 from groundwave.model import InputContract
 from groundwave.scenes.radioml import RadioML
@@ -21,12 +23,14 @@ VIEWS: tuple[View, ...] = (
     Normalise(),
 )
 
-BACKBONE = {
-    "time": {"dim": 128, "depth": 4, "num_heads": 4, "patch": 16},
-    "frequency": {"dim": 128, "depth": 5, "powers": (1, 2, 4)},
+BACKBONE: dict[str, Any] = {
+    "towers": {
+        "time": {"kind": "xcit", "dim": 128, "depth": 4, "num_heads": 4, "patch": 16},
+        "frequency": {"kind": "spectrum", "dim": 128, "depth": 5, "powers": (1, 2, 4)},
+    }
 }
 
-OBJECTIVE = {"temperature": 0.2, "projection": 128, "answer": "modulation"}
+OBJECTIVE: dict[str, Any] = {"temperature": 0.2, "projection": 128, "answer": "modulation"}
 
 # Seeds of scenes that must never meet: what is pretrained on, and what is tested on.
 POOL_SEED, TEST_SEED = 1, 1_000_001

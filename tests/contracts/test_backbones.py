@@ -7,8 +7,16 @@ from groundwave.contracts import Backbone
 from groundwave.nn import BACKBONES
 
 TINY = {
-    "lsm": {"time": {"dim": 16, "depth": 1, "patch": 4}, "frequency": {"dim": 16, "depth": 2}},
+    "envelope": {"dim": 16},
+    "lsm": {
+        "towers": {
+            "time": {"kind": "xcit", "dim": 16, "depth": 1, "patch": 4},
+            "frequency": {"kind": "spectrum", "dim": 16, "depth": 2},
+            "attributes": {"kind": "attributes"},
+        }
+    },
     "spectrum": {"dim": 16, "depth": 2},
+    "welch": {"dim": 16},
     "xcit": {"dim": 16, "depth": 1, "patch": 4},
 }
 

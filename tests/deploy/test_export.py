@@ -13,11 +13,19 @@ from groundwave.deploy.export import export, start_session
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError
 from groundwave.model import InputContract, Model
 from groundwave.nn.complex import to_channels
-from groundwave.nn.heads import LinearHead, Whiten
+from groundwave.nn.heads import LinearHead
 
 SMALL = {
-    "lsm": {"time": {"dim": 16, "depth": 1, "num_heads": 2}, "frequency": {"dim": 16, "depth": 2}},
+    "envelope": {"dim": 16},
+    "lsm": {
+        "towers": {
+            "time": {"kind": "xcit", "dim": 16, "depth": 1, "num_heads": 2},
+            "frequency": {"kind": "spectrum", "dim": 16, "depth": 2},
+            "attributes": {"kind": "attributes"},
+        }
+    },
     "spectrum": {"dim": 16, "depth": 2},
+    "welch": {"dim": 16},
     "xcit": {"dim": 16, "depth": 1, "num_heads": 2},
 }
 
@@ -27,9 +35,8 @@ def small(backbone: str, antennas: int = 1, head: bool = True) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = Model.build(backbone, contract, SMALL[backbone], card="# Test\n")
-        model = model.with_whitening(Whiten(model.num_features, 8))
         if head:
-            args = {"in_features": 8, "out_features": 3}
+            args = {"in_features": model.num_features, "out_features": 3}
             model = model.with_head("linear", LinearHead(**args), args, ("am", "fm", "psk"))
         for layer in model.backbone.modules():
             if isinstance(layer, torch.nn.BatchNorm1d):  # batch statistics that matter
@@ -100,7 +107,7 @@ class FixedBatch(torch.nn.Module):
 
 def test_a_fixed_batch_is_refused(tmp_path: Path) -> None:
     model = small("spectrum", head=False)
-    model.backbone, model.whiten = FixedBatch(), torch.nn.Identity()
+    model.backbone = FixedBatch()
     with pytest.raises(ModelError, match="batches of 2 only"):
         export(model, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -52,3 +52,15 @@ def test_is_symmetric_and_ignores_scale() -> None:
     a, b = torch.randn(2, 8, 3)
     torch.testing.assert_close(nt_xent(a, b, 0.3), nt_xent(b, a, 0.3))
     torch.testing.assert_close(nt_xent(3 * a, 0.1 * b, 0.3), nt_xent(a, b, 0.3))
+
+
+def test_records_of_one_group_are_no_negatives_of_each_other() -> None:
+    a, b = torch.randn(2, 5, 4)
+    group = torch.tensor([0, 0, 1, -1, -1])
+    z, twice, losses = [*a, *b], [*group.tolist()] * 2, []
+    for i in range(10):
+        positive = (i + 5) % 10
+        keep = [k for k in range(10) if k != i and (k == positive or twice[k] != twice[i] or twice[i] < 0)]
+        scores = torch.stack([torch.cosine_similarity(z[i], z[k], dim=0) / 0.3 for k in keep])
+        losses.append(scores.logsumexp(0) - torch.cosine_similarity(z[i], z[positive], dim=0) / 0.3)
+    torch.testing.assert_close(nt_xent(a, b, 0.3, group), torch.stack(losses).mean())

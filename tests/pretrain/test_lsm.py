@@ -9,7 +9,7 @@ from groundwave.contracts import Objective
 from groundwave.data.sources import Records
 from groundwave.errors import GroundwaveError, OutputExistsError
 from groundwave.model import InputContract
-from groundwave.nn import LSM
+from groundwave.nn import BACKBONES, LSM
 from groundwave.pretrain import OBJECTIVES
 from groundwave.pretrain.run import pretrain
 from groundwave.rng import generator
@@ -17,7 +17,12 @@ from groundwave.train import Schedule
 from groundwave.views import Conjugate, Crop, Normalise, Rotate
 
 VIEWS = (Crop(48), Rotate(), Normalise())
-ARGS = {"time": {"dim": 16, "depth": 1, "patch": 4}, "frequency": {"dim": 16, "depth": 2}}
+ARGS = {
+    "towers": {
+        "time": {"kind": "xcit", "dim": 16, "depth": 1, "patch": 4},
+        "frequency": {"kind": "spectrum", "dim": 16, "depth": 2},
+    }
+}
 
 
 def tones(num_records: int) -> dict[str, torch.Tensor]:
@@ -28,10 +33,10 @@ def tones(num_records: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    "terms", [("time-frequency",), ("time-frequency", "frequency-time", "time-time", "frequency-frequency")]
+    "terms", [(("time", "frequency"),), (("time", "frequency"), ("time", "time"), ("frequency", "frequency"))]
 )
 @pytest.mark.parametrize("projection", [0, 8])
-def test_loss_falls_and_every_parameter_learns(terms: tuple[str, ...], projection: int) -> None:
+def test_loss_falls_and_every_parameter_learns(terms: tuple[tuple[str, str], ...], projection: int) -> None:
     torch.manual_seed(0)
     objective = OBJECTIVES["lsm"](LSM(**ARGS), views=VIEWS, projection=projection, terms=terms)
     assert isinstance(objective, Objective)
@@ -42,7 +47,7 @@ def test_loss_falls_and_every_parameter_learns(terms: tuple[str, ...], projectio
         scalars["loss"].backward()
         optimizer.step()
         losses.append(scalars["loss"].item())
-    assert set(scalars) == {"loss", *terms}
+    assert set(scalars) == {"loss", *("-".join(term) for term in terms)}
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
     assert all(p.grad is not None for p in objective.parameters())
 
@@ -73,3 +78,19 @@ def test_pretrain_returns_the_saved_model_and_a_second_call_costs_nothing(tmp_pa
     assert (tmp_path / "run" / "model" / "model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(OutputExistsError):
         run(seed=1)
+
+
+def test_a_backbone_without_towers_is_refused() -> None:
+    with pytest.raises(GroundwaveError, match="backbone lsm"):
+        OBJECTIVES["lsm"](BACKBONES["xcit"](dim=16, depth=1), views=VIEWS)
+
+
+def test_a_partner_is_the_second_view_and_its_recording_is_no_negative() -> None:
+    torch.manual_seed(0)
+    objective = OBJECTIVES["lsm"](LSM(**ARGS), views=(Normalise(),), projection=8)
+    record = tones(8)
+    alone = objective(record, generator(0))["loss"]
+    itself = objective({**record, "partner": record["iq"], "group": torch.arange(8)}, generator(0))["loss"]
+    torch.testing.assert_close(alone, itself)
+    one_group = objective({**record, "partner": record["iq"], "group": torch.zeros(8, dtype=torch.int64)}, generator(0))
+    torch.testing.assert_close(one_group["loss"], torch.tensor(0.0))
