@@ -1,0 +1,91 @@
+"""Every reader of the table reads its fake file, as a recording or as a source of windows."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fake import radioml, sigmf, wav
+from fake.records import records
+
+from groundwave.data import READERS, SUFFIXES, format_of, open_source, reader
+from groundwave.data.recording import Recording
+from groundwave.data.store import Store
+
+IQ = sigmf.ramp(256)[:, 0]
+WINDOWS = IQ.reshape(4, 64)
+PAIRS = np.stack([WINDOWS.real, WINDOWS.imag], axis=1)
+DTYPES = {"label": torch.int64, "group": torch.int64, "snr_db": torch.float32, "index": torch.int64}
+
+
+def raw(folder: Path) -> Path:
+    (folder / "x.cf32").write_bytes(IQ.tobytes())
+    return folder / "x.cf32"
+
+
+def npy(folder: Path) -> Path:
+    np.save(folder / "x.npy", IQ)
+    return folder / "x.npy"
+
+
+def npz(folder: Path) -> Path:
+    np.savez(folder / "x.npz", iq=WINDOWS)
+    return folder / "x.npz"
+
+
+def store(folder: Path) -> Path:
+    made = Store.create(folder / "store", classes=["a", "b"], num_samples=64, dtype="float32")
+    with made.appender() as appender:
+        appender.add({**records(4), "iq": torch.from_numpy(WINDOWS)})
+    return made.path
+
+
+RATE = {"sample_rate_hz": 1e6}
+FAKES: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
+    "sigmf": (lambda folder: sigmf.write_pair(folder, IQ.tobytes()), {}),
+    "raw": (raw, RATE),
+    "npy": (npy, RATE),
+    "wav": (lambda folder: wav.write(folder / "x.wav", IQ.view(np.float32).reshape(-1, 2)), {}),
+    "npz": (npz, RATE),
+    "radioml-2016": (lambda folder: radioml.write_2016(folder / "x.pkl", {("BPSK", 0): PAIRS}), {}),
+    "radioml-2018": (
+        lambda folder: radioml.write_2018(folder / "x.hdf5", PAIRS.transpose(0, 2, 1), np.zeros(4, int), np.zeros(4)),
+        {},
+    ),
+    "store": (store, {}),
+}
+
+
+def test_every_reader_has_a_fake_file() -> None:
+    assert FAKES.keys() == READERS.keys()
+
+
+def test_every_suffix_leads_to_a_reader() -> None:
+    assert set(SUFFIXES.values()) <= READERS.keys()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_reader_is_found_by_the_files_name_and_gives_its_samples(tmp_path: Path, name: str) -> None:
+    write, options = FAKES[name]
+    path = write(tmp_path)
+    assert format_of(path) == name
+    source = open_source(path, **options)
+    if isinstance(source, Recording):
+        assert (source.num_channels, source.num_samples) == (1, len(IQ))
+        np.testing.assert_allclose(source.read(0, len(IQ))[0], IQ, atol=1e-7)
+        np.testing.assert_array_equal(source.read(7, 50), source.read(0, 100)[:, 7:57])
+        return
+    assert len(source) == 4
+    record = source[torch.tensor([2, 0])]
+    torch.testing.assert_close(record["iq"], torch.from_numpy(WINDOWS[[2, 0]]), atol=1e-7, rtol=0)
+    assert {key: record[key].dtype for key in DTYPES} == DTYPES
+    assert record["index"].tolist() == [2, 0]
+    assert int(record["label"].max()) < max(1, len(source.classes))
+    assert all(-1 <= int(group) < len(source.group_names) for group in record["group"])
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_reader_says_in_its_help_what_it_opens(name: str) -> None:
+    assert (reader(name).__doc__ or "").strip()
