@@ -15,6 +15,7 @@ def demo(
     iq: str = "iq",
     label: str = "label",
     group: str = "group",
+    classes: str | None = None,
     seed: int = 0,
     smoke: bool = False,
 ) -> None:
@@ -27,6 +28,7 @@ def demo(
         iq: name of the array of windows in your .npz.
         label: name of the array of labels in your .npz.
         group: name of the array of groups (recording, device, ...) in your .npz.
+        classes: name of the array of class names in your .npz, if labels are numbers.
         seed: of everything random.
         smoke: as small as it can be, to see that everything works.
     """

@@ -21,7 +21,7 @@ def unit_power(signal: Tensor) -> Tensor:
     return signal / signal.abs().square().mean(dim=-1, keepdim=True).sqrt().clamp_min(1e-12)
 
 
-def welch_spectrum(x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch signals {NUM_BINS}"]:
+def welch_spectrum(x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch signals bins"]:
     """Return the log power spectrum averaged over Hann segments that overlap by half (Welch, 1967), DC in the middle.
 
     A record shorter than a segment is one segment, whose spectrum is interpolated.
@@ -35,7 +35,7 @@ def welch_spectrum(x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "ba
     return torch.log10((spectrum.real.square() + spectrum.imag.square()).mean(dim=2) + _FLOOR) + 1
 
 
-def envelope_spectrum(x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch envelopes {NUM_BANDS}"]:
+def envelope_spectrum(x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch envelopes bands"]:
     """Return the log power of the envelope, and of its logarithm, in bands evenly spaced in log frequency.
 
     Lines in it are the rates of on-off keying, pulses and pauses, whatever the carrier.
@@ -50,7 +50,7 @@ def envelope_spectrum(x: Float[Tensor, "batch channels time"]) -> Float[Tensor, 
     return torch.log10(power + _FLOOR) + 1
 
 
-def _bands(size: int) -> Float[Tensor, "bins {NUM_BANDS}"]:
+def _bands(size: int) -> Float[Tensor, "bins bands"]:
     """Return the matrix that averages the bins of an rfft of `size` within each band."""
     edges = np.geomspace(size / LONGEST_PERIOD, size / 2, NUM_BANDS + 1)
     bins = np.arange(size // 2 + 1)[:, None]

@@ -40,7 +40,7 @@ from groundwave.train import Schedule
 from groundwave.views import Crop
 
 PACKAGED = "iq-small"
-SNRS_DB = (-8.0, -4.0, 0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
+SNRS_DB = (-4.0, 0.0, 4.0, 10.0, 16.0)
 NUM_SHOTS = 5
 
 
@@ -117,6 +117,7 @@ def demo(
     iq: str = "iq",
     label: str = "label",
     group: str = "group",
+    classes: str | None = None,
     seed: int = 0,
     smoke: bool = False,
 ) -> Path:
@@ -132,6 +133,7 @@ def demo(
         iq: name of the array of windows in your .npz.
         label: name of the array of labels.
         group: name of the array that says which recording a window is from; no group is on both sides of a test.
+        classes: name of the array of class names, if your labels are numbers.
         seed: of the simulation, the initial weights and the episodes.
         smoke: a tiny run to see that everything works.
 
@@ -143,7 +145,10 @@ def demo(
         console.print(f"Nothing to do: {report} is there. Remove {out} to run the demo again.")
         return report
     start = time.perf_counter()
-    job = _simulated(out, size, seed) if recordings is None else _own(recordings, sample_rate, iq, label, group, seed)
+    if recordings is None:
+        job = _simulated(out, size, seed)
+    else:
+        job = _own(recordings, sample_rate, seed, iq=iq, label=label, group=group, classes=classes)
     job.times["gather unlabelled and labelled records"] = time.perf_counter() - start
     with job.step(console, f"pretrain on {len(job.unlabelled)} unlabelled records"):
         pretrained = _pretrain(job, out, size, seed)
@@ -206,9 +211,9 @@ def _write_pool(folder: Path, scene: RadioML, num_blocks: int) -> None:
     draft.rename(folder)
 
 
-def _own(path: Path, sample_rate: float | None, iq: str, label: str, group: str, seed: int) -> Job:
+def _own(path: Path, sample_rate: float | None, seed: int, **arrays: str | None) -> Job:
     """Read the user's windows and keep half of each class's groups for the test."""
-    named: dict[str, Any] = {"iq": iq, "label": label, "group": group, "sample_rate_hz": sample_rate}
+    named: dict[str, Any] = {**arrays, "sample_rate_hz": sample_rate}
     source = open_input(path, **(named if format_of(path) == "npz" else {}))
     if isinstance(source, Recording):
         raise DataError(
