@@ -98,7 +98,7 @@ def attributed(method: Method, attributes: Callable[[Tensor], Tensor]) -> Method
     return replace(method, embed=embed)
 
 
-def from_scratch(model: Model, crop: int, steps: int = 100) -> Method:
+def from_scratch(model: Model, crop: int, steps: int = 50) -> Method:
     """Return the method that trains the model's own architecture, from random weights, on the same few labels."""
     spec = model.spec["backbone"]
     build = partial(BACKBONES[spec["name"]], **spec["args"])
