@@ -1,6 +1,7 @@
 """SpectrumEncoder: the frequency encoder of LSM, for any length."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -11,7 +12,7 @@ from groundwave.nn.complex import to_complex
 
 
 def power_spectra(
-    x: Float[Tensor, "batch channels time"], powers: tuple[int, ...]
+    x: Float[Tensor, "batch channels time"], powers: Sequence[int]
 ) -> Float[Tensor, "batch spectra time"]:
     """Return the log power spectrum of x^p for each p, DC in the middle, each scaled to zero mean and unit variance.
 
@@ -42,7 +43,7 @@ class SpectrumEncoder(nn.Module):
     """
 
     def __init__(
-        self, num_channels: int = 2, dim: int = 96, depth: int = 4, powers: tuple[int, ...] = (1, 2, 4)
+        self, num_channels: int = 2, dim: int = 96, depth: int = 4, powers: Sequence[int] = (1, 2, 4)
     ) -> None:
         super().__init__()
         self.num_features = 2 * dim

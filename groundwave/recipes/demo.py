@@ -1,41 +1,30 @@
 """The main job, end to end: from unlabelled records to a measured, exported and working model, and a report."""
 
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
-from torch import Tensor
 
 from groundwave.adapt import LEARNERS
 from groundwave.bench.fewshot import measure
 from groundwave.bench.methods import CLASSICAL, Method, from_scratch, probe
 from groundwave.bench.rows import read
-from groundwave.contracts import Record, Source
-from groundwave.data import format_of
 from groundwave.data.episodes import episodes
 from groundwave.data.recording import Annotation, Recording
 from groundwave.data.sigmf import open_sigmf
 from groundwave.data.sigmf_out import write_annotations, write_sigmf
-from groundwave.data.split import split
-from groundwave.data.store import Store
 from groundwave.deploy.annotate import annotate
 from groundwave.deploy.export import export
-from groundwave.errors import DataError
-from groundwave.model import InputContract, Model
+from groundwave.model import Model
 from groundwave.pretrain.run import pretrain
+from groundwave.recipes.demo_job import Job, own, simulated
 from groundwave.recipes.demo_report import Findings, demo_report
-from groundwave.recipes.inputs import open_input
-from groundwave.recipes.modulation import BACKBONE, CONTRACT, CROP, NUM_SAMPLES, OBJECTIVE, VIEWS, pool, trial
+from groundwave.recipes.modulation import BACKBONE, OBJECTIVE, VIEWS
 from groundwave.rng import generator, stable_hash
 from groundwave.scenes.bursts import Bursts
-from groundwave.scenes.radioml import RadioML
 from groundwave.train import Schedule
 from groundwave.views import Crop
 
@@ -66,47 +55,6 @@ class Size:
 
 
 SMOKE = Size(blocks=1, steps=6, quick=2, slow=2, snrs_db=(16.0,), recording_s=3.0)
-
-
-@dataclass
-class Job:
-    """What the demo works on, and what it has found so far.
-
-    Args:
-        data: name of the data, as it appears in rows.
-        source: where records come from.
-        unlabelled: records to pretrain on.
-        trials: labelled records held in memory, by SNR (None: not known).
-        classes: names of the labels.
-        contract: what the pretrained model will accept.
-        crop: samples per view.
-        pools: records of a trial that may be labelled, and that may be asked; None lets episodes deal groups.
-        times: seconds by step.
-    """
-
-    data: str
-    source: Source
-    unlabelled: Tensor
-    trials: Mapping[float | None, Record]
-    classes: Sequence[str]
-    contract: InputContract
-    crop: int
-    pools: tuple[Tensor, Tensor] | None = None
-    times: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def clearest(self) -> Record:
-        """The trial of the highest SNR."""
-        return self.trials[max(self.trials, key=lambda snr: snr or 0)]
-
-    @contextmanager
-    def step(self, console: Console, title: str) -> Iterator[None]:
-        """Announce a step and take its time."""
-        console.print(f"[bold cyan]•[/] {title}")
-        start = time.perf_counter()
-        yield
-        self.times[title] = time.perf_counter() - start
-        console.print(f"  [dim]{self.times[title]:.0f} s[/]")
 
 
 def demo(
@@ -146,9 +94,9 @@ def demo(
         return report
     start = time.perf_counter()
     if recordings is None:
-        job = _simulated(out, size, seed)
+        job = simulated(out, blocks=size.blocks, snrs_db=size.snrs_db, seed=seed)
     else:
-        job = _own(recordings, sample_rate, seed, iq=iq, label=label, group=group, classes=classes)
+        job = own(recordings, sample_rate, seed, iq=iq, label=label, group=group, classes=classes)
     job.times["gather unlabelled and labelled records"] = time.perf_counter() - start
     with job.step(console, f"pretrain on {len(job.unlabelled)} unlabelled records"):
         pretrained = _pretrain(job, out, size, seed)
@@ -180,72 +128,6 @@ def demo(
     console.print(f"[bold green]Done.[/] Look at {report}")
     console.print(f"  adapted model: {out / 'model'}   ONNX: {out / 'model.onnx'}   rows: {out / 'rows.jsonl'}")
     return report
-
-
-def _simulated(out: Path, size: Size, seed: int) -> Job:
-    """Write an unlabelled store, and draw labelled records from other seeds and channels."""
-    scene = pool()
-    folder = out / "pool"
-    if not folder.exists():
-        _write_pool(folder, scene, size.blocks)
-    store = Store.open(folder)
-    block = trial(size.snrs_db, 30).block(seed)
-    trials: dict[float | None, Record] = {
-        snr: {key: values[block["snr_db"] == snr] for key, values in block.items()} for snr in size.snrs_db
-    }
-    data = f"radioml fixed, {NUM_SAMPLES} samples"
-    return Job(data, store, torch.arange(len(store)), trials, scene.classes, CONTRACT, CROP)
-
-
-def _write_pool(folder: Path, scene: RadioML, num_blocks: int) -> None:
-    """Write blocks of a scene without their labels; the store appears when it is whole."""
-    draft = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
-    rate = scene.air.sample_rate_hz
-    store = Store.create(draft, classes=scene.classes, num_samples=NUM_SAMPLES, sample_rate_hz=rate)
-    with store.appender(sources=[{"scene": "radioml fixed", "seed": scene.seed, "blocks": num_blocks}]) as appender:
-        for b in range(num_blocks):
-            block = scene.block(b)
-            names = [f"simulated-{int(g)}" for g in block["group"]]
-            appender.add({**block, "label": torch.full_like(block["label"], -1)}, groups=names)
-    draft.rename(folder)
-
-
-def _own(path: Path, sample_rate: float | None, seed: int, **arrays: str | None) -> Job:
-    """Read the user's windows and keep half of each class's groups for the test."""
-    named: dict[str, Any] = {**arrays, "sample_rate_hz": sample_rate}
-    source = open_input(path, **(named if format_of(path) == "npz" else {}))
-    if isinstance(source, Recording):
-        raise DataError(
-            got=f"{path}, a recording",
-            expected="labelled windows: a store or a .npz",
-            do="make a store first: groundwave ingest FOLDER --label folder --out STORE",
-        )
-    labels, groups = source.labels, source.groups
-    counts = [int(groups[labels == c].unique().numel()) for c in range(len(source.classes))]
-    in_play = [c for c, count in enumerate(counts) if count >= 2]
-    if len(in_play) < 2:
-        raise DataError(
-            got=f"{path} with {len(in_play)} classes that have at least two groups",
-            expected="two such classes, so that support and query can come from different recordings",
-            do="name the arrays with --label and --group, or gather more recordings",
-        )
-    chosen = torch.isin(labels, torch.tensor(in_play)).nonzero()[:, 0]
-    sides = split(source, {"support": 0.5, "query": 0.5}, seed=seed, stratify=True, indices=chosen)
-    record = source[torch.arange(len(source))]
-    samples = record["iq"].shape[-1]
-    contract = InputContract(num_samples=samples, min_samples=max(64, samples // 4), max_samples=2 * samples)
-    unlabelled = torch.arange(len(source))[~torch.isin(torch.arange(len(source)), sides["query"])]
-    return Job(
-        path.name,
-        source,
-        unlabelled,
-        {None: record},
-        source.classes,
-        contract,
-        samples // 2,
-        (sides["support"], sides["query"]),
-    )
 
 
 def _pretrain(job: Job, out: Path, size: Size, seed: int) -> Model:
