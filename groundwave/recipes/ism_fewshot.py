@@ -30,7 +30,7 @@ def ism_fewshot(
     shots: Sequence[int] = (1, 5),
     splits: int = 5,
     episodes: int = 40,
-    slow_episodes: int = 4,
+    slow_episodes: int = 20,
     smoke: bool = False,
 ) -> Path:
     """Pretrain on unlabelled windows of training captures, then learn families from a few labels, against baselines.
