@@ -1,6 +1,6 @@
 """What we choose for device families in the 433 MHz band: few recordings, each with many windows of one device.
 
-Chosen on halves of the training side alone. A carrier's place in the band and the rates at which its envelope beats say
+Chosen by scores within training sides alone. A carrier's place in the band and the rates at which its envelope beats say
 most about a device; what differs between two windows of one recording, and what a receiver changes, says nothing.
 """
 
