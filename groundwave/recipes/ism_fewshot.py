@@ -15,7 +15,7 @@ from groundwave.data.windows import ArrayWindows, open_npz
 from groundwave.errors import DataError
 from groundwave.model import Model
 from groundwave.pretrain.run import pretrain
-from groundwave.recipes import ism
+from groundwave.recipes import device
 from groundwave.signal.statistics import expert_features
 
 MIN_CAPTURES = 4
@@ -70,7 +70,7 @@ def ism_fewshot(
             _unlearned(pretrained),
             *CLASSICAL,
         ]
-        slow = [from_scratch(pretrained, ism.CROP)]
+        slow = [from_scratch(pretrained, device.CROP)]
         for num_shots in shots:
             for methods, count in ((fast, episodes), (slow, slow_episodes)):
                 measure(
@@ -119,12 +119,12 @@ def _pretrain(source: ArrayWindows, train: Tensor, out: Path, seed: int) -> Mode
         indices=train,
         groups=source.groups,
         out=out,
-        contract=ism.CONTRACT,
-        views=ism.VIEWS,
-        schedule=ism.SCHEDULE,
-        backbone_args=ism.BACKBONE,
-        objective_args=ism.OBJECTIVE,
-        batch_size=ism.BATCH_SIZE,
+        contract=device.CONTRACT,
+        views=device.VIEWS,
+        schedule=device.SCHEDULE,
+        backbone_args=device.BACKBONE,
+        objective_args=device.OBJECTIVE,
+        batch_size=device.BATCH_SIZE,
         seed=seed,
     )
 

@@ -32,6 +32,8 @@ BACKBONE: dict[str, Any] = {
 
 OBJECTIVE: dict[str, Any] = {"temperature": 0.2, "projection": 128, "answer": "modulation"}
 
+PAIRS_WITHIN_RECORDING = False  # two views of one record are a pair
+
 # Seeds of scenes that must never meet: what is pretrained on, and what is tested on.
 POOL_SEED, TEST_SEED = 1, 1_000_001
 

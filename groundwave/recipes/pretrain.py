@@ -1,9 +1,12 @@
-"""Pretraining on whatever the user names, with our choice of views."""
+"""Pretraining on whatever the user names, with our choices for the question that is to be answered."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from groundwave.contracts import View
 from groundwave.errors import DataError, lookup
@@ -11,16 +14,19 @@ from groundwave.model import InputContract, Model
 from groundwave.nn import BACKBONES
 from groundwave.pretrain import OBJECTIVES
 from groundwave.pretrain.run import pretrain as run
+from groundwave.recipes import device, modulation
 from groundwave.recipes.inputs import records
-from groundwave.recipes.modulation import VIEWS
 from groundwave.train import Schedule
-from groundwave.views.clock import Crop
+from groundwave.views import Crop
+
+SETTINGS: Mapping[str, ModuleType] = {"device": device, "modulation": modulation}
 
 
 def pretrain(
     data: str,
     *,
     out: Path,
+    setting: str = "modulation",
     objective: str = "lsm",
     backbone: str = "lsm",
     epochs: int = 10,
@@ -38,6 +44,8 @@ def pretrain(
     Args:
         data: a store, a file of windows, a recording, or the name of a scene.
         out: folder of the run: checkpoint, logs, model.
+        setting: what the model is for, a name in `SETTINGS`: it brings views, towers and terms, and for devices takes
+            two windows of one recording as a pair.
         objective: name in `OBJECTIVES`.
         backbone: name in `BACKBONES`.
         epochs: passes over the records.
@@ -54,6 +62,7 @@ def pretrain(
     """
     lookup(BACKBONES, backbone, "backbone")
     lookup(OBJECTIVES, objective, "objective")
+    chosen = lookup(SETTINGS, setting, "setting")
     source = records(data, num_records=num_records, num_samples=num_samples, seed=seed)
     if len(source) < 2:
         raise DataError(f"{len(source)} records in {data}", "at least two, to tell them apart", "give more recordings")
@@ -61,13 +70,16 @@ def pretrain(
         source,
         out=out,
         contract=contract(source),
-        views=views(source),
+        views=views(source, chosen),
         schedule=Schedule(epochs=epochs, lr=lr),
         backbone=backbone,
+        backbone_args=chosen.BACKBONE if backbone == "lsm" else None,
         objective=objective,
+        objective_args=chosen.OBJECTIVE if objective == "lsm" else None,
         batch_size=min(batch_size, len(source)),
+        groups=recordings(source, data) if chosen.PAIRS_WITHIN_RECORDING else None,
         seed=seed,
-        card=f"# {backbone} pretrained with {objective}\n\n"
+        card=f"# {backbone} pretrained with {objective} for {setting}\n\n"
         f"{epochs} epochs over {len(source)} records of {data}, seed {seed}.\n",
         progress=progress,
     )
@@ -85,7 +97,20 @@ def contract(source: Any) -> InputContract:
     )
 
 
-def views(source: Any) -> tuple[View, ...]:
-    """Return the views of the modulation recipe, with a crop of half of the records."""
+def views(source: Any, setting: ModuleType) -> tuple[View, ...]:
+    """Return the views of a setting, with a crop of the same share of these records."""
     length = source[torch.tensor([0])]["iq"].shape[-1]
-    return (Crop(max(1, length // 2)), *(view for view in VIEWS if not isinstance(view, Crop)))
+    crop = Crop(max(1, round(length * setting.CROP / setting.CONTRACT.num_samples)))
+    return tuple(crop if isinstance(view, Crop) else view for view in setting.VIEWS)
+
+
+def recordings(source: Any, data: str) -> Tensor:
+    """Return the group of each record; raises `DataError` unless there are two groups to tell apart."""
+    groups = getattr(source, "groups", torch.empty(0))
+    if len(groups.unique()) < 2:
+        raise DataError(
+            got=f"{data}, whose records are not of several recordings",
+            expected="groups, since pairs are two windows of one recording",
+            do="ingest recordings together, name the group with --group KEY, or pretrain --setting modulation",
+        )
+    return torch.as_tensor(groups)

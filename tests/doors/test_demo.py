@@ -92,3 +92,22 @@ def test_the_protocols_run_on_real_and_simulated_data(shared_data: Path, tmp_pat
     assert {row.shots for row in rows} == {1, 5}
     best = max(row.value for row in rows if row.method == "LSM + attributes" and row.shots == 5)
     assert best > 0.8
+
+
+def test_pretraining_for_devices_pairs_windows_of_one_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = np.random.default_rng(0)
+    (tmp_path / "air").mkdir()
+    for name in "ab":
+        stream.integers(-99, 99, size=2 * 8 * 256, dtype=np.int16).tofile(tmp_path / "air" / f"{name}.cs16")
+    store, run = str(tmp_path / "store"), str(tmp_path / "run")
+    words = ["ingest", str(tmp_path / "air"), "--sample-rate", "1e6", "--num-samples", "256", "--out", store]
+    assert main(words) == 0
+    words = ["pretrain", "--data", store, "--setting", "device", "--epochs", "1", "--batch-size", "8", "--out", run]
+    assert main(words) == 0
+    towers = Model.load(tmp_path / "run" / "model").spec["backbone"]["args"]["towers"]
+    assert towers.keys() == {"carrier", "envelope", "attributes"}
+    words[2] = "radioml"
+    assert main([*words[:-1], str(tmp_path / "other"), "--num-records", "8"]) == 2
+    assert "windows of one recording" in capsys.readouterr().err

@@ -1,7 +1,7 @@
-"""What we choose for device families in the 433 MHz band: few recordings, each with many windows of one device.
+"""What we choose for telling devices apart: recordings, each with many windows of one device.
 
-Chosen by scores within training sides alone. A carrier's place in the band and the rates at which its envelope beats say
-most about a device; what differs between two windows of one recording, and what a receiver changes, says nothing.
+Chosen by scores within training sides alone. A carrier's place in the band and the rates at which its envelope beats
+say most about a device; what differs between two windows of one recording, and what a receiver changes, says nothing.
 """
 
 from typing import Any
@@ -37,6 +37,10 @@ OBJECTIVE: dict[str, Any] = {
     "temperature": 0.15,
     "projection": 64,
 }
+
+PAIRS_WITHIN_RECORDING = (
+    True  # two windows of one recording are a pair: whatever differs between them is no device's mark
+)
 
 BATCH_SIZE = 64
 SCHEDULE = Schedule(epochs=10, lr=2e-3, weight_decay=0.05, warmup=0.1, precision="32-true")
