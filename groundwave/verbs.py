@@ -149,7 +149,7 @@ def pretrain(
     Args:
         data: a store, a file of windows, a recording, or the name of a scene.
         out: folder of the run; the model is OUT/model.
-        setting: what the model is for: modulation, or device (pairs are then two windows of one recording).
+        setting: modulation, device (families of devices; pairs are two windows of one recording), or lsm-published.
         objective: see `groundwave list objectives`.
         backbone: see `groundwave list backbones`.
         epochs: passes over the records.

@@ -1,4 +1,4 @@
-"""What we choose for telling devices apart: recordings, each with many windows of one device.
+"""What we choose for telling families of devices apart: recordings, each with many windows of one device.
 
 Chosen by scores within training sides alone. A carrier's place in the band and the rates at which its envelope beats
 say most about a device; what differs between two windows of one recording, and what a receiver changes, says nothing.
@@ -36,11 +36,11 @@ OBJECTIVE: dict[str, Any] = {
     "terms": (("carrier", "envelope"), ("carrier", "carrier"), ("envelope", "envelope")),
     "temperature": 0.15,
     "projection": 64,
+    "answer": "family",  # not which device of a kind it is: that the views below destroy
 }
 
-PAIRS_WITHIN_RECORDING = (
-    True  # two windows of one recording are a pair: whatever differs between them is no device's mark
-)
+# Two windows of one recording are a pair: what differs between them says nothing about the device.
+PAIRS_WITHIN_RECORDING = True
 
 BATCH_SIZE = 64
 SCHEDULE = Schedule(epochs=10, lr=2e-3, weight_decay=0.05, warmup=0.1, precision="32-true")

@@ -14,12 +14,12 @@ from groundwave.model import InputContract, Model
 from groundwave.nn import BACKBONES
 from groundwave.pretrain import OBJECTIVES
 from groundwave.pretrain.run import pretrain as run
-from groundwave.recipes import device, modulation
+from groundwave.recipes import device, lsm, modulation
 from groundwave.recipes.inputs import records
 from groundwave.train import Schedule
 from groundwave.views import Crop
 
-SETTINGS: Mapping[str, ModuleType] = {"device": device, "modulation": modulation}
+SETTINGS: Mapping[str, ModuleType] = {"device": device, "lsm-published": lsm, "modulation": modulation}
 
 
 def pretrain(

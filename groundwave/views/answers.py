@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from groundwave.contracts import View
 from groundwave.errors import GroundwaveError
 
-ANSWERS = frozenset({"modulation", "device", "angle", "beam", "sideband", "snr"})
+# `device` is one transmitter, known by its own offset and distortion; `family` is its kind, known by rates and pulses.
+ANSWERS = frozenset({"modulation", "device", "family", "angle", "beam", "sideband", "snr"})
 
 
 def keeping(*, maps: Iterable[str] = (), destroys: Iterable[str] = ()) -> tuple[frozenset[str], ...]:

@@ -37,10 +37,10 @@ class TimeReverse:
     """Play each record backwards, with probability one half.
 
     Reversal mirrors the spectrum, so it swaps sidebands and the sense of a chirp; it also reverses the transients by
-    which a device is known.
+    which a device is known and the order of pulses by which its family is.
     """
 
-    keeps, maps, destroys = keeping(maps={"sideband"}, destroys={"device"})
+    keeps, maps, destroys = keeping(maps={"sideband"}, destroys={"device", "family"})
 
     def __call__(self, record: Record, generator: Generator) -> Record:
         """Return the record with some rows reversed in time."""
