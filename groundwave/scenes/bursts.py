@@ -1,5 +1,6 @@
 """A long recording with bursts of different modulations between stretches of noise, and the truth about each burst."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,13 @@ class Burst:
     snr_db: float
 
 
+def _require(*settings: tuple[str, object, bool, str]) -> None:
+    """Raise `GroundwaveError` for the first (name, value, whether it fits, what fits) that does not fit."""
+    for name, value, fits, expected in settings:
+        if not fits:
+            raise GroundwaveError(f"{name}={value}", expected, f"correct {name}")
+
+
 class Bursts:
     """Recordings of bursts that do not overlap, made of the same waveforms and channel as `RadioML(version="fixed")`.
 
@@ -44,6 +52,9 @@ class Bursts:
         seed: another seed is another series of recordings.
         samples_per_symbol: of the digital modulations.
         channel: the channel's settings; each burst draws its own.
+
+    Raises:
+        GroundwaveError: a setting that no recording can have, or more bursts than fit.
     """
 
     def __init__(
@@ -62,6 +73,18 @@ class Bursts:
     ) -> None:
         for name in classes:
             lookup(WAVEFORMS, name, "modulation")
+        rate, (shortest, longest) = sample_rate_hz, burst_s
+        _require(
+            ("classes", classes, len(classes) > 0, "at least one"),
+            ("sample_rate_hz", rate, 0 < rate < math.inf, "a positive number"),
+            ("duration_s", duration_s, 0 < duration_s < math.inf, "a positive number"),
+            ("num_bursts", num_bursts, num_bursts >= 1, "at least 1"),
+            ("burst_s", burst_s, 1 <= shortest * rate <= longest * rate, "shortest, longest: at least one sample"),
+            ("gap_s", gap_s, gap_s >= 0, "no less than 0"),
+            ("snr_db", snr_db, -math.inf < snr_db[0] <= snr_db[1] < math.inf, "lowest, highest: finite"),
+            ("samples_per_symbol", samples_per_symbol, samples_per_symbol >= 2, "at least 2"),
+            ("channel.doppler", channel.doppler, channel.doppler >= 0, "no less than 0"),
+        )
         needed = num_bursts * burst_s[1] + (num_bursts + 1) * gap_s
         if needed > duration_s:
             raise GroundwaveError(

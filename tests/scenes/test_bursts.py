@@ -7,6 +7,7 @@ import torch
 
 from groundwave.errors import GroundwaveError
 from groundwave.scenes.bursts import Bursts
+from groundwave.scenes.channel import Channel
 from groundwave.signal.noise import power
 
 
@@ -59,3 +60,24 @@ def test_recordings_are_pure_functions_of_their_address(scene, recording):
 def test_bursts_that_do_not_fit_are_refused():
     with pytest.raises(GroundwaveError, match="fewer or shorter bursts"):
         Bursts(duration_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("classes", ()),
+        ("num_bursts", 0),
+        ("gap_s", -0.1),
+        ("samples_per_symbol", 0),
+        ("burst_s", (1.5, 0.2)),
+        ("burst_s", (-1.0, 0.2)),
+        ("burst_s", (0.0, 0.2)),
+        ("snr_db", (25.0, 5.0)),
+        ("sample_rate_hz", 0.0),
+        ("duration_s", float("nan")),
+        ("channel.doppler", Channel(doppler=-1e-6)),
+    ],
+)
+def test_settings_that_no_recording_can_have_are_refused(name, value):
+    with pytest.raises(GroundwaveError, match=f"^got {name}=.*; correct {name}$"):
+        Bursts(**{name.partition(".")[0]: value})
