@@ -1,8 +1,8 @@
 """LSM as published, in small: crop and rotation, time against frequency, NT-Xent straight on the features.
 
-The paper's time encoder has 12 blocks of width 192 and sees crops of a tenth of the record; training takes 300 epochs on
-one SNR. Here it is a quarter as wide and deep, so that a laptop trains it. Both towers are equally wide, because without
-a projector their features are compared as they are.
+The paper's time encoder has 12 blocks of width 192 and sees crops of a tenth of the record; training takes 300 epochs
+on one SNR. Here it is a quarter as wide and deep, so that a laptop trains it. Both towers are equally wide, because
+without a projector their features are compared as they are.
 """
 
 from typing import Any
