@@ -1,0 +1,43 @@
+"""The committed rows say what the README claims of them."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwave.bench.rows import aggregate, read
+from groundwave.bench.tables import fill_readme
+from groundwave.metrics import Interval
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = {"LSM + attributes", "LSM", "iq-small, frozen", "iq-small, frozen + attributes"}
+
+
+def cells(protocol: str, **fields: object) -> dict[str, Interval]:
+    rows = read(ROOT / "results" / f"{protocol}.jsonl")
+    chosen = [row for row in rows if all(getattr(row, name) == value for name, value in fields.items())]
+    return {method: cell.interval for (method,), cell in aggregate(chosen, ("method",)).items() if cell.interval}
+
+
+@pytest.mark.parametrize("shots", [1, 5])
+def test_pretraining_beats_every_baseline_on_real_recordings(shots: int) -> None:
+    found = cells("ism-fewshot", shots=shots)
+    best = found["LSM + attributes"]
+    baselines = {method: cell for method, cell in found.items() if method not in OURS}
+    assert len(baselines) >= 6
+    for method, cell in baselines.items():
+        assert cell.n >= 100, method
+        assert best.low > cell.high, method
+
+
+@pytest.mark.parametrize("shots", [1, 5])
+@pytest.mark.parametrize("snr_db", [4.0, 8.0, 12.0, 16.0])
+def test_iq_small_beats_cumulants_and_the_network_from_scratch(shots: int, snr_db: float) -> None:
+    found = cells("modulation-fewshot", shots=shots, snr_db=snr_db)
+    for method in ("cumulants + logistic", "features + logistic", "features + forest", "from scratch", "chance"):
+        assert found["iq-small, frozen"].low > found[method].high, method
+
+
+def test_the_card_of_iq_small_is_what_our_rows_give() -> None:
+    card = (ROOT / "groundwave" / "weights" / "iq-small" / "README.md").read_text()
+    assert "±" in card
+    assert fill_readme(card, ROOT / "results") == card
