@@ -9,14 +9,18 @@ import torch
 from torch import Tensor
 
 from groundwave.bench.methods import Method
-from groundwave.bench.rows import Row, append, done, read
+from groundwave.bench.rows import Row, append, done, hash_config, read
 from groundwave.contracts import Record
 from groundwave.data.episodes import episodes
 from groundwave.data.split import split_hash
+from groundwave.errors import GroundwaveError
 from groundwave.metrics import macro_recall
 from groundwave.rng import generator
 
 Episode = tuple[Tensor, Tensor]
+
+
+FAILURES = (ValueError, RuntimeError)  # a GroundwaveError is a ValueError; what else goes wrong is a fault to be seen
 
 
 class Score(NamedTuple):
@@ -41,22 +45,53 @@ def score(record: Record, drawn: Mapping[int, Episode], methods: Iterable[Method
     """
     for method in methods:
         start = time.perf_counter()
-        rows = torch.cat([torch.cat(episode) for episode in drawn.values()]).unique()
-        known = {key: record[key] for key in ("iq", "label")}
-        if method.embed is not None:
-            features = method.embed(record["iq"][rows])
-            known["features"] = features.new_zeros(len(record["iq"]), features.shape[1]).index_copy(0, rows, features)
+        known = _known(record, drawn, method)
         shared = (time.perf_counter() - start) / len(drawn)
-        for number, (support, query) in drawn.items():
-            start = time.perf_counter()
-            # Learners want classes numbered from 0 without a gap; an episode may hold any.
-            classes, label = known["label"][support].unique(return_inverse=True)
-            learner = method.learner(number).fit({**{k: v[support] for k, v in known.items()}, "label": label})
-            prediction = classes[learner.predict({k: v[query] for k, v in known.items()}).argmax(dim=-1)]
-            truth = known["label"][query]
-            seconds = time.perf_counter() - start + shared
-            recall = macro_recall(prediction, truth)
-            yield Score(method.name, number, recall, len(query), seconds, prediction, truth)
+        for number, episode in drawn.items():
+            yield _answer(known, number, episode, method, shared)
+
+
+def _known(record: Record, drawn: Mapping[int, Episode], method: Method) -> Record:
+    """Return what the method's learner may see of the records, with features where it reads features."""
+    known = {key: record[key] for key in ("iq", "label")}
+    if method.embed is not None:
+        rows = torch.cat([torch.cat(episode) for episode in drawn.values()]).unique()
+        features = method.embed(record["iq"][rows])
+        known["features"] = features.new_zeros(len(record["iq"]), features.shape[1]).index_copy(0, rows, features)
+    return known
+
+
+def _answer(known: Record, number: int, episode: Episode, method: Method, shared: float) -> Score:
+    """Learn from the support and answer the queries; `shared` seconds are the episode's part of the features."""
+    start = time.perf_counter()
+    support, query = episode
+    # Learners want classes numbered from 0 without a gap; an episode may hold any.
+    classes, label = known["label"][support].unique(return_inverse=True)
+    learner = method.learner(number).fit({**{k: v[support] for k, v in known.items()}, "label": label})
+    prediction = classes[learner.predict({k: v[query] for k, v in known.items()}).argmax(dim=-1)]
+    truth = known["label"][query]
+    seconds = time.perf_counter() - start + shared
+    return Score(method.name, number, macro_recall(prediction, truth), len(query), seconds, prediction, truth)
+
+
+def _attempts(record: Record, drawn: Mapping[int, Episode], method: Method) -> Iterator[tuple[int, Score | str]]:
+    """Yield each episode's score or the reason why it has none; what fails in one does not stop the others."""
+    start = time.perf_counter()
+    try:
+        known = _known(record, drawn, method)
+    except FAILURES as error:
+        yield from ((number, _reason(error)) for number in drawn)
+        return
+    shared = (time.perf_counter() - start) / len(drawn)
+    for number, episode in drawn.items():
+        try:
+            yield number, _answer(known, number, episode, method, shared)
+        except FAILURES as error:
+            yield number, _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, GroundwaveError) else f"{type(error).__name__}: {error}"
 
 
 def measure(
@@ -78,6 +113,9 @@ def measure(
 ) -> list[Score]:
     """Score methods on the same episodes and append a row for each to `results`; episodes already there are skipped.
 
+    An episode is there when a row has its number, its setting and the same `config_hash`, that is, the same method with
+    the same weights. Where a method fails, the row says why, the others go on, and the next call tries again.
+
     Support and query never share a group. The metric is macro recall, which for equally many queries per class is
     accuracy.
 
@@ -95,7 +133,7 @@ def measure(
         classes: classes in play; all by default.
         split: how support and query are kept apart.
         snr_db: where all records share one.
-        config: settings to store with each row.
+        config: settings to store with each row, beside those of its method.
 
     Returns:
         The scores computed in this call.
@@ -110,18 +148,16 @@ def measure(
         support_pool=support_pool,
         query_pool=query_pool,
     )
-    all_episodes = list(drawn)
-    keys = ("method", "data", "snr_db", "shots", "seed", "episode")
-    finished = done(read(results), keys)
+    all_episodes = dict(enumerate(drawn))
+    finished = done(read(results), ("method", "data", "snr_db", "shots", "seed", "config_hash", "episode"))
     scores = []
     for method in methods:
-        missing = {
-            number: episode
-            for number, episode in enumerate(all_episodes)
-            if (method.name, data, snr_db, num_shots, seed, number) not in finished
-        }
-        for result in score(record, missing, [method]) if missing else ():
-            support, query = missing[result.episode]
+        settings = {**(config or {}), **method.config}
+        cell = (method.name, data, snr_db, num_shots, seed, hash_config(settings))
+        missing = {number: episode for number, episode in all_episodes.items() if (*cell, number) not in finished}
+        for number, outcome in _attempts(record, missing, method) if missing else ():
+            support, query = missing[number]
+            found = outcome if isinstance(outcome, Score) else None
             append(
                 results,
                 Row(
@@ -129,17 +165,18 @@ def measure(
                     method=method.name,
                     data=data,
                     metric="macro recall",
-                    value=result.macro_recall,
-                    n=result.num_queries,
+                    value=found.macro_recall if found else None,
+                    n=len(query),
                     split=split,
                     split_hash=split_hash({"support": support, "query": query}),
                     seed=seed,
-                    episode=result.episode,
+                    episode=number,
                     shots=num_shots,
                     snr_db=snr_db,
-                    seconds=round(result.seconds, 4),
-                    config=config or {},
+                    seconds=round(found.seconds, 4) if found else 0.0,
+                    config=settings,
+                    failed=None if isinstance(outcome, Score) else outcome,
                 ),
             )
-            scores.append(result)
+            scores += [found] if found else []
     return scores

@@ -1,11 +1,14 @@
 """Methods: ways from a few labelled records to predictions, ours and the simpler ones they must beat."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Self
+from hashlib import sha256
+from inspect import signature
+from typing import Any, Self
 
 import torch
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from groundwave.adapt import LEARNERS
@@ -30,16 +33,21 @@ class Method:
         learner: returns a new learner for the episode of a given number.
         embed: maps complex `iq` `[B, time]` to features `[B, D]`; None when the learner reads `iq` itself.
         ours: whether the method is a claim of ours (as opposed to a baseline).
+        config: everything that tells this method from another of the same name; stored with each of its rows.
     """
 
     name: str
     learner: Callable[[int], Learner]
     embed: Callable[[Tensor], Tensor] | None = None
     ours: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+NUM_TREES = 200
 
 
 class Forest:
-    """Random forest of 200 trees (scikit-learn's).
+    """Random forest of `NUM_TREES` trees (scikit-learn's).
 
     Args:
         seed: of the trees.
@@ -53,7 +61,7 @@ class Forest:
         from sklearn.ensemble import RandomForestClassifier
 
         features, label, _ = check_support(support)
-        self.forest = RandomForestClassifier(200, random_state=self.seed).fit(features.numpy(), label.numpy())
+        self.forest = RandomForestClassifier(NUM_TREES, random_state=self.seed).fit(features.numpy(), label.numpy())
         return self
 
     def predict(self, query: Record) -> Tensor:
@@ -82,9 +90,32 @@ class Chance:
         return torch.rand(len(query["iq"]), self.num_classes, generator=stream).softmax(dim=-1)
 
 
-def probe(name: str, model: Model, learner: str = "logistic", ours: bool = True) -> Method:
-    """Return the method that trains a learner of the table on a model's frozen features."""
-    return Method(name, lambda _: lookup(LEARNERS, learner, "learner")(), model.embed, ours)
+def weights_sha256(model: Model) -> str:
+    """Return the hash of a model's weights, the one that `Model.save` writes into its config.json."""
+    return sha256(save_tensors({k: v.contiguous().cpu() for k, v in model.modules().state_dict().items()})).hexdigest()
+
+
+def settings(make: Callable[..., Any], **given: Any) -> dict[str, Any]:
+    """Return the name of a learner and its settings: those given, the defaults for the rest; seeds are a row's own."""
+    defaults = {n: p.default for n, p in signature(make).parameters.items() if p.default is not p.empty and n != "seed"}
+    return {"learner": make.__name__, **defaults, **given}
+
+
+def probe(
+    name: str, model: Model, learner: str = "logistic", ours: bool = True, config: Mapping[str, Any] | None = None
+) -> Method:
+    """Return the method that trains a learner of the table on a model's frozen features.
+
+    Args:
+        name: as it appears in tables.
+        model: gives the features; its weights are part of the method's identity.
+        learner: name in `LEARNERS`.
+        ours: see `Method`.
+        config: further settings to store with each row, such as how the model was pretrained.
+    """
+    make = lookup(LEARNERS, learner, "learner")
+    identity = {"backbone": model.spec["backbone"]["name"], "weights_sha256": weights_sha256(model)[:12]}
+    return Method(name, lambda _: make(), model.embed, ours, {**identity, **settings(make), **(config or {})})
 
 
 def attributed(method: Method, attributes: Callable[[Tensor], Tensor]) -> Method:
@@ -95,7 +126,7 @@ def attributed(method: Method, attributes: Callable[[Tensor], Tensor]) -> Method
     def embed(iq: Tensor) -> Tensor:
         return torch.cat([encode(iq), attributes(iq)], dim=-1)
 
-    return replace(method, embed=embed)
+    return replace(method, embed=embed, config={**method.config, "attributes": attributes.__name__})
 
 
 def from_scratch(model: Model, crop: int, steps: int = 50) -> Method:
@@ -103,12 +134,26 @@ def from_scratch(model: Model, crop: int, steps: int = 50) -> Method:
     spec = model.spec["backbone"]
     build = partial(BACKBONES[spec["name"]], **spec["args"])
     views = (Crop(crop), Rotate())
-    return Method("from scratch", lambda seed: FineTune(build, model.contract, views, steps=steps, seed=seed))
+    identity = {"backbone": spec["name"], "backbone_args": spec["args"], "contract": asdict(model.contract)}
+    return Method(
+        "from scratch",
+        lambda seed: FineTune(build, model.contract, views, steps=steps, seed=seed),
+        config={**identity, **settings(FineTune, steps=steps, views=repr(views))},
+    )
+
+
+def _classical(
+    name: str, features: Callable[[Tensor], Tensor] | None, make: Callable[..., Learner], **given: Any
+) -> Method:
+    """Return a method with nothing learned beforehand; the episode's number is the seed of a learner that has one."""
+    seeded = "seed" in signature(make).parameters
+    config = {"features": features.__name__ if features else None, **settings(make, **given)}
+    return Method(name, lambda number: make(number) if seeded else make(), features, config=config)
 
 
 CLASSICAL: tuple[Method, ...] = (
-    Method("cumulants + logistic", lambda _: Logistic(), cumulants),
-    Method("features + logistic", lambda _: Logistic(), expert_features),
-    Method("features + forest", lambda seed: Forest(seed), expert_features),
-    Method("chance", lambda seed: Chance(seed)),
+    _classical("cumulants + logistic", cumulants, Logistic),
+    _classical("features + logistic", expert_features, Logistic),
+    _classical("features + forest", expert_features, Forest, trees=NUM_TREES),
+    _classical("chance", None, Chance),
 )

@@ -1,6 +1,8 @@
 """The protocol `ism-fewshot`: device families at 433 MHz from one or five labelled windows each, on real recordings."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +59,15 @@ def ism_fewshot(
         data, iq="iq_u8", label="label", group="capture_id", classes="label_names", group_names="capture_files"
     )
     record = source[torch.arange(len(source))]
-    packaged = Model.load(model)
+    packaged, digest = Model.load(model), sha256(data.read_bytes()).hexdigest()[:12]
     path = results / "ism-fewshot.jsonl"
     for number in range(1 if smoke else splits):
         sides = halves(source, seed=number)
         pretrained = _pretrain(source, sides["train"], runs / f"split-{number}", seed=number)
+        how = _settings(seed=number)
         fast = [
-            attributed(probe("LSM + attributes", pretrained), expert_features),
-            probe("LSM", pretrained),
+            attributed(probe("LSM + attributes", pretrained, config=how), expert_features),
+            probe("LSM", pretrained, config=how),
             probe(f"{model}, frozen", packaged),
             attributed(probe(f"{model}, frozen + attributes", packaged), expert_features),
             _unlearned(pretrained),
@@ -85,6 +88,7 @@ def ism_fewshot(
                     support_pool=labelled(record, sides["train"], sides["test"]),
                     query_pool=sides["test"],
                     split=f"half of the captures of each family, seed {number}, {split_hash(sides)}",
+                    config={"data_sha256": digest, "split_seed": number, "min_captures": MIN_CAPTURES},
                 )
     return path
 
@@ -129,8 +133,24 @@ def _pretrain(source: ArrayWindows, train: Tensor, out: Path, seed: int) -> Mode
     )
 
 
+def _settings(seed: int) -> dict[str, Any]:
+    """Return how a split's model is pretrained, as its rows tell it."""
+    return {
+        "pretraining": {
+            "contract": asdict(device.CONTRACT),
+            "backbone_args": device.BACKBONE,
+            "objective_args": device.OBJECTIVE,
+            "views": repr(device.VIEWS),
+            "schedule": asdict(device.SCHEDULE),
+            "batch_size": device.BATCH_SIZE,
+            "pairs_within_recording": device.PAIRS_WITHIN_RECORDING,
+            "seed": seed,
+        }
+    }
+
+
 def _unlearned(pretrained: Model) -> Method:
     """Return the control: all attributes that ours may use, and nothing learned without labels."""
     args: dict[str, Any] = {"towers": {"attributes": pretrained.spec["backbone"]["args"]["towers"]["attributes"]}}
     attributes = Model.build("lsm", pretrained.contract, args)
-    return attributed(probe("attributes + logistic", attributes, ours=False), expert_features)
+    return attributed(probe("attributes + logistic", attributes, ours=False, config=args), expert_features)

@@ -1,15 +1,17 @@
 """The few-shot engine: same episodes for all, honest sides, rows that resume; and the methods it compares."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from groundwave.bench.fewshot import measure, score
-from groundwave.bench.methods import CLASSICAL, Chance, Forest, Method, attributed, from_scratch, probe
+from groundwave.bench.methods import CLASSICAL, Chance, Forest, Method, attributed, from_scratch, probe, weights_sha256
 from groundwave.bench.rows import read
+from groundwave.contracts import Record
 from groundwave.data.sources import Records
-from groundwave.errors import DataError
+from groundwave.errors import ContractError, DataError
 from groundwave.model import InputContract, Model
 from groundwave.recipes.ism_fewshot import halves, labelled
 
@@ -64,6 +66,61 @@ def test_methods_meet_the_same_episodes_and_only_missing_ones_are_run(
     assert len({row.split_hash for row in rows}) == 4
     assert min(row.value for row in rows if row.method == "peak") > 0.95
     assert all(row.n == NUM_CLASSES * NUM_GROUPS // 2 * PER_GROUP for row in rows)
+
+
+def test_the_same_name_with_other_weights_or_settings_is_another_method(
+    record: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path, first, second = tmp_path / "rows.jsonl", model(), model()
+    with torch.no_grad():
+        next(second.backbone.parameters()).add_(0.1)
+    methods = [probe("m", first), probe("m", second), probe("m", first, "ridge"), attributed(probe("m", first), peak)]
+    methods += [from_scratch(first, crop=128, steps=1), from_scratch(first, crop=128, steps=2)]
+    assert [len(run(record, [method], path, num_episodes=1)) for method in methods] == [1] * 6
+    assert run(record, methods, path, num_episodes=1) == []
+    assert len({row.config_hash for row in read(path)}) == 6
+    scores = measure(
+        record, methods[:1], protocol="p", data="d", results=path, num_shots=1, num_episodes=1, seed=0, config={"x": 1}
+    )
+    assert len(scores) == 1
+    assert read(path)[-1].config == {**read(path)[0].config, "x": 1}
+
+
+def test_the_hash_of_weights_is_the_one_of_the_saved_model(tmp_path: Path) -> None:
+    saved = json.loads((model().save(tmp_path / "m") / "config.json").read_text())
+    assert weights_sha256(model()) == saved["weights_sha256"]
+    assert probe("m", model()).config["weights_sha256"] == saved["weights_sha256"][:12]
+
+
+def test_a_failed_episode_is_a_row_with_its_reason_and_is_tried_again(
+    record: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path, healthy = tmp_path / "rows.jsonl", False
+
+    class Fragile(Forest):
+        def fit(self, support: Record) -> "Fragile":
+            if not healthy and self.seed == 1:
+                raise RuntimeError("no convergence")
+            super().fit(support)
+            return self
+
+    def deaf(iq: torch.Tensor) -> torch.Tensor:
+        raise ContractError("short records", "long ones", "give longer ones")
+
+    methods = [Method("fragile", Fragile, peak), Method("deaf", Forest, deaf), CLASSICAL[-1]]
+    assert run(record, methods, path) == ["fragile"] * 2 + ["chance"] * 3
+    failed = {(row.method, row.episode): row.failed for row in read(path) if row.failed}
+    assert failed[("fragile", 1)] == "RuntimeError: no convergence"
+    assert {episode for method, episode in failed if method == "deaf"} == {0, 1, 2}
+    assert failed[("deaf", 0)] == "got short records; expected long ones; give longer ones"
+    healthy = True
+    assert run(record, methods, path) == ["fragile"]
+    assert {row.split_hash for row in read(path) if row.episode == 1} == {read(path)[1].split_hash}
+
+
+def test_a_fault_of_ours_is_not_a_failed_episode(record: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        run(record, [Method("broken", lambda: Forest(), peak)], tmp_path / "rows.jsonl")  # type: ignore[misc,arg-type]
 
 
 def test_classes_of_an_episode_need_not_be_numbered_from_zero(record: dict[str, torch.Tensor]) -> None:
