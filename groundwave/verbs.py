@@ -241,9 +241,14 @@ def bench(protocol: str, **settings: Any) -> None:
         protocol: see `groundwave list protocols`.
         settings: the protocol's.
     """
+    from groundwave.bench.rows import failures
     from groundwave.catalogue import protocol_of
 
-    _wrote(protocol_of(protocol)(**settings), "rows of results")
+    path = protocol_of(protocol)(**settings)
+    _wrote(path, "rows of results")
+    failed = failures(path)
+    if failed:
+        print(f"{len(failed)} of its cells failed, the last one because: {failed[-1]}\nThe same command tries them again.")
 
 
 def export(*, model: str, out: Path, num_samples: int | None = None, tolerance: float = 1e-4) -> None:

@@ -160,6 +160,19 @@ def done(rows: Iterable[Row], key: Sequence[str] = ("method", "shots", "seed", "
     return {tuple(getattr(row, name) for name in key) for row in rows if row.failed is None}
 
 
+CELL = ("protocol", "method", "data", "metric", "snr_db", "shots", "seed", "episode")
+
+
+def latest(rows: Iterable[Row]) -> list[Row]:
+    """Return the last row of each cell: a rerun with other weights or settings, or after a failure, replaces it."""
+    return list({tuple(getattr(row, name) for name in CELL): row for row in rows}.values())
+
+
+def failures(path: Path) -> list[str]:
+    """Return the reasons of the cells of a file that still have no value."""
+    return [row.failed for row in latest(read(path)) if row.failed is not None]
+
+
 class Cell(NamedTuple):
     """What a table shows at one place: the interval over `rows` rows, or why there is none."""
 

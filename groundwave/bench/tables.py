@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
-from groundwave.bench.rows import Cell, Row, aggregate, only_metric, read
+from groundwave.bench.rows import Cell, Row, aggregate, latest, only_metric, read
 from groundwave.errors import DataError
 
 SECTION = re.compile(r"<!-- results:(?P<name>\S+)(?P<options>[^>]*?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
@@ -147,7 +147,8 @@ def fill_readme(text: str, results: Path) -> str:
         options = _options(match["options"])
         methods = [name for name in options.pop("methods", "").split(",") if name]
         wanted = _conditions(options.pop("where", ""))
-        table = tabulate(select(read(results / f"{match['name']}.jsonl"), **wanted), methods=methods, **options)
+        rows = latest(read(results / f"{match['name']}.jsonl"))
+        table = tabulate(select(rows, **wanted), methods=methods, **options)
         return f"<!-- results:{match['name']}{match['options']} -->\n{markdown(table)}<!-- end -->"
 
     return SECTION.sub(section, text)

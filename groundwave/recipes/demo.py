@@ -11,7 +11,7 @@ from rich.console import Console
 from groundwave.adapt import LEARNERS
 from groundwave.bench.fewshot import measure
 from groundwave.bench.methods import CLASSICAL, Method, from_scratch, probe
-from groundwave.bench.rows import read
+from groundwave.bench.rows import latest, read
 from groundwave.data.episodes import episodes
 from groundwave.data.recording import Annotation, Recording
 from groundwave.data.sigmf import open_sigmf
@@ -116,7 +116,7 @@ def demo(
     models = {"before pretraining": _untrained(job), "pretrained here": pretrained, PACKAGED: packaged}
     findings = Findings(
         data=job.data,
-        rows=read(out / "rows.jsonl"),
+        rows=latest(read(out / "rows.jsonl")),
         classes=job.classes,
         trials=job.trials,
         pools=job.pools,

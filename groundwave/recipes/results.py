@@ -4,7 +4,7 @@ from pathlib import Path
 
 from groundwave.bench.pictures import accuracy_against_snr
 from groundwave.bench.report import Section, write_report
-from groundwave.bench.rows import Row, read
+from groundwave.bench.rows import Row, latest, read
 from groundwave.bench.tables import fill_readme, tabulate
 from groundwave.data.atomic import write_atomically
 from groundwave.errors import DataError
@@ -20,7 +20,7 @@ def fill(readme: Path, results: Path) -> Path:
 
 def summarise(results: Path, out: Path) -> Path:
     """Write a page with a section for each protocol that has rows; raises `DataError` when none has."""
-    protocols = {path.stem: read(path) for path in sorted(results.glob("*.jsonl"))}
+    protocols = {path.stem: latest(read(path)) for path in sorted(results.glob("*.jsonl"))}
     sections = [_section(name, rows) for name, rows in protocols.items() if rows]
     if not sections:
         raise DataError(f"no rows in {results}", "PROTOCOL.jsonl files", "run `groundwave bench PROTOCOL` first")

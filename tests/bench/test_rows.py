@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundwave.bench.rows import Row, aggregate, append, done, hash_config, read
+from groundwave.bench.rows import Row, aggregate, append, done, hash_config, latest, read
 from groundwave.errors import DataError
 from groundwave.metrics import interval
 
@@ -67,6 +67,13 @@ def test_a_row_has_a_value_or_a_reason(value: float | None, failed: str | None) 
 def test_done_leaves_out_what_failed() -> None:
     failed = replace(ROW, seed=1, value=None, failed="no memory")
     assert done([ROW, failed], ("method", "seed")) == {("a", 0)}
+
+
+def test_a_later_row_of_the_same_cell_replaces_the_earlier() -> None:
+    failed = replace(ROW, value=None, failed="no memory")
+    rerun, other = replace(ROW, value=0.7, config={"a": 1}, config_hash=""), replace(ROW, episode=1)
+    assert latest([ROW, failed, other, rerun]) == [rerun, other]
+    assert latest([ROW, failed]) == [failed]
 
 
 def test_config_hash_is_of_the_settings_not_their_order() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import groundwave.bench
+from groundwave.bench.rows import Row, append
 from groundwave.cli import VERBS, main
 from groundwave.data.store import Store
 from groundwave.model import Model
@@ -178,9 +179,10 @@ def protocol(results: Path = Path("results"), *, shots: list[int] = [5], data: P
         shots: labelled records per class.
         data: file of data.
     """
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "rows").write_text(f"{shots} {data}")
-    return results / "rows"
+    lost = Row(protocol="p", method="a", data="d", metric="accuracy", value=None, n=9, failed="no memory")
+    append(results / "p.jsonl", lost)
+    (results / "asked").write_text(f"{shots} {data}")
+    return results / "p.jsonl"
 
 
 def test_bench_calls_the_protocol_with_its_own_settings(
@@ -190,15 +192,14 @@ def test_bench_calls_the_protocol_with_its_own_settings(
     monkeypatch.setitem(sys.modules, __name__, sys.modules[protocol.__module__])
     settings = ["--results", str(tmp_path / "r"), "--shots", "1", "5", "--data", "x.npz"]
     assert main(["bench", "ism-fewshot", *settings]) == 0
-    assert (tmp_path / "r" / "rows").read_text() == "[1, 5] x.npz"
+    assert (tmp_path / "r" / "asked").read_text() == "[1, 5] x.npz"
+    assert "1 of its cells failed, the last one because: no memory" in capsys.readouterr().out
     assert main(["bench", "ism-fewshot", "--help"]) == 0
     assert "labelled records per class." in capsys.readouterr().out
     assert "'ism-fewshot'" in error_of(capsys, "bench", "ism-fewshots")
 
 
 def test_report_makes_a_page_and_fills_a_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from groundwave.bench.rows import Row, append
-
     for episode, snr_db in enumerate((0.0, 10.0, 0.0, 10.0)):
         row = Row(protocol="p", method="a", data="d", metric="accuracy", value=0.5, n=9, shots=5, hardware="test")
         append(tmp_path / "p.jsonl", Row(**{**vars(row), "episode": episode // 2, "snr_db": snr_db}))
