@@ -71,8 +71,10 @@ def format_of(path: str | PathLike[str]) -> str:
     file = Path(path)
     if (file / "manifest.json").is_file():
         return "store"
-    if file.with_name(f"{file.name}.sigmf-meta").is_file():
+    if file.name and file.with_name(f"{file.name}.sigmf-meta").is_file():
         return "sigmf"
+    if file.is_dir():
+        raise DataError(f"{str(path)!r}, a folder", "a file or a store", "make a store of it: groundwave ingest")
     suffix = file.suffix.lower()
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]

@@ -157,7 +157,9 @@ class FileSamples:
 
 
 def count_samples(path: Path, num_bytes: int, kind: SampleType, num_channels: int) -> int:
-    """Return how many samples `num_bytes` of a file hold; raises `DataError` when empty or not a whole number."""
+    """Return how many samples `num_bytes` of a file hold; raises `DataError` when none or no whole number."""
+    if num_channels < 1:
+        raise DataError(f"{path} with {num_channels} channels", "at least 1", "correct --num-channels")
     count, rest = divmod(num_bytes, kind.num_bytes * num_channels)
     if rest or num_bytes <= 0:
         raise DataError(

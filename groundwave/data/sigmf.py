@@ -9,10 +9,31 @@ from typing import Any
 
 from groundwave.data.recording import Annotation, Capture, Recording
 from groundwave.data.samples import FileSamples, count_samples, sample_type
+from groundwave.data.typed import COUNT, NUMBER, OBJECT, POSITIVE, TEXT, WHOLE, check_fields
 from groundwave.errors import DataError
 
 META, DATA, ARCHIVE = ".sigmf-meta", ".sigmf-data", ".sigmf"
 CONFIDENCE = "groundwave:confidence"
+REMEDY = "correct the metadata; sigmf_validate tells more"
+
+LISTS = {"captures": OBJECT.each(), "annotations": OBJECT.each()}
+GLOBAL = {
+    "core:datatype": TEXT,
+    "core:sample_rate": POSITIVE,
+    "core:num_channels": COUNT,
+    "core:dataset": TEXT,
+    "core:trailing_bytes": WHOLE,
+    "core:extensions": OBJECT.each(),
+}
+CAPTURE = {"core:sample_start": WHOLE, "core:frequency": NUMBER, "core:header_bytes": WHOLE}
+ANNOTATION = {
+    "core:sample_start": WHOLE,
+    "core:sample_count": WHOLE,
+    "core:label": TEXT,
+    "core:freq_lower_edge": NUMBER,
+    "core:freq_upper_edge": NUMBER,
+    CONFIDENCE: NUMBER,
+}
 
 
 def open_sigmf(
@@ -32,6 +53,8 @@ def open_sigmf(
             annotation or capture reaches beyond them.
     """
     file = Path(path)
+    if not file.name:
+        raise DataError(f"{str(path)!r}, a folder", "a recording", "name one of its files")
     if file.name.endswith((".sigmf.gz", ".sigmf.xz", ".sigmf.zip")):
         raise DataError(f"{file}, a compressed archive", "an uncompressed one", "unpack it first")
     archive = file if file.suffix == ARCHIVE else file.with_name(f"{file.name}{ARCHIVE}")
@@ -59,25 +82,36 @@ def meta_path(path: Path) -> Path:
 
 
 def load_metadata(source: Path | str, name: str = "") -> dict[str, Any]:
-    """Parse metadata (a file, or its text called `name`) through the SigMF library; raises `DataError`."""
+    """Parse metadata (a file, or its text called `name`) through the SigMF library; raises `DataError`.
+
+    Every field that Groundwave reads has its type checked here, and nowhere else.
+    """
     import sigmf
 
+    where = name or str(source)
     try:
         text = source.read_text() if isinstance(source, Path) else source
-        metadata = sigmf.SigMFFile(metadata=json.loads(text)).ordered_metadata()
-        if not isinstance(metadata["global"]["core:datatype"], str):
-            raise TypeError("core:datatype is not text")
-        starts = [capture["core:sample_start"] for capture in metadata.setdefault("captures", [])]
-        starts += [annotation["core:sample_start"] for annotation in metadata.setdefault("annotations", [])]
-        if not all(isinstance(start, int) for start in starts):
-            raise TypeError("core:sample_start is not a whole number")
-        return dict(metadata)
+        parsed = json.loads(text)
+    except ValueError as error:
+        raise _not_sigmf(where, error) from error
+    check_fields({"the file": parsed}, {"the file": OBJECT}, where, do=REMEDY)
+    check_fields(parsed, {"global": OBJECT, **LISTS}, where, required=["global"], do=REMEDY)
+    check_fields(parsed["global"], GLOBAL, f"{where}, global", required=["core:datatype"], do=REMEDY)
+    for part, kinds in (("captures", CAPTURE), ("annotations", ANNOTATION)):
+        for fields in parsed.setdefault(part, []):
+            check_fields(fields, kinds, f"{where}, {part}", required=["core:sample_start"], do=REMEDY)
+    try:
+        return dict(sigmf.SigMFFile(metadata=parsed).ordered_metadata())
     except (ValueError, KeyError, TypeError, AttributeError, sigmf.error.SigMFError) as error:
-        raise DataError(
-            got=f"{name or source}, which is not SigMF metadata ({type(error).__name__}: {error})",
-            expected="JSON with global (and core:datatype), captures and annotations",
-            do="check it with: sigmf_validate",
-        ) from error
+        raise _not_sigmf(where, error) from error
+
+
+def _not_sigmf(where: str, error: Exception) -> DataError:
+    return DataError(
+        got=f"{where}, which is not SigMF metadata ({type(error).__name__}: {error})",
+        expected="JSON with global (and core:datatype), captures and annotations",
+        do=REMEDY,
+    )
 
 
 def _data_path(meta: Path, metadata: Mapping[str, Any]) -> Path:
@@ -130,10 +164,10 @@ def _recording(
     rate = sample_rate_hz if sample_rate_hz is not None else head.get("core:sample_rate")
     if rate is None:
         raise DataError(f"{data}, whose metadata carry no sample rate", "one", "give --sample-rate HZ")
-    kind, channels = sample_type(head["core:datatype"]), int(head.get("core:num_channels", 1))
+    kind, channels = sample_type(head["core:datatype"]), head.get("core:num_channels", 1)
     captures = metadata["captures"] or [{"core:sample_start": 0}]
-    headers = [int(capture.get("core:header_bytes", 0)) for capture in captures]
-    foreign = sum(headers) + int(head.get("core:trailing_bytes", 0))
+    headers = [capture.get("core:header_bytes", 0) for capture in captures]
+    foreign = sum(headers) + head.get("core:trailing_bytes", 0)
     count = count_samples(data, extent[1] - foreign, kind, channels)
     starts = [capture["core:sample_start"] for capture in captures]
     if starts != sorted(set(starts)) or starts[0] < 0 or starts[-1] >= count:
@@ -169,7 +203,7 @@ def _annotation(fields: Mapping[str, Any], num_samples: int) -> Annotation:
     start = fields["core:sample_start"]
     return Annotation(
         start=start,
-        count=int(fields.get("core:sample_count", max(0, num_samples - start))),
+        count=fields.get("core:sample_count", max(0, num_samples - start)),
         label=fields.get("core:label"),
         low_hz=fields.get("core:freq_lower_edge"),
         high_hz=fields.get("core:freq_upper_edge"),

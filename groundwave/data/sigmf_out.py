@@ -150,7 +150,7 @@ def _point_at(path: Path, samples: FileSamples, head: dict[str, Any], captures: 
     head |= {"core:datatype": samples.kind.name, "core:dataset": path.name}
     step = samples.kind.num_bytes * samples.num_channels
     before = samples.stretches[0][1]
-    headers = sum(int(capture.get("core:header_bytes", 0)) for capture in captures[1:])
+    headers = sum(capture.get("core:header_bytes", 0) for capture in captures[1:])
     after = path.stat().st_size - before - headers - samples.num_samples * step
     if before or after:
         captures[0]["core:header_bytes"] = before
@@ -163,7 +163,7 @@ def _save(path: Path, metadata: Mapping[str, Any], annotations: Sequence[Annotat
     import sigmf
 
     everything = [*metadata.get("annotations", []), *(_fields(annotation) for annotation in annotations)]
-    full = {**metadata, "annotations": sorted(everything, key=lambda fields: int(fields["core:sample_start"]))}
+    full = {**metadata, "annotations": sorted(everything, key=lambda fields: fields["core:sample_start"])}
     if any(CONFIDENCE in fields for fields in everything):
         declared = full["global"].get("core:extensions", [])
         if EXTENSION not in declared:

@@ -13,6 +13,7 @@ from fake.records import records
 from groundwave.data import READERS, SUFFIXES, format_of, open_source, reader
 from groundwave.data.recording import Recording
 from groundwave.data.store import Store
+from groundwave.errors import DataError
 
 IQ = sigmf.ramp(256)[:, 0]
 WINDOWS = IQ.reshape(4, 64)
@@ -84,6 +85,22 @@ def test_reader_is_found_by_the_files_name_and_gives_its_samples(tmp_path: Path,
     assert record["index"].tolist() == [2, 0]
     assert int(record["label"].max()) < max(1, len(source.classes))
     assert all(-1 <= int(group) < len(source.group_names) for group in record["group"])
+
+
+@pytest.mark.parametrize("path", [".", "/", ""])
+@pytest.mark.parametrize("format", [None, *READERS])
+def test_a_folder_is_no_recording(
+    tmp_path: Path, path: str, format: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = RATE if format in ("raw", "npy", "wav", "npz") else {}
+    with pytest.raises(DataError):
+        open_source(path, format=format, **options)
+
+
+def test_a_store_opens_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(store(tmp_path))
+    assert len(open_source(".")) == 4
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -51,6 +51,8 @@ def test_raw_with_channels(tmp_path: Path) -> None:
         ("x.cu8", b"123", {"sample_rate_hz": 1}, "3 bytes.*multiple of 2"),
         ("x.cs16", b"123456", {"sample_rate_hz": 1}, "6 bytes.*multiple of 4"),
         ("x.cf32", b"12345678" * 3, {"sample_rate_hz": 1, "num_channels": 2}, "multiple of 16"),
+        ("x.cf32", b"12345678", {"sample_rate_hz": 1, "num_channels": 0}, "with 0 channels.*--num-channels"),
+        ("x.cf32", b"12345678", {"sample_rate_hz": 1, "num_channels": -1}, "with -1 channels"),
         ("x.cu8", b"1234", {}, "without a sample rate.*--sample-rate"),
         ("x.cu8", b"1234", {"sample_rate_hz": -1}, "sample rate of -1"),
         ("x.iq", b"1234", {"sample_rate_hz": 1}, "--datatype"),

@@ -129,13 +129,58 @@ def broken(folder: Path, kind: str) -> Path:
         ("dataset missing", "without its data gone.dat"),
         ("dataset elsewhere", "same folder"),
         ("not json", "not SigMF metadata"),
-        ("not sigmf", "not SigMF metadata"),
-        ("a list", "not SigMF metadata"),
+        ("not sigmf", "no global"),
+        ("a list", "an object"),
     ],
 )
 def test_broken_recordings_are_refused(tmp_path: Path, kind: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         open_source(broken(tmp_path, kind))
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        *(("global", "core:num_channels", value) for value in ("two", 0, -1, 1.5, True, None)),
+        *(("global", "core:sample_rate", value) for value in ("fast", 0, -1e6, float("inf"), float("nan"), 10**400)),
+        *(("global", "core:dataset", value) for value in (5, ["fake.sigmf-data"])),
+        *(("global", "core:extensions", value) for value in ("text", ["text"], {})),
+        ("global", "core:trailing_bytes", "x"),
+        ("global", "core:datatype", 5),
+        *(("captures", "core:header_bytes", value) for value in ("x", -8, 1.0)),
+        ("captures", "core:frequency", "high"),
+        *(("captures", "core:sample_start", value) for value in ("0", -1, None)),
+        *(("annotations", "core:sample_start", value) for value in ("0", -1, 1.5)),
+        *(("annotations", "core:sample_count", value) for value in (None, "9", 9.7)),
+        *(("annotations", "core:label", value) for value in (5, ["a"])),
+        ("annotations", "core:freq_lower_edge", "low"),
+        ("annotations", "groundwave:confidence", "sure"),
+    ],
+)
+def test_a_field_of_another_type_is_named(tmp_path: Path, part: str, field: str, value: Any) -> None:
+    meta = write_pair(tmp_path, ramp(50).tobytes(), annotations=[NOTE])
+    content = json.loads(meta.read_text())
+    (content[part] if part == "global" else content[part][0])[field] = value
+    meta.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=f"{part} with {field} .*; correct the metadata"):
+        open_source(meta)
+
+
+@pytest.mark.parametrize("part", ["captures", "annotations"])
+@pytest.mark.parametrize("value", [5, [5], {"a": 1}])
+def test_a_part_of_another_type_is_named(tmp_path: Path, part: str, value: Any) -> None:
+    meta = write_pair(tmp_path, ramp(50).tobytes())
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), part: value}))
+    with pytest.raises(DataError, match=f"with {part} .*a list"):
+        open_source(meta)
+
+
+@pytest.mark.parametrize("missing", ["core:datatype", "core:sample_start"])
+def test_a_missing_field_is_named(tmp_path: Path, missing: str) -> None:
+    meta = write_pair(tmp_path, ramp(50).tobytes())
+    meta.write_text(meta.read_text().replace(missing, "core:other"))
+    with pytest.raises(DataError, match=f"with no {missing}"):
+        open_source(meta)
 
 
 @pytest.mark.parametrize("grid", [1, 3])
