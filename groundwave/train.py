@@ -8,6 +8,9 @@ interrupted continues from its last epoch exactly as if it had never stopped.
 import json
 import logging
 import math
+import os
+import pickle
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -45,6 +48,17 @@ class Schedule:
     clip: float = 1.0
     precision: str = "bf16-mixed"
 
+    def __post_init__(self) -> None:
+        for name, good, expected in (
+            ("epochs", self.epochs >= 1, "at least 1"),
+            ("lr", 0 < self.lr < math.inf, "a positive number"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
+            ("warmup", 0 <= self.warmup <= 1, "a share of the steps, 0 to 1"),
+            ("clip", self.clip > 0, "a positive number"),
+        ):
+            if not good:
+                raise GroundwaveError(f"{name} {getattr(self, name)}", expected, f"change {name}")
+
 
 def fit(
     objective: nn.Module,
@@ -60,7 +74,8 @@ def fit(
     """Train `objective` and return the scalars of its last epoch.
 
     Writes `last.ckpt`, `run.json` and `logs/` (`metrics.csv`, TensorBoard events) into `out`. Called again with the
-    same configuration after an interruption, it resumes; with another one it refuses.
+    same configuration after an interruption, it resumes; with another one it refuses. What fails before its first
+    epoch is done leaves nothing behind.
 
     Args:
         objective: module whose `forward(record, generator)` returns `{"loss": scalar, ...}`.
@@ -74,13 +89,90 @@ def fit(
 
     Raises:
         OutputExistsError: `out` holds a run of another configuration.
-        GroundwaveError: the loss is no longer finite.
+        GroundwaveError: the loss is no longer finite, or a file of the run is damaged.
     """
+    made = not out.exists()
+    if not holds_run(out, schedule=schedule, seed=seed, config=config):
+        out.mkdir(parents=True, exist_ok=True)
+        _write(out / "run.json", json.dumps(_identity(schedule, seed, config), indent=2))
+    _check_checkpoint(out / "last.ckpt")
+    try:
+        return _train(objective, batches, schedule, out, seed, device, progress)
+    except Exception:
+        if not (out / "last.ckpt").exists():
+            _withdraw(out, made)
+        raise
+
+
+def holds_run(out: Path, *, schedule: Schedule, seed: int, config: dict[str, Any] | None = None) -> bool:
+    """Return whether `out` holds the run that `fit` would make of these settings.
+
+    Raises:
+        OutputExistsError: `out` holds another run, or anything else.
+        GroundwaveError: its run.json is damaged.
+    """
+    record = out / "run.json"
+    if not record.exists():
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise OutputExistsError(out)
+        return False
+    try:
+        found = json.loads(record.read_text())
+    except ValueError as error:
+        raise GroundwaveError(
+            got=f"{record}, which is damaged ({error})",
+            expected="the settings of the run",
+            do=f"remove {out} and run the command again",
+        ) from error
+    if found != _identity(schedule, seed, config):
+        raise OutputExistsError(out)
+    return True
+
+
+def _identity(schedule: Schedule, seed: int, config: dict[str, Any] | None) -> Any:
+    return json.loads(json.dumps({"seed": seed, "schedule": asdict(schedule), **(config or {})}, default=str))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    draft = path.with_name(f".{path.name}.partial")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+def _check_checkpoint(path: Path) -> None:
+    """Raise unless a checkpoint, where there is one, can be read."""
+    if not path.exists():
+        return
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise GroundwaveError(
+            got=f"{path}, which is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
+            expected="the checkpoint of the last whole epoch",
+            do="remove that file and run the same command again: it starts from the first epoch",
+        ) from error
+
+
+def _withdraw(out: Path, made: bool) -> None:
+    """Remove what `fit` has put into `out`, and `out` itself when `fit` made it."""
+    shutil.rmtree(out / "logs", ignore_errors=True)
+    (out / "run.json").unlink(missing_ok=True)
+    if made and not any(out.iterdir()):
+        out.rmdir()
+
+
+def _train(
+    objective: nn.Module, batches: Batches, schedule: Schedule, out: Path, seed: int, device: str, progress: bool
+) -> dict[str, float]:
+    """Run Lightning's loop from the last checkpoint, where there is one."""
     import lightning as L
     from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-    _claim(out, {"seed": seed, "schedule": asdict(schedule), **(config or {})})
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     num_batches = len(batches(0))
     module = _adapter(objective, batches, schedule, seed, total_steps=schedule.epochs * num_batches)
@@ -110,20 +202,6 @@ def fit(
         except SystemExit as stop:  # Lightning leaves by this door on Ctrl-C; callers want to know what happened
             raise KeyboardInterrupt from stop
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
-
-
-def _claim(out: Path, config: dict[str, Any]) -> None:
-    """Make `out` the folder of this run, or refuse when it holds another."""
-    wanted = json.loads(json.dumps(config, default=str))
-    record = out / "run.json"
-    if record.exists():
-        if json.loads(record.read_text()) != wanted:
-            raise OutputExistsError(out)
-        return
-    if out.exists() and any(out.iterdir()):
-        raise OutputExistsError(out)
-    out.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(wanted, indent=2))
 
 
 def _progress(wanted: bool) -> list[Any]:

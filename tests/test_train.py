@@ -79,6 +79,49 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_a_remedy(tmp_path: Path) -
         run(Regression(bad=True), tmp_path / "run")
 
 
+def test_what_fails_before_its_first_epoch_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(GroundwaveError):
+        run(Regression(bad=True), tmp_path / "run", lr="wrong")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(GroundwaveError):
+        run(Regression(bad=True), tmp_path / "mine")
+    assert list((tmp_path / "mine").iterdir()) == []
+    run(Regression(), tmp_path / "run", lr="right")
+
+
+def test_what_fails_later_or_is_interrupted_stays(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Regression(stop_at=2), tmp_path / "early")
+    assert (tmp_path / "early" / "run.json").exists()
+    late = Regression()
+    late.forward = lambda record, generator, old=late.forward: (  # type: ignore[method-assign]
+        setattr(late, "bad", late.seen > 6) or old(record, generator)
+    )
+    with pytest.raises(GroundwaveError):
+        run(late, tmp_path / "late")
+    assert {"run.json", "last.ckpt"} <= {path.name for path in (tmp_path / "late").iterdir()}
+
+
+@pytest.mark.parametrize(("name", "remedy"), [("run.json", "remove .*run and run"), ("last.ckpt", "first epoch")])
+@pytest.mark.parametrize("kept", [0, 40])
+def test_a_damaged_file_is_named_with_a_remedy(tmp_path: Path, name: str, remedy: str, kept: int) -> None:
+    run(Regression(), tmp_path / "run")
+    path = tmp_path / "run" / name
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(GroundwaveError, match=remedy) as told:
+        run(Regression(), tmp_path / "run")
+    assert name in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"epochs": -1}, {"lr": 0.0}, {"lr": float("nan")}, {"warmup": 2.0}, {"clip": 0.0}]
+)
+def test_a_schedule_that_cannot_train_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(GroundwaveError, match=next(iter(wrong))):
+        Schedule(**wrong)  # type: ignore[arg-type]
+
+
 def test_the_schedule_rises_and_falls() -> None:
     factor = warm_cosine(100, 0.1)
     values = [factor(step) for step in range(100)]

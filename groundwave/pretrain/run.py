@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from groundwave.contracts import Record, Source, View
 from groundwave.data.batch import loader
 from groundwave.data.partner import Partner
-from groundwave.errors import lookup
+from groundwave.errors import GroundwaveError, lookup
 from groundwave.model import InputContract, Model
 from groundwave.pretrain import OBJECTIVES
-from groundwave.rng import stable_hash
-from groundwave.train import Schedule, fit
+from groundwave.rng import generator, stable_hash
+from groundwave.train import Schedule, fit, holds_run
 
 
 def pretrain(
@@ -40,7 +41,7 @@ def pretrain(
 ) -> Model:
     """Pretrain a backbone on `source` without labels and return it as a model, also saved in `out/model`.
 
-    Called again with the same settings it resumes an interrupted run, and returns a finished one at once.
+    Called again with the same settings and records it resumes an interrupted run, and returns a finished one at once.
 
     Args:
         source: records with `iq`; labels are not looked at.
@@ -62,7 +63,15 @@ def pretrain(
 
     Raises:
         OutputExistsError: `out` holds another run.
+        GroundwaveError: a batch size or records that cannot be trained with; nothing is written then.
     """
+    rows = torch.arange(len(source)) if indices is None else indices
+    if not 2 <= batch_size <= len(rows):
+        raise GroundwaveError(
+            got=f"a batch size of {batch_size} for {len(rows)} records",
+            expected="at least 2 and at most the number of records",
+            do="change the batch size" if len(rows) > 1 else "give more records",
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash(seed, "weights"))
         model = Model.build(backbone, contract, dict(backbone_args or {}), card=card)
@@ -74,9 +83,12 @@ def pretrain(
         "contract": asdict(contract),
         "batch_size": batch_size,
         "pairs": "records" if groups is None else "groups",
-        "records": len(source) if indices is None else stable_hash(*indices.tolist()),
+        "records": fingerprint(source, rows, groups),
     }
+    if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():
+        return Model.load(out / "model")
     partner = None if groups is None else Partner(source, groups, indices)
+    _rehearse(module, source[rows[:2]], partner)
 
     def batches(epoch: int) -> DataLoader[Record]:
         return loader(
@@ -102,3 +114,33 @@ def pretrain(
     if not (out / "model").exists():
         model.save(out / "model")
     return Model.load(out / "model")
+
+
+def fingerprint(source: Source, rows: Tensor, groups: Tensor | None) -> str:
+    """Return a hash of what is trained on, without reading all of it: which rows, their groups, and the two ends."""
+    ends = torch.view_as_real(source[rows[[0, -1]]]["iq"])
+    shape = torch.tensor([len(source), *ends.shape[1:]])
+    digest = blake2b(digest_size=8)
+    for part in (shape, rows, torch.empty(0) if groups is None else groups[rows], ends):
+        digest.update(part.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _rehearse(module: nn.Module, record: Record, partner: Partner | None) -> None:
+    """Take one step's loss on a few records, without learning, so that what cannot work is told before it starts."""
+    stream = generator(0, "rehearsal")
+    seen = partner(record, stream) if partner else record
+    training = module.training
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            module.eval()(seen, stream)
+    except GroundwaveError:
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise GroundwaveError(
+            got=f"records of {record['iq'].shape[-1]} samples, on which the objective fails ({error})",
+            expected="records long enough for the network and the views",
+            do="give longer records, or another backbone",
+        ) from error
+    finally:
+        module.train(training)
