@@ -7,10 +7,29 @@ from pathlib import Path
 from typing import Any, Self
 
 from groundwave.data.atomic import sha256, write_atomically
+from groundwave.data.typed import COUNT, OBJECT, POSITIVE, TEXT, WHOLE, check_fields, one_of
 from groundwave.errors import DataError
 
 FILE_NAME = "manifest.json"
 FORMAT_VERSION = 1
+DTYPES = ("int16", "float32")
+REMEDY = "restore it from a copy, or ingest the sources again"
+
+FIELDS = {
+    "classes": TEXT.each(),
+    "num_samples": COUNT,
+    "num_antennas": COUNT.or_null(),
+    "dtype": one_of(DTYPES),
+    "sample_rate_hz": POSITIVE.or_null(),
+    "extra": TEXT.each(),
+    "groundwave": TEXT,
+    "group_names": TEXT.each(),
+    "sources": OBJECT.each(),
+    "parts": OBJECT.each(),
+    "notes": OBJECT,
+}
+PART = {"name": TEXT, "num_records": COUNT, "files": OBJECT.each()}
+FILE = {"path": TEXT, "size": WHOLE, "sha256": TEXT}
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,7 @@ class Manifest:
                     expected=f"format {FORMAT_VERSION}",
                     do="read it with the Groundwave version that wrote it, or ingest the sources again",
                 )
+            _check(raw, path)
             parts = tuple(
                 Part(p["name"], p["num_records"], tuple(PartFile(**file) for file in p["files"])) for p in raw["parts"]
             )
@@ -93,8 +113,17 @@ class Manifest:
             raise DataError(
                 got=f"{path}, which cannot be understood ({type(error).__name__}: {error})",
                 expected="a manifest written by Groundwave",
-                do="restore the file from a copy, or ingest the sources again",
+                do=REMEDY,
             ) from error
+
+
+def _check(raw: dict[str, Any], path: Path) -> None:
+    """Raise `DataError` for the first field of another type than the one we write."""
+    check_fields(raw, FIELDS, str(path), required=tuple(FIELDS), do=REMEDY)
+    for part in raw["parts"]:
+        check_fields(part, PART, f"{path}, parts", required=tuple(PART), do=REMEDY)
+        for file in part["files"]:
+            check_fields(file, FILE, f"{path}, files", required=tuple(FILE), do=REMEDY)
 
 
 def describe_files(folder: Path, part: str) -> tuple[PartFile, ...]:
@@ -122,5 +151,5 @@ def check_files(folder: Path, manifest: Manifest, *, hashes: bool) -> None:
         raise DataError(
             got=f"a damaged store {folder}: {', '.join(bad[:3])}{more}",
             expected="every file that its manifest lists, unchanged",
-            do="restore these files from a copy, or ingest the sources again",
+            do=REMEDY,
         )

@@ -1,5 +1,6 @@
 """One part of a store on disk: a zarr 3 group with `iq` and one array for each column."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from groundwave.data.manifest import Manifest
+from groundwave.data.manifest import REMEDY, Manifest
 from groundwave.errors import DataError
 
-DTYPES = ("int16", "float32")
 CHUNK_BYTES = 1 << 20  # read as one: large enough to hide zarr's cost per call, small enough to shuffle by
 SHARD_BYTES = 32 << 20
 COLUMNS = {"label": torch.int64, "group": torch.int64, "snr_db": torch.float32, "sample_rate_hz": torch.float64}
@@ -62,6 +62,24 @@ def write(folder: Path, manifest: Manifest, iq: npt.NDArray[Any], columns: Mappi
         column[:] = values
 
 
+def check_shapes(folder: Path, manifest: Manifest) -> None:
+    """Raise `DataError` for the first part of a store whose array is not of the manifest's shape and type."""
+    for part in manifest.parts:
+        path = folder / part.name / "iq" / "zarr.json"
+        try:
+            described = json.loads(path.read_text())
+            found = (list(described["shape"]), described["data_type"])
+        except (ValueError, OSError, KeyError, TypeError) as error:
+            raise _damaged(path.parent, error) from error
+        wanted = ([part.num_records, *record_shape(manifest)], manifest.dtype)
+        if found != wanted:
+            raise DataError(
+                got=f"{path.parent} of {found[1]} and shape {found[0]}",
+                expected=f"{wanted[1]} and shape {wanted[0]}, as the manifest says",
+                do=REMEDY,
+            )
+
+
 class IqArray:
     """The IQ of one part, opened once and read by rows."""
 
@@ -104,5 +122,5 @@ def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
         got=f"a damaged shard in {path} ({error})",
         expected="the bytes that were written",
-        do="restore the store from a copy, or ingest the sources again",
+        do=REMEDY,
     )

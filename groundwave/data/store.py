@@ -20,7 +20,7 @@ from torch import Tensor
 from groundwave import __version__
 from groundwave.contracts import Record
 from groundwave.data import part as parts
-from groundwave.data.manifest import Manifest, check_files
+from groundwave.data.manifest import DTYPES, REMEDY, Manifest, check_files
 from groundwave.data.writer import Appender
 from groundwave.errors import DataError, OutputExistsError
 
@@ -64,8 +64,8 @@ class Store:
         folder = Path(path)
         if folder.exists():
             raise OutputExistsError(folder)
-        if dtype not in parts.DTYPES:
-            raise DataError(f"store dtype {dtype!r}", f"one of {', '.join(parts.DTYPES)}", "choose one of those")
+        if dtype not in DTYPES:
+            raise DataError(f"store dtype {dtype!r}", f"one of {', '.join(DTYPES)}", "choose one of those")
         folder.mkdir(parents=True)
         manifest = Manifest(
             classes=tuple(classes),
@@ -82,11 +82,21 @@ class Store:
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> Self:
-        """Open a store and check that every file it lists is there with its size; raises `DataError`."""
+        """Open a store; raises `DataError` unless every file it lists has its size and fits what the manifest says."""
         folder = Path(path)
         manifest = Manifest.load(folder)
         check_files(folder, manifest, hashes=False)
-        return cls(folder, manifest)
+        parts.check_shapes(folder, manifest)
+        store = cls(folder, manifest)
+        for column, names in (("label", store.classes), ("group", store.group_names)):
+            codes = store.columns[column]
+            if len(codes) and int(codes.max()) >= len(names):
+                raise DataError(
+                    got=f"{folder} with {column} {int(codes.max())}, and {len(names)} names in its manifest",
+                    expected="a name for each",
+                    do=REMEDY,
+                )
+        return store
 
     def verify(self) -> None:
         """Read every file and compare its SHA-256 with the manifest; raises `DataError` naming what differs."""

@@ -1,5 +1,6 @@
 """The store: what goes in comes out, and nothing that goes wrong costs what was there."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -191,6 +192,34 @@ def test_a_bad_manifest_is_told(store: Store, content: str | None, message: str)
     if content is not None:
         manifest.write_text(content)
     with pytest.raises(DataError, match=message):
+        Store.open(store.path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("num_samples", value) for value in ("x", 0, -64, 63, 64.0, True, None)),
+        *(("num_antennas", value) for value in ("x", 0, 1)),
+        *(("dtype", value) for value in ("int7", "float32", 5, [])),
+        *(("sample_rate_hz", value) for value in ("fast", 0)),
+        *(("classes", value) for value in ("ab", ["a"], [1, 2], {})),
+        *(("group_names", value) for value in (["g0"], [0, 1, 2])),
+        *(("parts", value) for value in ({}, ["part"])),
+        *(("parts.num_records", value) for value in ("x", 0, 9, 11)),
+        *(("parts.name", value) for value in (5, "part-00001.zarr")),
+        *(("parts.files", value) for value in ("x", [{"path": "x"}])),
+        ("notes", []),
+        ("extra", ["more"]),
+        ("sources", "x"),
+    ],
+)
+def test_a_manifest_of_other_types_or_values_is_refused_at_open(store: Store, field: str, value: object) -> None:
+    path = store.path / "manifest.json"
+    content = json.loads(path.read_text())
+    part, _, name = field.rpartition(".")
+    (content["parts"][0] if part else content)[name] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match="restore it from a copy"):
         Store.open(store.path)
 
 
