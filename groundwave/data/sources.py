@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from groundwave.contracts import Record, Scene
-from groundwave.errors import DataError
+from groundwave.data.columns import uneven
 
 
 class Records:
@@ -17,12 +17,8 @@ class Records:
         """Check that each entry of `record` has one row for each record; raises `DataError`."""
         num_records = len(record["iq"])
         for name, values in record.items():
-            if len(values) != num_records:
-                raise DataError(
-                    got=f"{len(values)} {name} values for {num_records} records",
-                    expected="one for each record",
-                    do=f"check that `{name}` and `iq` come from the same file",
-                )
+            if values.shape[:1] != (num_records,):
+                raise uneven(name, values.shape, num_records)
         self.classes, self.group_names = tuple(classes), tuple(group_names)
         self.labels = record.get("label", torch.full((num_records,), -1))
         self.groups = record.get("group", torch.full((num_records,), -1))

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Callable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from torch import Tensor
 
 from groundwave.contracts import Record
-from groundwave.data.raw import existing
+from groundwave.data.columns import uneven
+from groundwave.data.raw import existing, required_rate
 from groundwave.data.samples import ComplexArray, to_complex
-from groundwave.errors import DataError, UnknownNameError
+from groundwave.errors import DataError, GroundwaveError, UnknownNameError
 
 Array = npt.NDArray[Any]
 
@@ -48,10 +50,10 @@ class ArrayWindows:
         self._rows, self._num_records = rows, num_records
         self.classes, self.group_names = tuple(classes), tuple(group_names)
         unknown = np.full(num_records, -1)
-        self.labels = _column("label", unknown if labels is None else labels, num_records, torch.int64)
-        self.groups = _column("group", unknown if groups is None else groups, num_records, torch.int64)
+        self.labels = _column("label", unknown if labels is None else labels, num_records, np.int64)
+        self.groups = _column("group", unknown if groups is None else groups, num_records, np.int64)
         nan = np.full(num_records, np.nan)
-        self._snr_db = _column("snr", nan if snr_db is None else snr_db, num_records, torch.float32)
+        self._snr_db = _column("snr", nan if snr_db is None else snr_db, num_records, np.float32)
         self._rate = float("nan") if sample_rate_hz is None else float(sample_rate_hz)
 
     def __len__(self) -> int:
@@ -116,7 +118,7 @@ def open_npz(
         snr: Array of signal-to-noise ratios in dB.
         classes: Array of class names that an integer `label` indexes.
         group_names: Array of group names that an integer `group` indexes.
-        sample_rate_hz: The same for all windows; by default the file's array `sample_rate_hz`.
+        sample_rate_hz: The same for all windows; by default the file's array `sample_rate_hz`, which may repeat it.
 
     Raises:
         DataError: No sample rate, an empty or damaged file, or arrays of different length.
@@ -131,28 +133,26 @@ def open_npz(
                     raise UnknownNameError("array", name, arrays.files)
             found = {role: arrays[name] for role, name in wanted.items() if name}
             if sample_rate_hz is None and "sample_rate_hz" in arrays:
-                sample_rate_hz = float(arrays["sample_rate_hz"])
+                sample_rate_hz = _one_rate(file, arrays["sample_rate_hz"])
     except (zipfile.BadZipFile, EOFError, OSError, TypeError, AttributeError) as error:
         raise DataError(f"{file} ({error})", "a .npz of arrays", "copy it again") from error
     except ValueError as error:
-        if isinstance(error, UnknownNameError):
+        if isinstance(error, GroundwaveError):
             raise
         raise DataError(f"{file} ({error})", "arrays of numbers or text", "save it without objects") from error
     windows = found["iq"]
     if not windows.size:
         raise DataError(f"{file} with no window in {iq!r}", "at least one", "name the right array: --iq")
-    if sample_rate_hz is None:
-        raise DataError(f"{file} without a sample rate", "one, as this file does not say", "give --sample-rate HZ")
     labels, class_names = named(found.get("label"), found.get("classes"), "class")
     groups, names = named(found.get("group"), found.get("names"), "group")
-    decode(windows[:1])
+    decode(windows[:1] if windows.ndim else windows)
     return ArrayWindows(
         lambda rows: np.asarray(windows[rows]),
         len(windows),
         labels=labels,
         groups=groups,
         snr_db=found.get("snr"),
-        sample_rate_hz=sample_rate_hz,
+        sample_rate_hz=required_rate(file, sample_rate_hz),
         classes=class_names,
         group_names=names,
     )
@@ -160,6 +160,7 @@ def open_npz(
 
 def named(values: Array | None, names: Array | None, what: str) -> tuple[Array | None, list[str]]:
     """Return (indices, names) of a column of text, or of indices with or without a list of names."""
+    names = None if names is None else np.atleast_1d(names)
     if values is None:
         return None, [str(name) for name in names] if names is not None else []
     if values.dtype.kind == "U":
@@ -167,8 +168,9 @@ def named(values: Array | None, names: Array | None, what: str) -> tuple[Array |
         return codes, [str(name) for name in found]
     if values.dtype.kind not in "iu":
         raise DataError(f"{what} values of {values.dtype}", "whole numbers or text", "name the right array")
-    known = [str(name) for name in names] if names is not None else [str(i) for i in range(int(values.max()) + 1)]
-    if values.min() < -1 or values.max() >= len(known):
+    largest = int(values.max()) if values.size else -1
+    known = [str(name) for name in names] if names is not None else [str(i) for i in range(largest + 1)]
+    if values.size and (values.min() < -1 or largest >= len(known)):
         raise DataError(
             got=f"{what} indices from {values.min()} to {values.max()}",
             expected=f"-1 (unknown) to {len(known) - 1}, for {len(known)} names",
@@ -177,11 +179,21 @@ def named(values: Array | None, names: Array | None, what: str) -> tuple[Array |
     return values, known
 
 
-def _column(name: str, values: Array, num_records: int, dtype: torch.dtype) -> Tensor:
+def _column(name: str, values: Array, num_records: int, dtype: type[np.number[Any]]) -> Tensor:
     if values.shape != (num_records,):
+        raise uneven(name, values.shape, num_records)
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"{name} values of {values.dtype}", "numbers", "name the right array")
+    return torch.from_numpy(values.astype(dtype))
+
+
+def _one_rate(path: Path, values: Array) -> float:
+    """Return the sample rate that a file's array holds, once or for each window."""
+    found = np.unique(values)
+    if found.dtype.kind not in "iuf" or len(found) != 1 or not 0 < found[0] < np.inf:
         raise DataError(
-            got=f"{name} values of shape {list(values.shape)} for {num_records} windows",
-            expected="one for each window",
-            do="check that both arrays come from the same file",
+            got=f"{path} with sample_rate_hz {np.array2string(found, threshold=4)}",
+            expected="one positive rate for all windows",
+            do="split the file by rate, or give --sample-rate HZ",
         )
-    return torch.from_numpy(np.ascontiguousarray(values)).to(dtype)
+    return float(found[0])

@@ -15,6 +15,7 @@ from torch import Tensor
 from groundwave.contracts import Record
 from groundwave.data import part as parts
 from groundwave.data.atomic import exclusive, full_disk_told, sync
+from groundwave.data.columns import uneven
 from groundwave.data.manifest import Manifest, Part, describe_files
 from groundwave.errors import DataError
 
@@ -77,7 +78,7 @@ class Appender:
         else:
             names = list(groups)
         if len(names) != count:
-            raise _uneven("group", len(names), count)
+            raise uneven("group", [len(names)], count)
         codes = [-1 if name is None else self._codes.setdefault(name, len(self._codes)) for name in names]
         return np.asarray(codes, dtype=np.int32)
 
@@ -142,7 +143,7 @@ def _checked(record: Record, manifest: Manifest) -> dict[str, npt.NDArray[Any]]:
             if values is None:
                 values = torch.full((len(iq),), defaults.get(name, float("nan")))
             if values.shape != (len(iq),):
-                raise _uneven(name, len(values) if values.ndim else 1, len(iq))
+                raise uneven(name, values.shape, len(iq))
             columns[name] = values.detach().cpu().to(dtype).numpy()
     _check_labels(columns["label"], manifest)
     return columns
@@ -165,11 +166,3 @@ def _check_labels(labels: npt.NDArray[Any], manifest: Manifest) -> None:
             expected=f"-1 (unlabelled) to {known - 1}, for the store's {known} classes",
             do="create the store with all class names, or correct the labels",
         )
-
-
-def _uneven(name: str, got: int, expected: int) -> DataError:
-    return DataError(
-        got=f"{got} {name} values for {expected} records",
-        expected="one for each record",
-        do=f"check that `{name}` and `iq` come from the same file",
-    )

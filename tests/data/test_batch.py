@@ -117,5 +117,5 @@ def test_a_scene_source_is_finite() -> None:
 
 def test_records_of_unequal_length_are_refused() -> None:
     bad: dict[str, Tensor] = records(4) | {"label": torch.tensor([0])}
-    with pytest.raises(DataError, match="1 label values for 4 records"):
+    with pytest.raises(DataError, match=r"label values of shape \[1\] for 4 records"):
         Records(bad)

@@ -69,7 +69,7 @@ def test_layouts(tmp_path: Path, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
-        ({"y": np.zeros(11, int)}, {}, "label values of shape.*for 12 windows"),
+        ({"y": np.zeros(11, int)}, {}, "label values of shape.*for 12 records"),
         ({"g": np.zeros(13, int)}, {}, "group values of shape"),
         ({"y": np.full(12, 3)}, {}, "class indices from 3 to 3"),
         ({"y": np.linspace(0, 1, 12)}, {}, "whole numbers or text"),
@@ -78,6 +78,17 @@ def test_layouts(tmp_path: Path, shape: tuple[int, ...]) -> None:
         ({"x": np.zeros((0, 2, 32))}, {}, "no window in 'x'"),
         ({"sample_rate_hz": None}, {}, "--sample-rate"),
         ({"y": np.array([{}] * 12)}, {}, "without objects"),
+        ({"x": np.array(1 + 1j)}, {}, r"windows of complex128 and shape \[\]"),
+        ({"y": np.array([], int)}, {}, r"label values of shape \[0\] for 12 records"),
+        ({"y": np.array([], str)}, {}, r"label values of shape \[0\]"),
+        ({"y": np.array(1)}, {}, r"label values of shape \[\]"),
+        ({"y": np.zeros((12, 1), int)}, {}, r"label values of shape \[12, 1\]"),
+        ({"names": np.array("a")}, {}, "class indices from 0 to 2"),
+        ({"s": np.array(["5 dB"] * 12)}, {}, "snr values of <U4; expected numbers"),
+        ({"sample_rate_hz": np.arange(1, 13)}, {}, "one positive rate for all windows.*split"),
+        ({"sample_rate_hz": np.array("fast")}, {}, "one positive rate"),
+        ({"sample_rate_hz": np.zeros(12)}, {}, "one positive rate"),
+        ({"sample_rate_hz": np.array([])}, {}, "one positive rate"),
     ],
 )
 def test_bad_npz_is_refused(tmp_path: Path, changes: dict[str, Any], options: dict[str, str], message: str) -> None:
@@ -85,6 +96,18 @@ def test_bad_npz_is_refused(tmp_path: Path, changes: dict[str, Any], options: di
     np.savez(tmp_path / "w.npz", **content)
     with pytest.raises(DataError, match=message):
         open_source(tmp_path / "w.npz", **ALL, **options)
+
+
+def test_a_rate_may_stand_beside_each_window(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", **arrays(sample_rate_hz=np.full(12, 2e6)))
+    source = open_source(tmp_path / "w.npz", **ALL)
+    assert source[torch.arange(2)]["sample_rate_hz"].tolist() == [2e6, 2e6]
+
+
+@pytest.mark.parametrize("dtype", [">i2", ">f8", "<u2", "<u8"])
+def test_columns_of_any_number_format(tmp_path: Path, dtype: str) -> None:
+    np.savez(tmp_path / "w.npz", **arrays(s=np.arange(12).astype(dtype)))
+    assert open_source(tmp_path / "w.npz", **ALL)[torch.arange(12)]["snr_db"].tolist() == list(range(12))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 cut short", b"\x80\x04N."])
