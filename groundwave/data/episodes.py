@@ -47,6 +47,9 @@ def episodes(
     Raises:
         SplitError: No honest episode exists: too few classes, groups or records.
     """
+    for name, number in (("num_shots", num_shots), ("num_episodes", num_episodes)):
+        if number < 1:
+            raise SplitError(f"{name} {number}", "at least 1", "raise it")
     everything = torch.arange(len(labels))
     pools = [everything if pool is None else pool for pool in (support_pool, query_pool)]
     present = torch.unique(labels[pools[0]])

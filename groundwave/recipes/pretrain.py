@@ -107,7 +107,7 @@ def views(source: Any, setting: ModuleType) -> tuple[View, ...]:
 def recordings(source: Any, data: str) -> Tensor:
     """Return the group of each record; raises `DataError` unless there are two groups to tell apart."""
     groups = getattr(source, "groups", torch.empty(0))
-    if len(groups.unique()) < 2:
+    if len(groups[groups >= 0].unique()) < 2:
         raise DataError(
             got=f"{data}, whose records are not of several recordings",
             expected="groups, since pairs are two windows of one recording",

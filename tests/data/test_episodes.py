@@ -93,6 +93,13 @@ def test_the_impossible_is_refused(per_class: int, options: dict[str, int], mess
         list(episodes(labels, groups, num_episodes=1, generator=generator(0), **options))
 
 
+@pytest.mark.parametrize("wrong", [{"num_shots": 0}, {"num_shots": -2}, {"num_episodes": 0}])
+def test_no_shots_and_no_episodes_are_refused(wrong: dict[str, int]) -> None:
+    labels, groups = world(2, 2, 2)
+    with pytest.raises(SplitError, match="at least 1"):
+        list(episodes(labels, groups, **{"num_shots": 1, "num_episodes": 1, **wrong}, generator=generator(0)))
+
+
 def test_unknown_groups_are_refused() -> None:
     labels, groups = world(2, 2, 2)
     with pytest.raises(SplitError, match="unknown group"):
