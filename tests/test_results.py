@@ -30,7 +30,7 @@ def test_pretraining_beats_every_baseline_on_real_recordings(shots: int) -> None
 
 
 @pytest.mark.parametrize("shots", [1, 5])
-@pytest.mark.parametrize("snr_db", [4.0, 8.0, 12.0, 16.0])
+@pytest.mark.parametrize("snr_db", [4.0, 10.0, 16.0])
 def test_iq_small_beats_cumulants_and_the_network_from_scratch(shots: int, snr_db: float) -> None:
     found = cells("modulation-fewshot", shots=shots, snr_db=snr_db)
     for method in ("cumulants + logistic", "features + logistic", "features + forest", "from scratch", "chance"):
