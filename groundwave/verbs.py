@@ -23,13 +23,13 @@ def demo(
 
     Args:
         out: folder of the run.
-        recordings: your own labelled windows or recordings, instead of simulated ones.
+        recordings: your own labelled windows (a store or a .npz), instead of simulated ones.
         sample_rate: of your recordings, in Hz, where they do not say.
         iq: name of the array of windows in your .npz.
         label: name of the array of labels in your .npz.
         group: name of the array of groups (recording, device, ...) in your .npz.
         classes: name of the array of class names in your .npz, if labels are numbers.
-        seed: of everything random.
+        seed: of labelled records, weights, draws and the recording; the unlabelled records are always the same.
         smoke: as small as it can be, to see that everything works.
     """
     options = dict(locals())
@@ -248,7 +248,9 @@ def bench(protocol: str, **settings: Any) -> None:
     _wrote(path, "rows of results")
     failed = failures(path)
     if failed:
-        print(f"{len(failed)} of its cells failed, the last one because: {failed[-1]}\nThe same command tries them again.")
+        print(
+            f"{len(failed)} of its cells failed, the last one because: {failed[-1]}\nThe same command tries them again."
+        )
 
 
 def export(*, model: str, out: Path, num_samples: int | None = None, tolerance: float = 1e-4) -> None:

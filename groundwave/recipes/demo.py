@@ -1,9 +1,11 @@
 """The main job, end to end: from unlabelled records to a measured, exported and working model, and a report."""
 
+import json
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -12,12 +14,14 @@ from groundwave.adapt import LEARNERS
 from groundwave.bench.fewshot import measure
 from groundwave.bench.methods import CLASSICAL, Method, from_scratch, probe
 from groundwave.bench.rows import latest, read
+from groundwave.data.atomic import write_atomically
 from groundwave.data.episodes import episodes
 from groundwave.data.recording import Annotation, Recording
 from groundwave.data.sigmf import open_sigmf
 from groundwave.data.sigmf_out import write_annotations, write_sigmf
 from groundwave.deploy.annotate import annotate
 from groundwave.deploy.export import export
+from groundwave.errors import OutputExistsError
 from groundwave.model import Model
 from groundwave.pretrain.run import pretrain
 from groundwave.recipes.demo_job import Job, own, simulated
@@ -75,32 +79,42 @@ def demo(
     both at each SNR beside simpler methods with the same labels, exports the model, annotates a recording.
 
     Args:
-        out: folder for everything that is written; an unfinished run in it is continued.
-        recordings: your own windows (.npz or a store) with labels and groups, instead of simulated ones.
+        out: folder for everything that is written; an unfinished run of the same arguments in it is continued.
+        recordings: your own windows (a file of windows or a store) with labels and groups, instead of simulated ones.
         sample_rate: of your recordings, in hertz.
         iq: name of the array of windows in your .npz.
         label: name of the array of labels.
         group: name of the array that says which recording a window is from; no group is on both sides of a test.
         classes: name of the array of class names, if your labels are numbers.
-        seed: of the simulation, the initial weights and the episodes.
+        seed: of labelled records, initial weights, episodes and the recording; the unlabelled records are always the
+            same.
         smoke: a tiny run to see that everything works.
 
     Returns:
         The report.
+
+    Raises:
+        OutputExistsError: `out` holds a demo with other arguments, or anything else.
+        DataError: `recordings` are not labelled windows of several recordings.
+        ContractError: the packaged model does not take them.
     """
+    arguments = {key: value if value is None else str(value) for key, value in locals().items() if key != "out"}
     console, report, size = Console(), out / "report.html", SMOKE if smoke else Size()
-    if report.exists():
+    if _holds(out, arguments) and report.exists():
         console.print(f"Nothing to do: {report} is there. Remove {out} to run the demo again.")
         return report
     start = time.perf_counter()
+    packaged = Model.load(PACKAGED)
     if recordings is None:
+        _claim(out, arguments)
         job = simulated(out, blocks=size.blocks, snrs_db=size.snrs_db, seed=seed)
     else:
         job = own(recordings, sample_rate, seed, iq=iq, label=label, group=group, classes=classes)
+        packaged.contract.prepare(job.clearest["iq"])  # now rather than after minutes of pretraining
+        _claim(out, arguments)
     job.times["gather unlabelled and labelled records"] = time.perf_counter() - start
     with job.step(console, f"pretrain on {len(job.unlabelled)} unlabelled records"):
         pretrained = _pretrain(job, out, size, seed)
-    packaged = Model.load(PACKAGED)
     with job.step(console, f"adapt with {NUM_SHOTS} labels per class and measure on held-out groups"):
         _measure(job, pretrained, packaged, out / "rows.jsonl", size, seed)
     with job.step(console, "export and check against PyTorch"):
@@ -128,6 +142,23 @@ def demo(
     console.print(f"[bold green]Done.[/] Look at {report}")
     console.print(f"  adapted model: {out / 'model'}   ONNX: {out / 'model.onnx'}   rows: {out / 'rows.jsonl'}")
     return report
+
+
+def _holds(out: Path, arguments: dict[str, Any]) -> bool:
+    """Return whether `out` holds a demo of these arguments; raises `OutputExistsError` when it holds anything else."""
+    record = out / "demo.json"
+    if record.is_file():
+        if record.read_text() == json.dumps(arguments):
+            return True
+        raise OutputExistsError(f"{out} with a demo of other arguments")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise OutputExistsError(out)
+    return False
+
+
+def _claim(out: Path, arguments: dict[str, Any]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / "demo.json", json.dumps(arguments).encode())
 
 
 def _pretrain(job: Job, out: Path, size: Size, seed: int) -> Model:

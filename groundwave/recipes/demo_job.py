@@ -14,7 +14,6 @@ from torch import Tensor
 
 from groundwave.contracts import Record, Source
 from groundwave.data import format_of
-from groundwave.data.recording import Recording
 from groundwave.data.split import split
 from groundwave.data.store import Store
 from groundwave.errors import DataError
@@ -23,6 +22,7 @@ from groundwave.recipes.inputs import open_input
 from groundwave.recipes.modulation import CONTRACT, CROP, NUM_SAMPLES, pool, trial
 from groundwave.scenes.radioml import RadioML
 
+WINDOWS = ("npz", "radioml-2016", "radioml-2018", "store")  # formats whose files hold windows, each with its label
 RECORDS_PER_CELL = 30  # labelled records per class and SNR
 
 
@@ -98,14 +98,14 @@ def _write_pool(folder: Path, scene: RadioML, num_blocks: int) -> None:
 
 def own(path: Path, sample_rate: float | None, seed: int, **arrays: str | None) -> Job:
     """Read the user's windows and keep half of each class's groups for the test."""
-    named: dict[str, Any] = {**arrays, "sample_rate_hz": sample_rate}
-    source = open_input(path, **(named if format_of(path) == "npz" else {}))
-    if isinstance(source, Recording):
+    if (path.is_dir() and not (path / "manifest.json").is_file()) or format_of(path) not in WINDOWS:
         raise DataError(
-            got=f"{path}, a recording",
+            got=f"{path}, which is not a set of windows",
             expected="labelled windows: a store or a .npz",
             do="make a store first: groundwave ingest FOLDER --label folder --out STORE",
         )
+    named: dict[str, Any] = {**arrays, "sample_rate_hz": sample_rate}
+    source = open_input(path, **(named if format_of(path) == "npz" else {}))
     labels, groups = source.labels, source.groups
     counts = [int(groups[labels == c].unique().numel()) for c in range(len(source.classes))]
     in_play = [c for c, count in enumerate(counts) if count >= 2]

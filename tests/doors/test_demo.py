@@ -31,6 +31,11 @@ def test_the_demo_writes_everything_it_promises_and_a_second_run_costs_nothing(
     sigmf.SigMFFile(metadata=json.loads(beside.read_text())).validate()
     assert main(["demo", "--smoke", "--out", str(out)]) == 0
     assert "Nothing to do" in capsys.readouterr().out
+    before = sorted(path for path in out.rglob("*"))
+    for other in (["--seed", "1"], ["--recordings", str(tmp_path)]):
+        assert main(["demo", "--smoke", "--out", str(out), *other]) == 2
+        assert "a demo of other arguments, which already exists" in capsys.readouterr().err
+    assert sorted(path for path in out.rglob("*")) == before
 
 
 def test_the_demo_on_my_own_windows(tmp_path: Path) -> None:
@@ -66,48 +71,20 @@ def test_windows_without_two_recordings_a_class_are_refused(tmp_path: Path, caps
     assert not (tmp_path / "demo").exists()
 
 
-def test_a_bare_recording_is_refused_with_the_way_to_a_store(
+def test_windows_that_the_packaged_model_does_not_take_are_told_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    np.zeros(4096, np.complex64).tofile(tmp_path / "air.cf32")
-    words = [
-        "demo",
-        "--recordings",
-        str(tmp_path / "air.cf32"),
-        "--sample-rate",
-        "1e6",
-        "--out",
-        str(tmp_path / "demo"),
-    ]
-    assert main(words) == 2
-    assert "--sample-rate" in capsys.readouterr().err or "groundwave ingest" in capsys.readouterr().err
+    np.savez(tmp_path / "mine.npz", iq=np.ones((8, 32), np.complex64), label=np.arange(8) % 2, group=np.arange(8))
+    words = f"demo --recordings {tmp_path / 'mine.npz'} --sample-rate 1e6 --out {tmp_path / 'demo'}"
+    assert main(words.split()) == 2
+    assert "records of 32 samples; expected at least 256" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
 
 
-@pytest.mark.slow
-def test_the_protocols_run_on_real_and_simulated_data(shared_data: Path, tmp_path: Path) -> None:
-    results = ["--results", str(tmp_path / "results"), "--smoke"]
-    data = str(shared_data / "iq" / "ism_433mhz.npz")
-    assert main(["bench", "ism-fewshot", "--data", data, "--runs", str(tmp_path / "runs"), *results]) == 0
-    rows = read(tmp_path / "results" / "ism-fewshot.jsonl")
-    assert {row.shots for row in rows} == {1, 5}
-    best = max(row.value for row in rows if row.method == "LSM + attributes" and row.shots == 5)
-    assert best > 0.8
-
-
-def test_pretraining_for_devices_pairs_windows_of_one_recording(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stream = np.random.default_rng(0)
-    (tmp_path / "air").mkdir()
-    for name in "ab":
-        stream.integers(-99, 99, size=2 * 8 * 256, dtype=np.int16).tofile(tmp_path / "air" / f"{name}.cs16")
-    store, run = str(tmp_path / "store"), str(tmp_path / "run")
-    words = ["ingest", str(tmp_path / "air"), "--sample-rate", "1e6", "--num-samples", "256", "--out", store]
-    assert main(words) == 0
-    words = ["pretrain", "--data", store, "--setting", "device", "--epochs", "1", "--batch-size", "8", "--out", run]
-    assert main(words) == 0
-    towers = Model.load(tmp_path / "run" / "model").spec["backbone"]["args"]["towers"]
-    assert towers.keys() == {"carrier", "envelope", "attributes"}
-    words[2] = "radioml"
-    assert main([*words[:-1], str(tmp_path / "other"), "--num-records", "8"]) == 2
-    assert "windows of one recording" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["air.cf32", "air.cu8", "air.wav", "folder"])
+def test_recordings_are_sent_to_ingest(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / name
+    path.mkdir() if name == "folder" else path.write_bytes(bytes(100))
+    assert main(["demo", "--recordings", str(path), "--out", str(tmp_path / "demo")]) == 2
+    assert "make a store first: groundwave ingest" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
