@@ -5,6 +5,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,7 +66,9 @@ def ingest(
     """Turn recordings or window sets into a training store.
 
     Works in `OUT.partial`, renamed at the end. After an interruption the same command goes on from the last whole part;
-    another command starts anew.
+    another command starts anew. A data file that is named twice (or by SigMF metadata, too) is read once. Records
+    without any power teach nothing, and models refuse them: they are left out, and `notes["silent"]` in the manifest
+    counts them.
 
     Args:
         sources: Files or folders (searched for files of a known format).
@@ -91,7 +94,7 @@ def ingest(
 
     Raises:
         OutputExistsError: `out` exists.
-        DataError: A source is broken, holds nothing, or does not fit the others; or the disk is full.
+        DataError: A source is broken, silent or does not fit the others, options mean nothing, or the disk is full.
     """
     if out.exists():
         raise OutputExistsError(out)
@@ -109,7 +112,8 @@ def ingest(
         "group_names": group_names,
     }
     _refuse_useless(files, format, options, label == "folder")
-    opened = [_open(file, format, options, num_samples, hop, label == "folder") for file in files]
+    by_file = _each_once(files, lambda file: _open(file, format, options, num_samples, hop, label == "folder"))
+    files, opened = list(by_file), list(by_file.values())
     _tell_apart(files, opened)
     plan = {
         "files": [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
@@ -119,6 +123,7 @@ def ingest(
         store = _resumed(out, opened, dtype, json.loads(json.dumps(plan)))
         try:
             _copy(opened, store, [_provenance(file) for file in files], progress)
+            _note_silent(store, sum(map(len, opened)))
         except BaseException as error:
             broken_source = isinstance(error, DataError) and not isinstance(error.__cause__, OSError)
             if broken_source or not len(store):  # nothing there that the next run could go on from
@@ -130,12 +135,12 @@ def ingest(
 
 
 def find_files(sources: Sequence[Path]) -> list[Path]:
-    """Return the files to read, those of folders by known suffix and a SigMF pair once; raises `DataError` if none."""
+    """Return the files to read, those of folders by known suffix; raises `DataError` if none."""
     files: list[Path] = []
     for source in map(Path, sources):
         if source.is_dir() and not (source / "manifest.json").is_file():
             inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-            files += [path for path in inside if not _is_sigmf_data(path) and ".groundwave." not in path.name]
+            files += [path for path in inside if ".groundwave." not in path.name]
         elif source.exists():
             files.append(source)
         else:
@@ -149,8 +154,22 @@ def find_files(sources: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _is_sigmf_data(path: Path) -> bool:
-    return path.suffix == ".sigmf-data" and path.with_suffix(".sigmf-meta").is_file()
+def _each_once(files: Sequence[Path], open_file: Callable[[Path], NamedSource]) -> dict[Path, NamedSource]:
+    """Open each data file once, whatever names it: the same records in two groups would leak across every split.
+
+    Metadata come first, as they say more about the data than the data file's own name.
+    """
+    opened: dict[Path, NamedSource] = {}
+    known: set[Path] = set()
+    for file in sorted(files, key=lambda file: file.suffix != ".sigmf-meta"):
+        if file.resolve() in known:
+            continue
+        source = open_file(file)
+        data = (source.recording.path if isinstance(source, RecordingWindows) else file).resolve()
+        if data not in known:
+            known.add(data)
+            opened[file] = source
+    return {file: opened[file] for file in files if file in opened}
 
 
 def _open(
@@ -164,6 +183,12 @@ def _open(
     if isinstance(source, Recording):
         label = file.resolve().parent.name if by_folder else None
         return RecordingWindows(source, num_samples, hop=hop, label=label)
+    if by_folder:
+        raise DataError(
+            got=f"--label folder for {file}, which holds windows",
+            expected="recordings, each labelled by the folder that holds it",
+            do="name its array of labels: --label NAME",
+        )
     return source  # type: ignore[no-any-return]
 
 
@@ -222,23 +247,33 @@ def _resumed(out: Path, opened: Sequence[NamedSource], dtype: str, plan: Mapping
 def _copy(
     opened: Sequence[NamedSource], store: Store, sources: Sequence[Mapping[str, Any]], progress: Progress | None
 ) -> None:
-    done, total = len(store), sum(map(len, opened))
+    done, total = int(store.manifest.notes.get("num_read", len(store))), sum(map(len, opened))
     batch = max(1, BATCH_BYTES // (8 * store.manifest.num_samples * (store.manifest.num_antennas or 1)))
     with store.appender(sources=sources, commit_each_part=True) as appender:
-        skip = done
+        first = 0
         for source in opened:
             codes = torch.tensor([*(store.classes.index(name) for name in source.classes), -1])
-            for start in range(min(skip, len(source)), len(source), batch):
-                count = _add(source, range(start, min(start + batch, len(source))), codes, appender)
-                done += count
+            for start in range(max(0, done - first), len(source), batch):
+                rows = torch.arange(start, min(start + batch, len(source)))
+                _add(source, rows, first, codes, appender)
+                done += len(rows)
                 if progress:
                     progress(done, total)
-            skip = max(0, skip - len(source))
+            first += len(source)
 
 
-def _add(source: NamedSource, rows: range, codes: Tensor, appender: Appender) -> int:
-    """Copy rows, with labels in the store's own numbering (the last of `codes` is that of unlabelled)."""
-    record = source[torch.arange(rows.start, rows.stop)]
-    groups = [source.group_names[code] if code >= 0 else None for code in record["group"].tolist()]
-    appender.add({**record, "label": codes[record["label"]]}, groups=groups)
-    return len(rows)
+def _add(source: NamedSource, rows: Tensor, first: int, codes: Tensor, appender: Appender) -> None:
+    """Copy rows that are not silent, with labels in the store's own numbering (the last of `codes` is unlabelled)."""
+    record = source[rows]
+    loud = record["iq"].abs().square().flatten(1).mean(1) != 0  # NaN counts as loud: the appender refuses it
+    kept = {name: values[loud] for name, values in {**record, "index": first + rows}.items()}
+    groups = [source.group_names[code] if code >= 0 else None for code in kept["group"].tolist()]
+    appender.add({**kept, "label": codes[kept["label"]]}, groups=groups)
+
+
+def _note_silent(store: Store, num_read: int) -> None:
+    """Note in the manifest how many records were left out; raises `DataError` when no other was there."""
+    if not len(store):
+        raise DataError(f"{num_read} records, all without any power", "a signal or noise", "check the recordings")
+    notes = {**store.manifest.notes, "silent": num_read - len(store)}
+    replace(store.manifest, notes={key: value for key, value in notes.items() if key != "num_read"}).save(store.path)

@@ -107,7 +107,8 @@ class Store:
 
         Args:
             sources: Provenance (`path`, `sha256`, `size`, ...) to list in the manifest.
-            commit_each_part: Commit whenever a part is full, so that an interrupted long job can go on from there.
+            commit_each_part: Commit whenever a part is full, so that an interrupted long job can go on from there:
+                `notes["num_read"]` is one more than the `index` of the last record committed.
         """
         return Appender(self, sources=sources, commit_each_part=commit_each_part)
 

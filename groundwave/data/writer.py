@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -42,7 +43,7 @@ class Appender:
             raise
         self._codes = {name: code for code, name in enumerate(self._manifest.group_names)}
         self._rows: list[dict[str, npt.NDArray[Any]]] = []
-        self._num_rows = 0
+        self._num_rows = self._num_read = 0
         self._parts: list[Part] = []
         size = int(np.prod(parts.record_shape(self._manifest))) * np.dtype(self._manifest.dtype).itemsize
         chunk = parts.num_per_chunk(self._manifest)
@@ -53,6 +54,7 @@ class Appender:
         """Take one batched record (see `Store.append`); raises `DataError` when it does not fit the store."""
         columns = _checked(record, self._manifest)
         columns["group"] = self._group_codes(record, groups, len(columns["iq"]))
+        columns["index"] = record.get("index", torch.full((len(columns["iq"]),), -1)).numpy()
         self._rows.append(columns)
         self._num_rows += len(columns["iq"])
         while self._num_rows >= self._num_per_part:
@@ -88,7 +90,7 @@ class Appender:
         gathered = {name: np.concatenate([row[name] for row in self._rows]) for name in self._rows[0]}
         self._rows = [{name: values[count:] for name, values in gathered.items()}] if self._num_rows > count else []
         self._num_rows -= count
-        iq = gathered.pop("iq")[:count]
+        iq, self._num_read = gathered.pop("iq")[:count], int(gathered.pop("index")[count - 1]) + 1
         name = f"part-{len(self._manifest.parts) + len(self._parts):05d}.zarr"
         final, temporary = self._store.path / name, self._store.path / f".{name}.{secrets.token_hex(4)}"
         with full_disk_told(self._store.path):
@@ -103,6 +105,8 @@ class Appender:
         if not self._parts:
             return
         manifest = self._manifest.with_parts(self._parts, list(self._codes), self._sources)
+        if self._commit_each_part:
+            manifest = replace(manifest, notes={**manifest.notes, "num_read": self._num_read})
         with full_disk_told(self._store.path):
             manifest.save(self._store.path)
         self._manifest, self._parts = manifest, []

@@ -48,7 +48,7 @@ def test_a_folder_of_many_formats(tmp_path: Path) -> None:
     folder.mkdir()
     note = {"core:sample_start": 0, "core:sample_count": 500, "core:label": "burst"}
     write_pair(folder, ramp(1000).tobytes(), annotations=[note])
-    wav.write(folder / "w.wav", np.zeros((200, 2), np.int16))
+    wav.write(folder / "w.wav", np.ones((200, 2), np.int16))
     np.save(folder / "n.npy", ramp(300)[:, 0])
     (folder / "fake.groundwave.sigmf-meta").write_text("{}")
     (folder / "notes.txt").write_text("not a recording")
@@ -69,6 +69,80 @@ def test_window_sets_and_stores_can_be_merged(tmp_path: Path) -> None:
     assert both.labels.tolist() == [0, 1] * 3 + [2, 1] * 3
     assert both.groups.tolist() == [0] * 3 + [1] * 9
     np.testing.assert_array_equal(both[torch.arange(12)]["iq"].real, np.concatenate([windows[:, 0]] * 2))
+
+
+def test_folder_labels_are_for_recordings_only(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", iq=ramp(64).reshape(4, 16))
+    with pytest.raises(DataError, match=r"--label folder for .*a\.npz, which holds windows"):
+        ingest([*recordings(tmp_path / "in"), tmp_path / "a.npz"], tmp_path / "out", 1e6, 16, label="folder")
+
+
+@pytest.mark.parametrize("meta", ["x.cf32.sigmf-meta", "other.sigmf-meta"])
+@pytest.mark.parametrize("how", ["folder", "data first", "meta first", "twice", "link"])
+def test_a_data_file_is_read_once_whatever_names_it(tmp_path: Path, meta: str, how: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    name = meta.removesuffix(".sigmf-meta")
+    note = {"core:sample_start": 0, "core:sample_count": 1000, "core:label": "known"}
+    write_pair(folder, ramp(1000).tobytes(), name=name, dataset="x.cf32", annotations=[note])
+    (folder / "link.cf32").symlink_to(folder / "x.cf32")
+    sources = {
+        "folder": [folder],
+        "data first": [folder / "x.cf32", folder / meta],
+        "meta first": [folder / meta, folder / "x.cf32"],
+        "twice": [folder / meta, folder / meta, folder, folder / "x.cf32"],
+        "link": [folder / "link.cf32", folder / meta],
+    }[how]
+    store = ingest(sources, tmp_path / "out", num_samples=100)
+    assert (len(store), store.group_names, store.classes) == (10, (name,), ("known",))
+
+
+def test_the_same_file_twice_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = recordings(tmp_path / "in")[0]
+    np.savez(tmp_path / "a.npz", iq=ramp(64).reshape(4, 16))
+    monkeypatch.chdir(tmp_path)
+    twice = [file, file.relative_to(tmp_path), tmp_path / "a.npz", Path("a.npz")]
+    assert len(ingest(twice, tmp_path / "out", 1e6, 16)) == 1000 // 16 + 4
+
+
+def with_silence(folder: Path) -> list[Path]:
+    """Return a recording of 30 windows of 64 samples and a set of 4, every third and the last of which are silent."""
+    iq, windows = ramp(30 * 64)[:, 0].reshape(30, 64), ramp(4 * 64, seed=1).reshape(4, 64)
+    iq[::3], windows[[0, 3]] = 0, 0
+    iq.tofile(folder / "r.cf32")
+    np.savez(folder / "w.npz", iq=windows)
+    return [folder / "r.cf32", folder / "w.npz"]
+
+
+def test_silent_records_are_left_out_and_counted(tmp_path: Path) -> None:
+    store = ingest(with_silence(tmp_path), tmp_path / "out", 1e6, 64, dtype="float32")
+    assert (len(store), store.manifest.notes["silent"]) == (22, 12)
+    record = store[torch.arange(22)]
+    wanted = [row for file in (0, 1) for row in (ramp(30 * 64), ramp(4 * 64, seed=1))[file].reshape(-1, 64)]
+    kept = [*(i for i in range(30) if i % 3), 31, 32]
+    np.testing.assert_array_equal(record["iq"], np.stack([wanted[i] for i in kept]))
+    assert record["group"].tolist() == [0] * 20 + [-1] * 2
+
+
+@pytest.mark.parametrize("after", [1, 16, 31])
+def test_an_interrupted_run_with_silence_goes_on(tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = with_silence(tmp_path)
+    small_parts(monkeypatch)
+    whole = ingest(files, tmp_path / "whole", 1e6, 64)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(files, tmp_path / "out", 1e6, 64, progress=interrupt(after))
+    seen: list[int] = []
+    store = ingest(files, tmp_path / "out", 1e6, 64, progress=lambda done, _: seen.append(done))
+    assert seen[-1] == 34
+    assert store.manifest.notes == whole.manifest.notes
+    torch.testing.assert_close(store[torch.arange(22)]["iq"], whole[torch.arange(22)]["iq"], atol=0, rtol=0)
+
+
+def test_nothing_but_silence_is_refused(tmp_path: Path) -> None:
+    np.zeros(640, np.complex64).tofile(tmp_path / "r.cf32")
+    with pytest.raises(DataError, match="10 records, all without any power"):
+        ingest([tmp_path / "r.cf32"], tmp_path / "out", 1e6, 64)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.cf32"]
 
 
 def test_unknown_groups_stay_unknown(tmp_path: Path) -> None:
@@ -222,11 +296,15 @@ print(len(store), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 @pytest.mark.slow
 def test_a_4_gb_recording_needs_less_than_1_gb_of_memory(tmp_path: Path) -> None:
     big = tmp_path / "big.cs16"
+    hop = 1 << 16
     with big.open("wb") as file:
-        file.truncate(4 << 30)  # sparse: zeros that take no disk
-    run = [sys.executable, "-c", MEASURE, str(big), str(tmp_path / "out"), "4096"]
+        file.truncate(4 << 30)  # sparse: zeros that take no disk, and one sample in each window, as silence is left out
+        for offset in range(0, 4 << 30, 4 * hop):
+            file.seek(offset)
+            file.write(b"\1\0\1\0")
+    run = [sys.executable, "-c", MEASURE, str(big), str(tmp_path / "out"), str(hop)]
     result = subprocess.run(run, capture_output=True, text=True, check=True)
     records, megabytes = map(int, result.stdout.split())
-    assert records == (1 << 30) // 4096
+    assert records == (1 << 30) // hop
     assert megabytes < 1000
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024 >= megabytes
