@@ -14,6 +14,11 @@ def to_channels(iq: Complex[Tensor, "*shape time"]) -> Float[Tensor, "*other cha
     return pairs if iq.dim() < 3 else pairs.flatten(-3, -2)
 
 
+def num_signals(num_channels: int) -> int:
+    """Return how many complex signals `to_complex` makes of so many channels."""
+    return num_channels if num_channels % 2 else num_channels // 2
+
+
 def to_complex(x: Float[Tensor, "batch channels time"]) -> Complex[Tensor, "batch signals time"]:
     """Undo `to_channels`: pairs of channels become complex signals; an odd number of channels are real signals."""
     if x.shape[1] % 2:

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from groundwave.nn.complex import to_complex
+from groundwave.nn.complex import num_signals, to_complex
+from groundwave.signal.noise import unit_power
 
 
 def power_spectra(
@@ -19,8 +20,7 @@ def power_spectra(
     A power raises spectral lines out of a suppressed carrier: x^2 of BPSK and MSK, x^4 of QPSK and QAM, x^8 of 8PSK
     have lines at p times the carrier offset and p times the symbol rate apart.
     """
-    signal = to_complex(x.float())
-    signal = signal / signal.abs().square().mean(dim=-1, keepdim=True).sqrt().clamp_min(1e-12)
+    signal = unit_power(to_complex(x.float()))
     # Repeated products, because a complex power goes through a logarithm: slow, and without a gradient at zero.
     raised = torch.cat([math.prod([signal] * (p - 1), start=signal) for p in powers], dim=1)
     spectrum = torch.fft.fftshift(torch.fft.fft(raised, norm="ortho"), dim=-1)
@@ -48,9 +48,8 @@ class SpectrumEncoder(nn.Module):
         super().__init__()
         self.num_features = 2 * dim
         self.powers = tuple(powers)
-        num_signals = num_channels if num_channels % 2 else num_channels // 2
         widths = [
-            num_signals * len(self.powers),
+            num_signals(num_channels) * len(self.powers),
             *(max(dim >> (depth - 1 - stage), 16) for stage in range(depth - 1)),
             dim,
         ]

@@ -8,17 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from groundwave.nn.complex import to_complex
+from groundwave.nn.complex import num_signals, to_complex
+from groundwave.signal.noise import unit_power
 
 NUM_BINS = 128
 NUM_BANDS = 40
 LONGEST_PERIOD = 2048  # samples; slower beats than this are left to the first band
 _FLOOR = 1e-3  # of unit power: what lies below is receiver noise
-
-
-def unit_power(signal: Tensor) -> Tensor:
-    """Return complex signals `[B, signals, time]` at unit mean power."""
-    return signal / signal.abs().square().mean(dim=-1, keepdim=True).sqrt().clamp_min(1e-12)
 
 
 def welch_spectrum(x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch signals bins"]:
@@ -143,8 +139,3 @@ class Attributes(nn.Module):
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
         """Return the averaged spectrum and the envelope's spectra, flattened."""
         return torch.cat([welch_spectrum(x).flatten(1), envelope_spectrum(x).flatten(1)], dim=-1)
-
-
-def num_signals(num_channels: int) -> int:
-    """Return how many complex signals `to_complex` makes of so many channels."""
-    return num_channels if num_channels % 2 else num_channels // 2
