@@ -4,7 +4,9 @@ Positional parameters become positional arguments, keyword-only ones become opti
 lists take several values, and each argument's help is its line in the docstring.
 """
 
+import re
 import types
+from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from inspect import Parameter, isclass, signature
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -12,12 +14,17 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from docstring_parser import parse
 from jsonargparse import ArgumentParser
 
+from groundwave.errors import UnknownNameError
+
+UNKNOWN_OPTION = re.compile(r"unrecognized arguments:.*?(--[^\s=]+)")
+UNKNOWN_VALUE = re.compile(r'key "(?P<key>[^"]+)".*Literal\[(?P<known>[^]]+)\].*Got value: (?P<value>\S+)', re.DOTALL)
+
 
 def parser_of(function: Callable[..., Any], prog: str) -> ArgumentParser:
     """Return a parser of a function's arguments, which also reads them from a YAML file."""
     text = parse(function.__doc__ or "")
     description = "\n\n".join(part for part in (text.short_description, text.long_description) if part)
-    parser = ArgumentParser(prog=prog, description=description, exit_on_error=False)
+    parser = ArgumentParser(prog=prog, description=description, exit_on_error=False, allow_abbrev=False)
     add_signature(parser, function)
     parser.add_argument("--config", action="config", help="YAML file of arguments; those on the command line win")
     return parser
@@ -65,6 +72,20 @@ def _item(hint: Any) -> Any:
 
 
 def arguments(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
-    """Return what a command line says, by parameter; raises `argparse.ArgumentError`."""
-    parsed = parser.instantiate(parser.parse_args(list(argv))).as_dict()
+    """Return what a command line says, by parameter.
+
+    Raises:
+        UnknownNameError: an option, or a value of a fixed set, that there is not; the nearest are offered.
+        argparse.ArgumentError: anything else.
+    """
+    try:
+        parsed = parser.instantiate(parser.parse_args(list(argv))).as_dict()
+    except ArgumentError as error:
+        if option := UNKNOWN_OPTION.search(str(error)):
+            known = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*\w", parser.format_usage()))
+            raise UnknownNameError("option", option[1], known) from error
+        if value := UNKNOWN_VALUE.search(str(error)):
+            kind = f"value of --{value['key'].replace('_', '-')}"
+            raise UnknownNameError(kind, value["value"].strip("'"), re.findall(r"'([^']*)'", value["known"])) from error
+        raise
     return {name: value for name, value in parsed.items() if name != "config"}

@@ -3,6 +3,7 @@
 Help must answer in well under a second, so nothing heavy is imported before a verb runs.
 """
 
+import errno
 import os
 import sys
 from argparse import ArgumentError
@@ -42,26 +43,41 @@ OWN_SETTINGS = {"generate": ("scene_of", "scene."), "bench": ("protocol_of", "")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 (the doctor found a fault), 2 (an error), 130 (Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] in ("-h", "--help"):
-        print(overview())
-        return 0
-    if words[0] == "--version":
-        print(f"groundwave {__version__}")
-        return 0
+    verb = words[0] if words else "--help"
     # Before torch is loaded: threads that wait by spinning make a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        return run(words[0], words[1:])
+        return answer(verb, words[1:])
     except GroundwaveError as error:
         return complain(str(error))
     except ArgumentError as error:
-        return complain(f"{' '.join(str(error).split())}; see `groundwave {words[0]} --help`")
+        return complain(f"{' '.join(str(error).split())}; see `groundwave {verb} --help`")
+    except BrokenPipeError:  # `groundwave list | head -1`: whoever read has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" while writing {error.filename}" if error.filename else ""
+            return complain(f"got no space left on the disk{where}; free some space and run the same command again")
         return complain(f"the operating system refuses: {error}")
     except KeyboardInterrupt:
-        return complain(f"interrupted; {RESUMES.get(words[0], 'nothing was written: run the same command again')}", 130)
-    except SystemExit as end:  # how argparse leaves after printing help
-        return end.code if isinstance(end.code, int) else 1
+        return complain(f"interrupted; {RESUMES.get(verb, 'nothing was written: run the same command again')}", 130)
+
+
+def answer(verb: str, words: list[str]) -> int:
+    """Run a verb, or print the help or the version, and return the exit code once all is written out."""
+    code = 0
+    if verb in ("-h", "--help"):
+        print(overview())
+    elif verb == "--version":
+        print(f"groundwave {__version__}")
+    else:
+        try:
+            code = run(verb, words)
+        except SystemExit as end:  # how argparse leaves after printing help
+            code = end.code if isinstance(end.code, int) else 1
+    sys.stdout.flush()  # here, where a reader that has gone away can still be told from a fault
+    return code
 
 
 def overview() -> str:

@@ -33,6 +33,7 @@ def demo(
         smoke: as small as it can be, to see that everything works.
     """
     options = dict(locals())
+    _check_output(out, new=False)
     from groundwave.recipes.demo import demo as run
 
     _wrote(run(**options), "report")
@@ -55,9 +56,9 @@ def list_names(table: str | None = None) -> None:
     from groundwave.errors import lookup
 
     tables = catalogue()
-    for name in [table] if table else tables:
+    for name, members in {table: lookup(tables, table, "table")}.items() if table else tables.items():
         print(f"{name}:")
-        for member, text in lookup(tables, name, "table")().items():
+        for member, text in members().items():
             print(f"  {member:24}{text}")
 
 
@@ -74,6 +75,7 @@ def generate(name: str, *, num: int, out: Path, seed: int = 0, **scene: Any) -> 
         seed: another seed is another, independent series.
         scene: the scene's settings.
     """
+    _check_output(out)
     from groundwave.recipes.generate import generate as run
 
     made = run(name, num=num, out=out, seed=seed, settings=scene)
@@ -120,6 +122,7 @@ def ingest(
         dtype: int16 or float32 in the store.
     """
     options = dict(locals())
+    _check_output(out)
     from rich.progress import Progress
 
     from groundwave.data.ingest import ingest as run
@@ -160,6 +163,7 @@ def pretrain(
         seed: of weights, order, views, and of a scene.
     """
     options = dict(locals())
+    _check_output(out, new=False)
     from groundwave.recipes.pretrain import pretrain as run
 
     run(**options)
@@ -178,6 +182,7 @@ def adapt(*, model: str, data: Path, shots: int, out: Path, learner: str = "logi
         learner: see `groundwave list learners`.
         seed: of which records are labelled.
     """
+    _check_output(out)
     from groundwave.recipes.adapt import adapt as run
 
     result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed)
@@ -210,6 +215,7 @@ def predict(
         iq: name of the array of windows in a .npz.
         threshold_db: power over the noise floor from which a signal counts.
     """
+    _check_output(out)
     from groundwave.recipes.predict import predict as run
 
     options = {"sample_rate_hz": sample_rate, "datatype": datatype, "iq": iq}
@@ -226,6 +232,7 @@ def embed(*, model: str, data: Path, out: Path, iq: str | None = None) -> None:
         out: the .npz to make.
         iq: name of the array of windows in a .npz.
     """
+    _check_output(out)
     from groundwave.recipes.predict import embed as run
 
     shape = run(model, data, out=out, options={"iq": iq})
@@ -244,6 +251,7 @@ def bench(protocol: str, **settings: Any) -> None:
     from groundwave.bench.rows import failures
     from groundwave.catalogue import protocol_of
 
+    _check_output(settings.get("results"), new=False)
     path = protocol_of(protocol)(**settings)
     _wrote(path, "rows of results")
     failed = failures(path)
@@ -262,6 +270,7 @@ def export(*, model: str, out: Path, num_samples: int | None = None, tolerance: 
         num_samples: fixed length of its input; the model's own by default.
         tolerance: largest difference from PyTorch.
     """
+    _check_output(out)
     from groundwave.deploy.export import export as run
     from groundwave.model import Model
 
@@ -278,6 +287,7 @@ def report(
         out: the HTML file to write.
         readme: a README whose sections between `<!-- results:PROTOCOL -->` and `<!-- end -->` to fill instead.
     """
+    _check_output(out, new=False)
     from groundwave.recipes.results import fill, summarise
 
     if readme is not None:
@@ -285,6 +295,31 @@ def report(
         _wrote(readme, "sections filled")
     else:
         _wrote(summarise(results, out), "report")
+
+
+def _check_output(path: Path | None, new: bool = True) -> None:
+    """Raise, before any work is done, unless a path can be written to.
+
+    Args:
+        path: a file or folder; None is one that the command chooses itself.
+        new: whether it must not exist yet.
+
+    Raises:
+        OutputExistsError: it exists.
+        DataError: it cannot be made.
+    """
+    import os
+
+    from groundwave.errors import DataError, OutputExistsError
+
+    if path is None:
+        return
+    if new and path.exists():
+        raise OutputExistsError(path)
+    home = next(folder for folder in (path if path.is_dir() else path.parent, *path.parents) if folder.exists())
+    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+        what = "a folder that you may not write to" if home.is_dir() else "a file"
+        raise DataError(f"the output {path}, but {home} is {what}", "a path that can be made", "choose another path")
 
 
 def _wrote(path: Path, what: str) -> None:

@@ -42,6 +42,7 @@ def predict(
         return _table(asked, source, target), f"labels of {len(source)} windows"
     detector = matched(asked, threshold_db)
     found = annotate(asked, source, detector=detector, progress=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     path = write_annotations(source, found, target)
     return path, f"{len(found)} annotations" if found else f"no annotations: {detector.why_nothing(source)}\nwritten"
 
@@ -58,6 +59,7 @@ def _table(model: Model, source: Any, out: Path) -> Path:
         confidence, label = model.predict(source[rows]).max(dim=-1)
         names = [model.classes[c] for c in label.tolist()]
         writer.writerows(zip(rows.tolist(), names, (f"{c:.4f}" for c in confidence.tolist()), strict=True))
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, text.getvalue().encode())
     return out
 

@@ -41,14 +41,13 @@ def test_help_of_a_verb_explains_each_argument(capsys: pytest.CaptureFixture[str
     assert (VERBS[verb].__doc__ or "").split()[0] in told
 
 
-@pytest.mark.parametrize("words", [[], ["pretrain"], ["generate"]])
-def test_help_imports_nothing_heavy(words: list[str]) -> None:
+def test_help_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from groundwave.cli import main; main([*sys.argv[1:], '--help']);"
+        "import sys; from groundwave.cli import VERBS, main; main(['--help']); [main([v, '--help']) for v in VERBS];"
         "heavy = {'torch', 'numpy', 'lightning', 'matplotlib', 'sklearn', 'zarr', 'sigmf', 'onnx'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", program, *words], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("own", [None, "ACTIVE"])
@@ -121,7 +120,7 @@ def test_adapted_model_knows_its_classes_and_its_card_tells_the_score(adapted: P
 
 
 def test_predict_labels_windows(tmp_path: Path, adapted: Path, store: Path) -> None:
-    out = tmp_path / "labels.csv"
+    out = tmp_path / "new" / "folder" / "labels.csv"
     assert main(["predict", str(store), "--model", str(adapted), "--out", str(out)]) == 0
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert [row["index"] for row in rows] == [str(i) for i in range(120)]
@@ -157,7 +156,7 @@ def test_raw_recordings_need_a_sample_rate(tmp_path: Path, adapted: Path, capsys
 
 def test_ingest_from_raw_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "air.cs8", tmp_path / "store"
-    path.write_bytes(bytes(8192))
+    path.write_bytes(bytes(range(256)) * 32)
     assert "--sample-rate" in error_of(capsys, "ingest", path, "--out", out)
     assert not out.exists()
     assert main(["ingest", str(path), "--out", str(out), "--sample-rate", "1e6", "--num-samples", "256"]) == 0

@@ -1,13 +1,16 @@
 """What users get wrong at the doors: a clear error, nothing written, nothing lost."""
 
+import errno
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 import groundwave.train
-from groundwave.cli import main
+from groundwave.cli import VERBS, main
 from groundwave.model import Model
 from tests.doors.test_cli import error_of
 
@@ -24,6 +27,10 @@ PRETRAIN = ["--backbone", "lsm", "--epochs", "2", "--batch-size", "60", "--num-s
         (["pretrain", "--data", "radioml", "--backbone", "xcitt", "--out", "x"], "'xcit'"),
         (["pretrain", "--data", "radioml", "--objective", "lsn", "--out", "x"], "'lsm'"),
         (["generate", "radioml", "--num", "1", "--out", "x", "--scene.classes", "BPSKK"], "'BPSK'"),
+        (["generate", "radioml", "--num", "1", "--out", "x", "--scene.version", "fixd"], "'fixed'"),
+        (["generate", "radioml", "--num", "1", "--out", "x", "--scene.clases", "BPSK"], "'--scene.classes'"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--epoch", "3"], "'--epochs'"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--batchsize=3"], "'--batch-size'"),
     ],
 )
 def test_unknown_names_offer_the_nearest(
@@ -52,6 +59,11 @@ def test_unknown_learner_and_model(
         (["pretrain", "--data", "radioml", "--out", "x", "--epochs", "many"], "epochs"),
         (["pretrain", "--data", "radioml", "--out", "x", "--epoch-count", "3"], "--epoch-count"),
         (["generate", "radioml", "--num", "0", "--out", "x"], "at least 1"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--epochs", "-1"], "epochs -1; expected at least 1"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--epochs", "0"], "epochs 0; expected at least 1"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--lr", "0"], "lr 0.0; expected a positive number"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--batch-size", "0"], "batch size of 0"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--num-samples", "16"], "records of 16 samples"),
     ],
 )
 def test_wrong_arguments_are_named(
@@ -79,6 +91,55 @@ def test_existing_outputs_are_kept(
     ):
         assert "already exists" in error_of(capsys, *argv)
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.txt"]
+
+
+def test_outputs_that_cannot_be_made_are_told_before_the_work(
+    tmp_path: Path, encoder: Path, adapted: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("precious")
+    out = tmp_path / "file" / "deeper" / "x"
+    for argv in (
+        ["demo", "--out", out],
+        ["generate", "radioml", "--num", "1", "--out", out],
+        ["ingest", store, "--out", out],
+        ["pretrain", "--data", store, "--out", out],
+        ["adapt", "--model", encoder, "--data", store, "--shots", "2", "--out", out],
+        ["predict", store, "--model", adapted, "--out", out],
+        ["embed", "--model", encoder, "--data", store, "--out", out],
+        ["bench", "modulation-fewshot", "--results", out],
+        ["export", "--model", adapted, "--out", out],
+        ["report", "--out", out],
+    ):
+        assert f"but {tmp_path / 'file'} is a file" in error_of(capsys, *argv)
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]
+
+
+@pytest.mark.parametrize("shots", [0, -2])
+def test_no_shots(tmp_path: Path, encoder: Path, store: Path, shots: int, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["adapt", "--model", encoder, "--data", store, f"--shots={shots}", "--out", tmp_path / "m"]
+    assert f"num_shots {shots}; expected at least 1" in error_of(capsys, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_a_remedy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/x")
+
+    monkeypatch.setitem(VERBS, "doctor", full)
+    assert "no space left on the disk while writing runs/x; free some space" in error_of(capsys, "doctor")
+
+
+def test_an_unknown_table_is_told_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "nothing"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell with pipes")
+@pytest.mark.parametrize("words", ["list learners", "--help", "adapt --help"])
+def test_a_reader_that_goes_away_is_no_error(words: str) -> None:
+    script = f"{sys.executable} -m groundwave {words} | true; exit ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("damage", ["hash", "missing", "config"])
