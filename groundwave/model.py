@@ -5,9 +5,6 @@ huggingface_hub's mixin, without a pickle anywhere.
 """
 
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib import resources
@@ -23,11 +20,14 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from groundwave.contracts import Record
-from groundwave.errors import ContractError, ModelError, OutputExistsError, UnknownNameError, lookup
+from groundwave.data.atomic import folder_atomically
+from groundwave.data.typed import COUNT, NUMBER, TEXT, check_fields
+from groundwave.errors import ContractError, ModelError, UnknownNameError, lookup
 from groundwave.nn import BACKBONES, HEADS
 from groundwave.nn.complex import to_channels
 
 FORMAT_VERSION = 1
+BROKEN = (AssertionError, RuntimeError, SafetensorError)  # a layer of impossible size, or weights of another
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,31 @@ class InputContract:
     modality: str = "iq"
     normalisation: str = "unit mean power"
 
-    def prepare(self, iq: Tensor | NDArray[Any], oversampling: float | None = None) -> Tensor:
+    def __post_init__(self) -> None:
+        """Raise `ContractError` for a contract that no input could keep."""
+        lengths = (self.min_samples, self.num_samples, self.max_samples)
+        low, high = self.oversampling
+        if not all(map(COUNT.fits, (*lengths, self.num_antennas))) or list(lengths) != sorted(lengths):
+            got = f"min_samples, num_samples, max_samples {lengths} and num_antennas {self.num_antennas!r}"
+            expected = "whole numbers of at least 1, the lengths ascending"
+        elif not (NUMBER.fits(low) and NUMBER.fits(high) and 0 < low <= high):
+            got, expected = f"oversampling {self.oversampling}", "two positive numbers, ascending"
+        elif (self.modality, self.normalisation) != ("iq", "unit mean power"):
+            got = f"modality {self.modality!r} and normalisation {self.normalisation!r}"
+            expected = "'iq' and 'unit mean power', all that there is"
+        else:
+            return
+        raise ContractError(f"an input contract with {got}", expected, "correct the contract")
+
+    def prepare(
+        self, iq: Tensor | NDArray[Any], oversampling: float | None = None, index: Tensor | None = None
+    ) -> Tensor:
         """Return `iq` as complex64 `[B, time]` or `[B, antenna, time]` at unit mean power.
 
         Args:
             iq: complex `[time]`, `[B, time]` or `[B, antenna, time]`.
             oversampling: sample rate over signal bandwidth, where known.
+            index: what errors call each record, int64 `[B]`; by default its position in `iq`.
 
         Raises:
             ContractError: the input does not fit and no rule adapts it.
@@ -89,19 +108,19 @@ class InputContract:
                 expected=f"{low:g} to {high:g} times",
                 do=f"resample by {np.clip(oversampling, low, high) / oversampling:.3g}",
             )
-        return self._unit_power(x.to(torch.complex64))
+        return self._unit_power(x.to(torch.complex64), torch.arange(len(x)) if index is None else index.reshape(-1))
 
-    def _unit_power(self, x: Tensor) -> Tensor:
+    def _unit_power(self, x: Tensor, index: Tensor) -> Tensor:
         power = x.abs().square().flatten(1).mean(dim=1)
         if not torch.isfinite(power).all():
             raise ContractError(
-                got=f"NaN or infinite samples in record {int((~torch.isfinite(power)).nonzero()[0])}",
+                got=f"NaN or infinite samples in record {int(index[~torch.isfinite(power).cpu()][0])}",
                 expected="finite samples",
                 do="repair or drop that record",
             )
         if (power == 0).any():
             raise ContractError(
-                got=f"a record without any power (record {int((power == 0).nonzero()[0])})",
+                got=f"a record without any power (record {int(index[(power == 0).cpu()][0])})",
                 expected="a signal or noise",
                 do="drop silent records before asking the model",
             )
@@ -149,8 +168,28 @@ class Model:
         return int(self.backbone.num_features)  # type: ignore[arg-type]
 
     def with_head(self, name: str, head: nn.Module, args: dict[str, Any], classes: tuple[str, ...]) -> "Model":
-        """Return this model with a head of the table `HEADS` and the names of its classes."""
-        return replace(self, head=head, classes=classes, spec={**self.spec, "head": {"name": name, "args": args}})
+        """Return this model with a head of the table `HEADS` and the names of its classes.
+
+        Raises:
+            ContractError: the head does not have one output for each class.
+        """
+        adapted = replace(self, head=head, classes=classes, spec={**self.spec, "head": {"name": name, "args": args}})
+        adapted.check_head()
+        return adapted
+
+    @torch.no_grad()
+    def check_head(self) -> None:
+        """Raise `ContractError` unless the head, if there is one, has an output for each class."""
+        if self.head is None:
+            return
+        device = next(self.head.parameters(), torch.empty(0)).device
+        num_outputs = self.head.eval()(torch.zeros(1, self.num_features, device=device)).shape[-1]
+        if num_outputs != len(self.classes):
+            raise ContractError(
+                got=f"a head with {num_outputs} outputs for {len(self.classes)} classes",
+                expected="one output for each class",
+                do="name the classes that the head was trained on",
+            )
 
     def modules(self) -> nn.ModuleDict:
         """Return all networks under the names that the weights file uses."""
@@ -166,7 +205,8 @@ class Model:
         Raises:
             ContractError: the input does not fit the contract.
         """
-        samples = self.contract.prepare(iq["iq"] if isinstance(iq, dict) else iq, oversampling)
+        record = iq if isinstance(iq, dict) else {"iq": torch.as_tensor(iq)}
+        samples = self.contract.prepare(record["iq"], oversampling, record.get("index"))
         self.modules().eval()
         device = next(self.backbone.parameters(), torch.empty(0)).device
         parts = []
@@ -201,10 +241,9 @@ class Model:
 
         Raises:
             OutputExistsError: `folder` exists.
+            DataError: the disk is full.
         """
         folder = Path(folder)
-        if folder.exists():
-            raise OutputExistsError(folder)
         weights = save_tensors({k: v.contiguous().cpu() for k, v in self.modules().state_dict().items()})
         config = {
             "format_version": FORMAT_VERSION,
@@ -213,17 +252,11 @@ class Model:
             "classes": list(self.classes),
             "weights_sha256": sha256(weights).hexdigest(),
         }
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        with folder_atomically(folder) as draft:
+            draft.mkdir()
             (draft / "model.safetensors").write_bytes(weights)
             (draft / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-            (draft / "README.md").write_text(self.card or f"# {folder.name}\n")
-            os.chmod(draft, 0o755)
-            os.replace(draft, folder)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+            (draft / "README.md").write_text(self.card or f"# {folder.name}\n", encoding="utf-8")
         return folder
 
     @classmethod
@@ -242,17 +275,20 @@ class Model:
                 **{**config["contract"], "oversampling": tuple(config["contract"]["oversampling"])}
             )
             backbone = lookup(BACKBONES, spec["backbone"]["name"], "backbone")(**spec["backbone"]["args"])
+            check_fields(config, {"classes": TEXT.each()}, "config.json", required=["classes"], do="correct it")
             model = cls(backbone, contract, spec, classes=tuple(config["classes"]))
             if "head" in spec:
                 model.head = lookup(HEADS, spec["head"]["name"], "head")(**spec["head"]["args"])
             model.modules().load_state_dict(load_tensors(weights))
-        except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            model.check_head()
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, *BROKEN) as error:
             raise ModelError(
                 got=f"{folder}, whose config.json and weights do not make a model ({error})".replace("\n", " "),
                 expected=f"a model of format {FORMAT_VERSION} with weights of the described architecture",
                 do="save the model again, or install the groundwave version that wrote it",
             ) from error
-        model.card = (folder / "README.md").read_text() if (folder / "README.md").exists() else ""
+        card = folder / "README.md"
+        model.card = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
         model.modules().eval()
         return model
 
@@ -298,7 +334,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
     if found != wanted:
         raise ModelError(
             got=f"weights with hash {found[:12]} in {folder}",
-            expected=f"{wanted[:12]}, as config.json says",
+            expected=f"{str(wanted)[:12]}, as config.json says",
             do="copy the folder again: the file is damaged or from another model",
         )
     return config, weights

@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from groundwave.adapt import LEARNERS
-from groundwave.errors import ContractError, ModelError, OutputExistsError, UnknownNameError
+from groundwave.errors import ContractError, DataError, ModelError, OutputExistsError, UnknownNameError
 from groundwave.model import InputContract, Model, packaged
 
 CONTRACT = InputContract(num_samples=64, min_samples=32, max_samples=128)
@@ -103,9 +104,59 @@ def test_save_refuses_an_existing_folder_and_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DataError, match=r"no space left on the disk while writing .*new.*free some space"):
         model.save(tmp_path / "new")
     assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_samples": "1024"},
+        {"min_samples": 0},
+        {"max_samples": None},
+        {"num_antennas": True},
+        {"min_samples": 65},
+        {"max_samples": 63},
+        {"oversampling": (16.0, 2.0)},
+        {"oversampling": (0.0, 2.0)},
+        {"oversampling": ("2", 16.0)},
+        {"modality": "csi"},
+        {"normalisation": "none"},
+    ],
+)
+def test_a_contract_that_no_input_could_keep_is_refused(change: dict[str, Any], model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="an input contract with"):
+        replace(CONTRACT, **change)
+    folder = model.save(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    config["contract"] |= change
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="an input contract with"):
+        Model.load(folder)
+
+
+def test_a_head_has_an_output_for_each_class(adapted: Model) -> None:
+    assert adapted.head is not None
+    with pytest.raises(ContractError, match="3 outputs for 2 classes"):
+        adapted.with_head("linear", adapted.head, {}, ("a", "b"))
+
+
+def test_a_bad_record_is_named_by_its_index(model: Model, iq: torch.Tensor) -> None:
+    iq[4] = 0
+    with pytest.raises(ContractError, match=r"record 4\)"):
+        model.embed(iq)
+    with pytest.raises(ContractError, match=r"record 1004\)"):
+        model.embed({"iq": iq, "index": 1000 + torch.arange(6)})
+    iq[2] = torch.nan
+    with pytest.raises(ContractError, match="samples in record 1002;"):
+        model.embed({"iq": iq, "index": 1000 + torch.arange(6)})
+
+
+def test_a_card_of_another_encoding_does_not_matter(model: Model, tmp_path: Path) -> None:
+    folder = model.save(tmp_path / "m")
+    (folder / "README.md").write_bytes("# Gerät\n".encode("latin-1"))
+    assert Model.load(folder).card == "# Ger\ufffdt\n"
 
 
 def damage(folder: Path, how: str) -> None:
@@ -125,6 +176,19 @@ def damage(folder: Path, how: str) -> None:
     elif how == "architecture":
         config["spec"]["backbone"]["args"]["towers"]["time"]["dim"] = 32
         (folder / "config.json").write_text(json.dumps(config))
+    elif how in ("patch", "num_heads"):
+        config["spec"]["backbone"]["args"]["towers"]["time"][how] = {"patch": 12, "num_heads": 0}[how]
+        (folder / "config.json").write_text(json.dumps(config))
+    elif how in ("classes", "class names", "contract", "spec", "oversampling", "sha"):
+        wrong = {
+            "classes": {"classes": ["a", "b"]},
+            "class names": {"classes": "abc"},
+            "contract": {"contract": []},
+            "spec": {"spec": 5},
+            "oversampling": {"contract": {**config["contract"], "oversampling": [1, 2, 3]}},
+            "sha": {"weights_sha256": 5},
+        }[how]
+        (folder / "config.json").write_text(json.dumps(config | wrong))
     elif how == "backbone":
         config["spec"]["backbone"]["name"] = "lsn"
         (folder / "config.json").write_text(json.dumps(config))
@@ -141,12 +205,20 @@ def damage(folder: Path, how: str) -> None:
         ("format", "format 99"),
         ("architecture", "architecture"),
         ("backbone", "did you mean 'lsm'"),
+        ("patch", "patch must be a power of two"),
+        ("num_heads", "do not make a model"),
+        ("classes", "3 outputs for 2 classes"),
+        ("class names", "classes 'abc'"),
+        ("contract", "do not make a model"),
+        ("spec", "do not make a model"),
+        ("oversampling", "do not make a model"),
+        ("sha", "hash"),
     ],
 )
 def test_a_broken_model_folder_is_refused(adapted: Model, tmp_path: Path, how: str, words: str) -> None:
     folder = adapted.save(tmp_path / "m")
     damage(folder, how)
-    with pytest.raises((ModelError, UnknownNameError), match=words):
+    with pytest.raises(ModelError, match=words):
         Model.load(folder)
 
 

@@ -3,13 +3,14 @@
 import errno
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from groundwave.errors import DataError
+from groundwave.errors import DataError, OutputExistsError
 
 if sys.platform != "win32":
     import fcntl
@@ -44,6 +45,30 @@ def write_atomically(path: Path, content: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+@contextmanager
+def folder_atomically(target: Path) -> Iterator[Path]:
+    """Make the folder `target` whole or not at all: yields where to make it; synced and renamed at the end.
+
+    Raises:
+        OutputExistsError: `target` exists.
+        DataError: The disk is full.
+    """
+    if target.exists():
+        raise OutputExistsError(target)
+    with full_disk_told(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        around = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            draft = around / target.name
+            yield draft
+            for path in [*draft.rglob("*"), draft]:
+                sync(path)
+            draft.rename(target)
+            sync(target.parent)
+        finally:
+            shutil.rmtree(around, ignore_errors=True)
 
 
 @contextmanager

@@ -1,18 +1,17 @@
 """Simulated records into a store, and simulated recordings into SigMF."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from groundwave.data.atomic import folder_atomically
 from groundwave.data.recording import Annotation
 from groundwave.data.sigmf_out import write_sigmf
 from groundwave.data.sources import SceneSource
 from groundwave.data.store import Store
-from groundwave.errors import GroundwaveError, OutputExistsError, lookup
+from groundwave.errors import GroundwaveError, lookup
 from groundwave.scenes import LONG_SCENES, SCENES
 from groundwave.scenes.bursts import Bursts
 
@@ -28,22 +27,16 @@ def generate(name: str, *, num: int, out: Path, seed: int, settings: Mapping[str
     Raises:
         OutputExistsError: `out` exists.
         UnknownNameError: no such scene.
+        DataError: the disk is full.
     """
-    if out.exists():
-        raise OutputExistsError(out)
     if num < 1:
         raise GroundwaveError(f"--num {num}", "at least 1", "raise it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with folder_atomically(out) as draft:
         if name in LONG_SCENES:
-            _recordings(name, LONG_SCENES[name](**settings, seed=seed), num, draft / out.name)
+            _recordings(name, LONG_SCENES[name](**settings, seed=seed), num, draft)
         else:
             scene: Any = lookup(SCENES, name, "scene")
-            _records(scene(**settings, seed=seed), num, draft / out.name, {"scene": name, "seed": seed, **settings})
-        (draft / out.name).rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+            _records(scene(**settings, seed=seed), num, draft, {"scene": name, "seed": seed, **settings})
     return "recording" if name in LONG_SCENES else "record"
 
 
