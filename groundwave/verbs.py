@@ -3,8 +3,11 @@
 Heavy imports are inside the functions, so that help answers at once. Each verb prints where it wrote what.
 """
 
+import os
 from pathlib import Path
 from typing import Any
+
+from groundwave.errors import DataError, GroundwaveError, OutputExistsError
 
 
 def demo(
@@ -123,6 +126,8 @@ def ingest(
     """
     options = dict(locals())
     _check_output(out)
+    if hop is not None and hop < 1:
+        raise GroundwaveError(f"--hop {hop}", "at least 1 sample", "raise it, or leave it out")
     from rich.progress import Progress
 
     from groundwave.data.ingest import ingest as run
@@ -146,6 +151,9 @@ def pretrain(
     num_records: int = 20_000,
     num_samples: int = 1024,
     seed: int = 0,
+    sample_rate: float | None = None,
+    iq: str | None = None,
+    group: str | None = None,
 ) -> None:
     """Pretrain a backbone without labels; the same command resumes an interrupted run.
 
@@ -161,17 +169,45 @@ def pretrain(
         num_records: how many to draw from a scene.
         num_samples: length of a scene's records, and of windows cut from a recording.
         seed: of weights, order, views, and of a scene.
+        sample_rate: in Hz, where a file does not say.
+        iq: name of the array of windows in a .npz.
+        group: name of the array of groups (recording, device, ...) in a .npz.
     """
-    options = dict(locals())
     _check_output(out, new=False)
     from groundwave.recipes.pretrain import pretrain as run
 
-    run(**options)
+    run(
+        data,
+        out=out,
+        setting=setting,
+        objective=objective,
+        backbone=backbone,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        num_records=num_records,
+        num_samples=num_samples,
+        seed=seed,
+        options={"sample_rate_hz": sample_rate, "iq": iq, "group": group},
+    )
     _wrote(out / "model", "model")
     _wrote(out / "logs", "training curves")
 
 
-def adapt(*, model: str, data: Path, shots: int, out: Path, learner: str = "logistic", seed: int = 0) -> None:
+def adapt(
+    *,
+    model: str,
+    data: Path,
+    shots: int,
+    out: Path,
+    learner: str = "logistic",
+    seed: int = 0,
+    sample_rate: float | None = None,
+    iq: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    classes: str | None = None,
+) -> None:
     """Learn a head from a few labels per class on a frozen model, and score it on groups that lent no label.
 
     Args:
@@ -181,11 +217,17 @@ def adapt(*, model: str, data: Path, shots: int, out: Path, learner: str = "logi
         out: the new model folder.
         learner: see `groundwave list learners`.
         seed: of which records are labelled.
+        sample_rate: of the windows in Hz, where a .npz does not say.
+        iq: name of the array of windows in a .npz.
+        label: name of the array of labels in a .npz.
+        group: name of the array of groups (recording, device, ...) in a .npz.
+        classes: name of the array of class names in a .npz, if labels are numbers.
     """
+    options = {"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes}
     _check_output(out)
     from groundwave.recipes.adapt import adapt as run
 
-    result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed)
+    result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed, options=options)
     mean, low, high, n = result.recall
     percent = f"{100 * mean:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, {n} draws)"
     print(f"macro recall on other groups: {percent}")
@@ -223,19 +265,34 @@ def predict(
     _wrote(path, found)
 
 
-def embed(*, model: str, data: Path, out: Path, iq: str | None = None) -> None:
+def embed(
+    *,
+    model: str,
+    data: Path,
+    out: Path,
+    sample_rate: float | None = None,
+    iq: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    classes: str | None = None,
+) -> None:
     """Write the features of records, with their labels and groups, as a .npz.
 
     Args:
         model: packaged model or model folder.
         data: a store or a .npz of windows.
         out: the .npz to make.
+        sample_rate: of the windows in Hz, where a .npz does not say.
         iq: name of the array of windows in a .npz.
+        label: name of the array of labels in a .npz.
+        group: name of the array of groups (recording, device, ...) in a .npz.
+        classes: name of the array of class names in a .npz, if labels are numbers.
     """
+    options = {"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes}
     _check_output(out)
     from groundwave.recipes.predict import embed as run
 
-    shape = run(model, data, out=out, options={"iq": iq})
+    shape = run(model, data, out=out, options=options)
     _wrote(out, f"{shape[0]} records of {shape[1]} features")
 
 
@@ -308,10 +365,6 @@ def _check_output(path: Path | None, new: bool = True) -> None:
         OutputExistsError: it exists.
         DataError: it cannot be made.
     """
-    import os
-
-    from groundwave.errors import DataError, OutputExistsError
-
     if path is None:
         return
     if new and path.exists():

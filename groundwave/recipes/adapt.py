@@ -1,6 +1,6 @@
 """Adapting a model to a question with a few labels, and saying honestly how well it answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from groundwave.adapt import LEARNERS
 from groundwave.data.episodes import episodes
-from groundwave.errors import OutputExistsError, lookup
+from groundwave.data.recording import Recording
+from groundwave.errors import DataError, OutputExistsError, lookup
 from groundwave.metrics import Interval, interval, macro_recall
 from groundwave.model import Model
-from groundwave.recipes.inputs import labelled, read
+from groundwave.recipes.inputs import open_input, read
 from groundwave.rng import generator
 
 MAX_PER_CLASS = 300  # records embedded per class: enough to score, however large the store
@@ -27,7 +28,16 @@ class Adapted(NamedTuple):
     num_labels: int
 
 
-def adapt(model: str, *, data: Path, shots: int, out: Path, learner: str = "logistic", seed: int = 0) -> Adapted:
+def adapt(
+    model: str,
+    *,
+    data: Path,
+    shots: int,
+    out: Path,
+    learner: str = "logistic",
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Adapted:
     """Learn a head on the frozen model from `shots` labelled records per class, and save both in `out`.
 
     The score is macro recall on records of groups that lent no label, over 20 draws of as many labels; the saved head
@@ -40,16 +50,24 @@ def adapt(model: str, *, data: Path, shots: int, out: Path, learner: str = "logi
         out: the new model folder.
         learner: name in `LEARNERS`.
         seed: of the draws.
+        options: how to read `data`: `sample_rate_hz`, `iq`, `label`, `group`, `classes`.
 
     Raises:
         OutputExistsError: `out` exists.
+        DataError: `data` has no labelled windows.
         SplitError: too few labels or groups.
     """
     if out.exists():
         raise OutputExistsError(out)
     make: Callable[..., Any] = lookup(LEARNERS, learner, "learner")
     base = Model.load(model)
-    source = labelled(data)
+    source = open_input(data, **(options or {}))
+    if isinstance(source, Recording) or not (source.labels >= 0).any():
+        raise DataError(
+            got=f"{data} without labelled records",
+            expected="labels to learn from",
+            do="name the array of labels of a .npz with --label, or ingest with --label KEY",
+        )
     classes, rows = _rows(source.labels, seed)
     label = torch.searchsorted(classes, source.labels[rows])
     features = base.embed(read(source, rows))

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from groundwave.contracts import View
+from groundwave.data.cut import RecordingWindows
+from groundwave.data.recording import Recording
 from groundwave.errors import DataError, lookup
 from groundwave.model import InputContract, Model
 from groundwave.nn import BACKBONES
 from groundwave.pretrain import OBJECTIVES
 from groundwave.pretrain.run import pretrain as run
 from groundwave.recipes import device, lsm, modulation
-from groundwave.recipes.inputs import records
+from groundwave.recipes.inputs import open_input, records
 from groundwave.train import Schedule
 from groundwave.views import Crop
 
@@ -35,6 +37,7 @@ def pretrain(
     num_records: int = 20_000,
     num_samples: int = 1024,
     seed: int = 0,
+    options: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> Model:
     """Pretrain a backbone without labels; the model is saved in `out/model`.
@@ -54,6 +57,7 @@ def pretrain(
         num_records: how many to draw from a scene.
         num_samples: length of a scene's records, and of windows cut from a recording.
         seed: of weights, order, views, and of a scene.
+        options: how to read a file: `sample_rate_hz`, `iq`, `group`.
         progress: whether to draw a progress bar.
 
     Raises:
@@ -63,7 +67,11 @@ def pretrain(
     lookup(BACKBONES, backbone, "backbone")
     lookup(OBJECTIVES, objective, "objective")
     chosen = lookup(SETTINGS, setting, "setting")
-    source = records(data, num_records=num_records, num_samples=num_samples, seed=seed)
+    if Path(data).exists() and any(value is not None for value in (options or {}).values()):
+        opened = open_input(data, **(options or {}))
+        source = RecordingWindows(opened, num_samples) if isinstance(opened, Recording) else opened
+    else:
+        source = records(data, num_records=num_records, num_samples=num_samples, seed=seed)
     if len(source) < 2:
         raise DataError(f"{len(source)} records in {data}", "at least two, to tell them apart", "give more recordings")
     return run(

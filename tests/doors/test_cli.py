@@ -164,6 +164,32 @@ def test_ingest_from_raw_says_where(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert len(Store.open(out)) == 16
 
 
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice, which depends on the machine
+def test_arrays_of_my_own_names_need_no_store(tmp_path: Path, encoder: Path) -> None:
+    stream = np.random.default_rng(0)
+    windows = stream.normal(size=(48, 128, 2)).astype(np.float32).view(np.complex64)[..., 0]
+    arrays = {"x": windows, "y": np.arange(48) % 2, "who": np.arange(48) // 4 * 2 + np.arange(48) % 2}
+    np.savez(tmp_path / "mine.npz", **arrays, names=["a", "b"])
+    data = ["--data", str(tmp_path / "mine.npz"), "--iq", "x", "--group", "who", "--sample-rate", "1e6"]
+    labels = ["--label", "y", "--classes", "names", "--model", str(encoder)]
+    assert main(["adapt", *data, *labels, "--shots", "2", "--out", str(tmp_path / "adapted")]) == 0
+    assert Model.load(tmp_path / "adapted").classes == ("a", "b")
+    assert main(["embed", *data, *labels, "--out", str(tmp_path / "f.npz")]) == 0
+    with np.load(tmp_path / "f.npz", allow_pickle=False) as found:
+        np.testing.assert_array_equal(found["group"], np.unique(arrays["who"], return_inverse=True)[1])
+    words = ["--setting", "device", "--epochs", "1", "--batch-size", "16", "--out", str(tmp_path / "run")]
+    assert main(["pretrain", *data, *words]) == 0
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice, which depends on the machine
+def test_pretraining_on_a_raw_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "air.cs8"
+    path.write_bytes(bytes(np.random.default_rng(0).integers(0, 256, 8192, dtype=np.uint8)))
+    words = ["pretrain", "--data", path, "--num-samples", "256", "--epochs", "1", "--batch-size", "8"]
+    assert "--sample-rate" in error_of(capsys, *words, "--out", tmp_path / "run")
+    assert main([*map(str, words), "--sample-rate", "1e6", "--out", str(tmp_path / "run")]) == 0
+
+
 def test_export_writes_onnx(tmp_path: Path, adapted: Path) -> None:
     out = tmp_path / "m.onnx"
     assert main(["export", "--model", str(adapted), "--out", str(out)]) == 0

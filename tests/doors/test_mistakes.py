@@ -59,6 +59,7 @@ def test_unknown_learner_and_model(
         (["pretrain", "--data", "radioml", "--out", "x", "--epochs", "many"], "epochs"),
         (["pretrain", "--data", "radioml", "--out", "x", "--epoch-count", "3"], "--epoch-count"),
         (["generate", "radioml", "--num", "0", "--out", "x"], "at least 1"),
+        (["ingest", "air.cu8", "--out", "x", "--hop", "0"], "--hop 0; expected at least 1"),
         (["pretrain", "--data", "radioml", "--out", "x", "--epochs", "-1"], "epochs -1; expected at least 1"),
         (["pretrain", "--data", "radioml", "--out", "x", "--epochs", "0"], "epochs 0; expected at least 1"),
         (["pretrain", "--data", "radioml", "--out", "x", "--lr", "0"], "lr 0.0; expected a positive number"),
