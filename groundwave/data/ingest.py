@@ -275,5 +275,5 @@ def _note_silent(store: Store, num_read: int) -> None:
     """Note in the manifest how many records were left out; raises `DataError` when no other was there."""
     if not len(store):
         raise DataError(f"{num_read} records, all without any power", "a signal or noise", "check the recordings")
-    notes = {**store.manifest.notes, "silent": num_read - len(store)}
-    replace(store.manifest, notes={key: value for key, value in notes.items() if key != "num_read"}).save(store.path)
+    notes = {**store.manifest.notes, "num_read": num_read, "silent": num_read - len(store)}
+    replace(store.manifest, notes=notes).save(store.path)

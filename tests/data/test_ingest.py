@@ -138,6 +138,20 @@ def test_an_interrupted_run_with_silence_goes_on(tmp_path: Path, after: int, mon
     torch.testing.assert_close(store[torch.arange(22)]["iq"], whole[torch.arange(22)]["iq"], atol=0, rtol=0)
 
 
+def test_an_interruption_just_before_the_end_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = with_silence(tmp_path)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        real = Path.rename
+        patch.setattr(Path, "rename", lambda path, to: interrupted() if path.suffix == ".partial" else real(path, to))
+        ingest(files, tmp_path / "out", 1e6, 64)
+    store = ingest(files, tmp_path / "out", 1e6, 64)
+    assert (len(store), store.manifest.notes["silent"]) == (22, 12)
+
+
 def test_nothing_but_silence_is_refused(tmp_path: Path) -> None:
     np.zeros(640, np.complex64).tofile(tmp_path / "r.cf32")
     with pytest.raises(DataError, match="10 records, all without any power"):
