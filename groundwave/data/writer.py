@@ -54,7 +54,8 @@ class Appender:
         """Take one batched record (see `Store.append`); raises `DataError` when it does not fit the store."""
         columns = _checked(record, self._manifest)
         columns["group"] = self._group_codes(record, groups, len(columns["iq"]))
-        columns["index"] = record.get("index", torch.full((len(columns["iq"]),), -1)).numpy()
+        if self._commit_each_part:
+            columns["index"] = record["index"].cpu().numpy()
         self._rows.append(columns)
         self._num_rows += len(columns["iq"])
         while self._num_rows >= self._num_per_part:
@@ -90,7 +91,9 @@ class Appender:
         gathered = {name: np.concatenate([row[name] for row in self._rows]) for name in self._rows[0]}
         self._rows = [{name: values[count:] for name, values in gathered.items()}] if self._num_rows > count else []
         self._num_rows -= count
-        iq, self._num_read = gathered.pop("iq")[:count], int(gathered.pop("index")[count - 1]) + 1
+        iq = gathered.pop("iq")[:count]
+        if self._commit_each_part:
+            self._num_read = int(gathered.pop("index")[count - 1]) + 1
         name = f"part-{len(self._manifest.parts) + len(self._parts):05d}.zarr"
         final, temporary = self._store.path / name, self._store.path / f".{name}.{secrets.token_hex(4)}"
         with full_disk_told(self._store.path):

@@ -141,13 +141,17 @@ def test_an_interrupted_run_with_silence_goes_on(tmp_path: Path, after: int, mon
 def test_an_interruption_just_before_the_end_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = with_silence(tmp_path)
 
-    def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
+    rename = Path.rename
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        real = Path.rename
-        patch.setattr(Path, "rename", lambda path, to: interrupted() if path.suffix == ".partial" else real(path, to))
+    def interrupted(path: Path, target: Path) -> Path:
+        if target == tmp_path / "out":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         ingest(files, tmp_path / "out", 1e6, 64)
+    monkeypatch.undo()
     store = ingest(files, tmp_path / "out", 1e6, 64)
     assert (len(store), store.manifest.notes["silent"]) == (22, 12)
 
