@@ -135,6 +135,8 @@ def ingest(
     with Progress(transient=True) as bar:
         task = bar.add_task("ingesting", total=None)
         store = run(**options, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    if silent := store.manifest.notes.get("silent", 0):
+        print(f"left out: {silent} records without any power")
     _wrote(out, f"{len(store)} records of {store.manifest.num_samples} samples, {len(store.classes)} classes")
 
 

@@ -51,7 +51,7 @@ class Size:
     """
 
     blocks: int = 10
-    steps: int = 240
+    steps: int = 180
     quick: int = 20
     slow: int = 5
     snrs_db: tuple[float, ...] = SNRS_DB

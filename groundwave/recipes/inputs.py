@@ -54,18 +54,6 @@ def records(data: str, *, num_records: int, num_samples: int, seed: int) -> Any:
     return RecordingWindows(source, num_samples) if isinstance(source, Recording) else source
 
 
-def labelled(data: str | Path) -> Any:
-    """Return the source of labelled records at a path.
-
-    Raises:
-        DataError: a recording, or no record with a label.
-    """
-    source = open_input(data)
-    if isinstance(source, Recording) or not (source.labels >= 0).any():
-        raise DataError(f"{data} without labelled records", "labels to learn from", "ingest with --label KEY")
-    return source
-
-
 def read(source: Any, indices: torch.Tensor) -> Record:
     """Return records of a source in batches small enough to decode one at a time."""
     pieces = [source[rows] for rows in torch.split(indices, BATCH)]
