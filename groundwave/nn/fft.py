@@ -42,9 +42,7 @@ class SpectrumEncoder(nn.Module):
         powers: powers of the signal whose spectra are looked at.
     """
 
-    def __init__(
-        self, num_channels: int = 2, dim: int = 96, depth: int = 4, powers: Sequence[int] = (1, 2, 4)
-    ) -> None:
+    def __init__(self, num_channels: int = 2, dim: int = 96, depth: int = 4, powers: Sequence[int] = (1, 2, 4)) -> None:
         super().__init__()
         self.num_features = 2 * dim
         self.powers = tuple(powers)

@@ -11,7 +11,7 @@ from groundwave.data import format_of, open_source, reader
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.recording import Recording
 from groundwave.data.sources import SceneSource
-from groundwave.errors import DataError, GroundwaveError, UnknownNameError
+from groundwave.errors import GroundwaveError, UnknownNameError
 from groundwave.scenes import SCENES
 
 BATCH = 1024

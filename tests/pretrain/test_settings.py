@@ -15,7 +15,9 @@ from groundwave.train import Schedule
 def test_a_setting_trains_and_its_views_keep_its_answer(name: str, tmp_path: Path) -> None:
     setting = SETTINGS[name]
     assert setting.OBJECTIVE["answer"] in {"modulation", "family"}
-    iq = torch.randn(16, setting.CONTRACT.num_samples, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    iq = torch.randn(
+        16, setting.CONTRACT.num_samples, dtype=torch.complex64, generator=torch.Generator().manual_seed(0)
+    )
     source = Records({"iq": iq, "group": torch.arange(16) // 2}, group_names=[str(g) for g in range(8)])
     model = pretrain(
         source,
