@@ -119,7 +119,9 @@ def own(path: Path, sample_rate: float | None, seed: int, **arrays: str | None) 
     sides = split(source, {"support": 0.5, "query": 0.5}, seed=seed, stratify=True, indices=chosen)
     record = source[torch.arange(len(source))]
     samples = record["iq"].shape[-1]
-    contract = InputContract(num_samples=samples, min_samples=max(64, samples // 4), max_samples=2 * samples)
+    contract = InputContract(
+        num_samples=samples, min_samples=min(samples, max(64, samples // 4)), max_samples=2 * samples
+    )
     unlabelled = torch.arange(len(source))[~torch.isin(torch.arange(len(source)), sides["query"])]
     return Job(
         path.name,
