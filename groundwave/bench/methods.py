@@ -32,14 +32,12 @@ class Method:
         name: as it appears in tables.
         learner: returns a new learner for the episode of a given number.
         embed: maps complex `iq` `[B, time]` to features `[B, D]`; None when the learner reads `iq` itself.
-        ours: whether the method is a claim of ours (as opposed to a baseline).
         config: everything that tells this method from another of the same name; stored with each of its rows.
     """
 
     name: str
     learner: Callable[[int], Learner]
     embed: Callable[[Tensor], Tensor] | None = None
-    ours: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -101,21 +99,18 @@ def settings(make: Callable[..., Any], **given: Any) -> dict[str, Any]:
     return {"learner": make.__name__, **defaults, **given}
 
 
-def probe(
-    name: str, model: Model, learner: str = "logistic", ours: bool = True, config: Mapping[str, Any] | None = None
-) -> Method:
+def probe(name: str, model: Model, learner: str = "logistic", config: Mapping[str, Any] | None = None) -> Method:
     """Return the method that trains a learner of the table on a model's frozen features.
 
     Args:
         name: as it appears in tables.
         model: gives the features; its weights are part of the method's identity.
         learner: name in `LEARNERS`.
-        ours: see `Method`.
         config: further settings to store with each row, such as how the model was pretrained.
     """
     make = lookup(LEARNERS, learner, "learner")
     identity = {"backbone": model.spec["backbone"]["name"], "weights_sha256": weights_sha256(model)[:12]}
-    return Method(name, lambda _: make(), model.embed, ours, {**identity, **settings(make), **(config or {})})
+    return Method(name, lambda _: make(), model.embed, {**identity, **settings(make), **(config or {})})
 
 
 def attributed(method: Method, attributes: Callable[[Tensor], Tensor]) -> Method:

@@ -153,4 +153,4 @@ def _unlearned(pretrained: Model) -> Method:
     """Return the control: all attributes that ours may use, and nothing learned without labels."""
     args: dict[str, Any] = {"towers": {"attributes": pretrained.spec["backbone"]["args"]["towers"]["attributes"]}}
     attributes = Model.build("lsm", pretrained.contract, args)
-    return attributed(probe("attributes + logistic", attributes, ours=False, config=args), expert_features)
+    return attributed(probe("attributes + logistic", attributes, config=args), expert_features)
