@@ -9,9 +9,10 @@ from torch import Generator, Tensor
 
 from groundwave.errors import GroundwaveError, lookup
 from groundwave.rng import generator
+from groundwave.scenes.air import Air
 from groundwave.scenes.channel import RECIPE, Channel
 from groundwave.scenes.radioml import CLASSES
-from groundwave.scenes.waveforms import WAVEFORMS, Air
+from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.noise import noise_like, unit_power
 
 _PIECE = 1 << 18

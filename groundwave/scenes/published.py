@@ -8,8 +8,9 @@ from torch import Generator, Tensor
 
 from groundwave.errors import GroundwaveError
 from groundwave.rng import generator
+from groundwave.scenes.air import Air
 from groundwave.scenes.channel import Channel, Draw
-from groundwave.scenes.waveforms import WAVEFORMS, Air
+from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.filters import FARROW_TAPS, interpolate_knots
 
 _BITS_PER_PASS = {"QAM16": 20_000, "QAM64": 30_000}

@@ -14,9 +14,10 @@ from torch import Generator, Tensor
 from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError, UnknownNameError, lookup
 from groundwave.rng import generator
+from groundwave.scenes.air import Air
 from groundwave.scenes.channel import RECIPE, Channel
 from groundwave.scenes.published import Passes
-from groundwave.scenes.waveforms import WAVEFORMS, Air
+from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.noise import noise_like, noise_power, power, unit_power
 
 SNRS_DB = tuple(range(-20, 20, 2))

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from groundwave.rng import generator
+from groundwave.scenes.air import Air
 from groundwave.scenes.published import _QUIET
-from groundwave.scenes.waveforms import WAVEFORMS, Air
+from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal import fading
 from groundwave.signal.noise import unit_power
 
