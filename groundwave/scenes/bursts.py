@@ -11,6 +11,7 @@ from groundwave.errors import GroundwaveError, lookup
 from groundwave.rng import generator
 from groundwave.scenes.air import Air
 from groundwave.scenes.channel import RECIPE, Channel
+from groundwave.scenes.knobs import require
 from groundwave.scenes.radioml import CLASSES
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.noise import noise_like, unit_power
@@ -27,13 +28,6 @@ class Burst:
     label: int
     modulation: str
     snr_db: float
-
-
-def _require(*settings: tuple[str, object, bool, str]) -> None:
-    """Raise `GroundwaveError` for the first (name, value, whether it fits, what fits) that does not fit."""
-    for name, value, fits, expected in settings:
-        if not fits:
-            raise GroundwaveError(f"{name}={value}", expected, f"correct {name}")
 
 
 class Bursts:
@@ -75,7 +69,7 @@ class Bursts:
         for name in classes:
             lookup(WAVEFORMS, name, "modulation")
         rate, (shortest, longest) = sample_rate_hz, burst_s
-        _require(
+        require(
             ("classes", classes, len(classes) > 0, "at least one"),
             ("sample_rate_hz", rate, 0 < rate < math.inf, "a positive number"),
             ("duration_s", duration_s, 0 < duration_s < math.inf, "a positive number"),
