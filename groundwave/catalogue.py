@@ -11,6 +11,7 @@ def catalogue() -> dict[str, Callable[[], dict[str, str]]]:
     """Return, by table, a function that returns its members with a line about each."""
     return {
         "scenes": lambda: _lines(scenes()),
+        "waveforms": _waveforms,
         "formats": lambda: _lines(_table("groundwave.data", "READERS")),
         "views": lambda: _lines(_table("groundwave.views", "VIEWS")),
         "backbones": lambda: _lines(_table("groundwave.nn", "BACKBONES")),
@@ -55,6 +56,11 @@ def _resolved(member: Any) -> Any:
 
 def _lines(table: Mapping[str, Any]) -> dict[str, str]:
     return {name: (_resolved(member).__doc__ or "").strip().split("\n")[0] for name, member in sorted(table.items())}
+
+
+def _waveforms() -> dict[str, str]:
+    waveforms = sorted(_table("groundwave.scenes.waveforms", "WAVEFORMS").items(), key=lambda item: item[1].family)
+    return {name: f"{waveform.family:6}{waveform.text}" for name, waveform in waveforms}
 
 
 def _models() -> dict[str, str]:
