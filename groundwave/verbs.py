@@ -50,7 +50,7 @@ def doctor() -> int:
 
 
 def list_names(table: str | None = None) -> None:
-    """List what there is to choose from: scenes, waveforms, formats, views, backbones, objectives, learners, protocols, models.
+    """List what there is to choose from: scenes, waveforms, formats, views, backbones, learners, models and more.
 
     Args:
         table: one of those; all by default.
