@@ -9,6 +9,9 @@ from torch import Tensor
 from torch.nn.functional import conv1d, interpolate, pad
 
 
+_BLOCK_SAMPLES = 32
+
+
 def _as_rows(x: Tensor) -> Tensor:
     """Flatten `[*batch, time]` to real rows `[rows, 1, time]`; a complex row becomes two."""
     rows = torch.view_as_real(x).movedim(-1, -2) if x.is_complex() else x
@@ -42,6 +45,21 @@ def fir(x: Shaped[Tensor, "*batch time"], taps: Float[Tensor, " taps"]) -> Shape
     return torch.view_as_complex(y.reshape(*y.shape[:-1], -1, 2))
 
 
+def _polyphase_matrix(taps: Tensor, factor: int, num_symbols: int, width: int) -> Tensor:
+    """Return the banded matrix from the inputs that `num_symbols` outputs need to their `factor` samples each.
+
+    With `width` 2, I and Q alternate in rows and columns.
+    """
+    num_taps = math.ceil(len(taps) / factor)
+    phases = pad(taps, (0, num_taps * factor - len(taps))).reshape(num_taps, factor).flip(0)
+    columns = num_symbols * factor * width
+    matrix = taps.new_zeros((num_symbols + num_taps - 1) * width, columns)
+    for i in range(width):  # a step down the band is one symbol down and one symbol to the right
+        shape, stride = (num_symbols, num_taps, factor), (width * (columns + factor), width * columns, width)
+        matrix.as_strided(shape, stride, i * (columns + 1)).copy_(phases)
+    return matrix
+
+
 def upsample(
     x: Shaped[Tensor, "*batch symbols"], taps: Float[Tensor, " taps"], factor: int
 ) -> Shaped[Tensor, "*batch time"]:
@@ -50,10 +68,17 @@ def upsample(
     With K = ceil(taps / factor), returns (symbols - K + 1) * factor samples; the first is where the taps first
     cover K inputs.
     """
-    num = math.ceil(len(taps) / factor)
-    phases = pad(taps, (0, num * factor - len(taps))).reshape(num, factor).T
-    rows = conv1d(_as_rows(x), phases.flip(1)[:, None])
-    return _from_rows(rows.transpose(1, 2).reshape(len(rows), -1), x)
+    num_taps, width = math.ceil(len(taps) / factor), 2 if x.is_complex() else 1
+    count = x.shape[-1] - num_taps + 1
+    # a product with a banded matrix, block by block: I and Q stay interleaved, and most of the band is full
+    block = max(1, min(count, _BLOCK_SAMPLES // factor))
+    num_blocks = math.ceil(count / block)
+    matrix = _polyphase_matrix(taps.to(x.device), factor, block, width)
+    rows = torch.view_as_real(x).flatten(-2) if x.is_complex() else x
+    rows = pad(rows, (0, width * (num_blocks * block - count)))
+    windows = rows.unfold(-1, len(matrix), width * block)
+    y = (windows.reshape(-1, len(matrix)) @ matrix).reshape(*x.shape[:-1], -1)[..., : width * count * factor]
+    return torch.view_as_complex(y.unflatten(-1, (-1, 2))) if x.is_complex() else y
 
 
 @cache
