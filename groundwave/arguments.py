@@ -1,7 +1,7 @@
 """From a typed signature and its docstring to command-line arguments: Python API and command line are one thing.
 
 Positional parameters become positional arguments, keyword-only ones become options (`sample_rate` is `--sample-rate`),
-lists take several values, and each argument's help is its line in the docstring.
+lists and tuples take several values, and each argument's help is its line in the docstring.
 """
 
 import re
@@ -51,7 +51,7 @@ def _settings(hint: Any, default: Any, positional: bool) -> dict[str, Any]:
     """Return what `add_argument` needs to know about one parameter."""
     required = default is Parameter.empty
     settings: dict[str, Any] = {} if required else {"default": default}
-    item = _item(hint)
+    item, count = _items(hint)
     if not positional:
         settings["required"] = required
     if hint is bool:
@@ -59,16 +59,21 @@ def _settings(hint: Any, default: Any, positional: bool) -> dict[str, Any]:
     if item is not None:
         if isinstance(default, tuple):  # jsonargparse works on lists
             settings["default"] = list(default)
-        return {**settings, "type": item, "nargs": "+"}
+        return {**settings, "type": item, "nargs": count}
     return {**settings, "type": hint, **({"nargs": "?"} if positional and not required else {})}
 
 
-def _item(hint: Any) -> Any:
-    """Return the type of one value of a list (or of a list that may be left out), None for anything else."""
+def _items(hint: Any) -> tuple[Any, Any]:
+    """Return the type and number of values of a list or tuple (or of one that may be left out), None for the rest."""
     if get_origin(hint) in (Union, types.UnionType):
         inner = [arm for arm in get_args(hint) if arm is not type(None)]
-        return _item(inner[0]) if len(inner) == 1 else None
-    return get_args(hint)[0] if get_origin(hint) in (list, Sequence) else None
+        return _items(inner[0]) if len(inner) == 1 else (None, None)
+    values = get_args(hint)
+    if get_origin(hint) in (list, Sequence) or (get_origin(hint) is tuple and values[1:] == (...,)):
+        return values[0], "+"
+    if get_origin(hint) is tuple and len(set(values)) == 1:
+        return values[0], len(values)
+    return None, None
 
 
 def arguments(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:

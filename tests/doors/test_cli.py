@@ -131,7 +131,7 @@ def test_predict_labels_windows(tmp_path: Path, adapted: Path, store: Path) -> N
 def test_bursts_are_written_with_the_truth_and_annotated_beside_it(
     tmp_path: Path, adapted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ["--scene.duration-s", "2", "--scene.num-bursts", "2", "--scene.burst-s", "[0.2,0.4]"]
+    settings = ["--scene.duration-s", "2", "--scene.num-bursts", "2", "--scene.burst-s", "0.2", "0.4"]
     assert main(["generate", "bursts", "--num", "1", "--out", str(tmp_path / "air"), *settings]) == 0
     meta = tmp_path / "air" / "bursts-000.sigmf-meta"
     before = meta.read_bytes()
