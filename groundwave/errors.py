@@ -26,6 +26,17 @@ class DataError(GroundwaveError):
     """A file or an array does not hold what it should."""
 
 
+class BusyError(DataError):
+    """A folder that another process is writing to."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            got=f"{path}, which another process is writing to",
+            expected="one writer at a time",
+            do="wait for it to end, or stop it",
+        )
+
+
 class SplitError(GroundwaveError):
     """A split or an episode that cannot be drawn honestly."""
 

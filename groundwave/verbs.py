@@ -65,8 +65,8 @@ def list_names(table: str | None = None) -> None:
             print(f"  {member:24}{text}")
 
 
-def generate(name: str, *, num: int, out: Path, seed: int = 0, **scene: Any) -> None:
-    """Generate records of a scene into a store; the same seed gives the same bytes.
+def generate(name: str, *, num: int, out: Path, seed: int = 0, workers: int = 0, **scene: Any) -> None:
+    """Generate records of a scene into a store, the same seed the same bytes; goes on from where it was interrupted.
 
     `groundwave generate NAME --help` shows the scene's own settings, `--scene.SETTING VALUE`. A scene of long
     recordings (`bursts`) writes SigMF with the truth as annotations instead.
@@ -76,12 +76,15 @@ def generate(name: str, *, num: int, out: Path, seed: int = 0, **scene: Any) -> 
         num: how many records, or recordings.
         out: the store to make, or the folder of recordings.
         seed: another seed is another, independent series.
+        workers: processes that make records, each with one thread; 0 makes them here. The bytes are the same.
         scene: the scene's settings.
     """
     _check_output(out)
+    from groundwave.recipes.bar import bar
     from groundwave.recipes.generate import generate as run
 
-    made = run(name, num=num, out=out, seed=seed, settings=scene)
+    with bar("generating") as progress:
+        made = run(name, num=num, out=out, seed=seed, settings=scene, workers=workers, progress=progress)
     _wrote(out, f"{name}, {num} {made}{'s'[: num != 1]}")
 
 
@@ -128,13 +131,11 @@ def ingest(
     _check_output(out)
     if hop is not None and hop < 1:
         raise GroundwaveError(f"--hop {hop}", "at least 1 sample", "raise it, or leave it out")
-    from rich.progress import Progress
-
     from groundwave.data.ingest import ingest as run
+    from groundwave.recipes.bar import bar
 
-    with Progress(transient=True) as bar:
-        task = bar.add_task("ingesting", total=None)
-        store = run(**options, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    with bar("ingesting") as progress:
+        store = run(**options, progress=progress)
     if silent := store.manifest.notes.get("silent", 0):
         print(f"left out: {silent} records without any power")
     _wrote(out, f"{len(store)} records of {store.manifest.num_samples} samples, {len(store.classes)} classes")

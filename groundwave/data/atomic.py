@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from groundwave.errors import DataError, OutputExistsError
+from groundwave.errors import BusyError, DataError, OutputExistsError
 
 if sys.platform != "win32":
     import fcntl
@@ -81,11 +81,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DataError(
-                got=f"{folder}, which another process is writing to",
-                expected="one writer at a time",
-                do="wait for it to end, or stop it",
-            ) from None
+            raise BusyError(folder) from None
         yield
 
 

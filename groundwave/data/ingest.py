@@ -1,8 +1,6 @@
 """Turning any files into a store, window by window; an interrupted run goes on where it stopped."""
 
-import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +13,9 @@ from torch import Tensor
 
 from groundwave.contracts import Record
 from groundwave.data import SUFFIXES, format_of, reader
-from groundwave.data.atomic import full_disk_told, sha256, sync
+from groundwave.data.atomic import sha256
 from groundwave.data.cut import RecordingWindows
+from groundwave.data.draft import draft
 from groundwave.data.recording import Recording
 from groundwave.data.store import Store
 from groundwave.data.writer import Appender
@@ -66,7 +65,7 @@ def ingest(
     """Turn recordings or window sets into a training store.
 
     Works in `OUT.partial`, renamed at the end. After an interruption the same command goes on from the last whole part;
-    another command starts anew. A data file that is named twice (or by SigMF metadata, too) is read once. Records
+    another command is refused. A data file that is named twice (or by SigMF metadata, too) is read once. Records
     without any power teach nothing, and models refuse them: they are left out, and `notes["silent"]` in the manifest
     counts them.
 
@@ -94,7 +93,8 @@ def ingest(
 
     Raises:
         OutputExistsError: `out` exists.
-        DataError: A source is broken, silent or does not fit the others, options mean nothing, or the disk is full.
+        DataError: A source is broken, silent or does not fit the others, options mean nothing, another command left
+            `OUT.partial`, or the disk is full.
     """
     if out.exists():
         raise OutputExistsError(out)
@@ -117,20 +117,22 @@ def ingest(
     _tell_apart(files, opened)
     plan = {
         "files": [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
-        "options": {**options, "format": format, "num_samples": num_samples, "hop": hop},
+        **options,
+        "format": format,
+        "num_samples": num_samples,
+        "hop": hop,
+        "dtype": dtype,
     }
-    with full_disk_told(out):
-        store = _resumed(out, opened, dtype, json.loads(json.dumps(plan)))
-        try:
-            _copy(opened, store, [_provenance(file) for file in files], progress)
-            _note_silent(store, sum(map(len, opened)))
-        except BaseException as error:
-            broken_source = isinstance(error, DataError) and not isinstance(error.__cause__, OSError)
-            if broken_source or not len(store):  # nothing there that the next run could go on from
-                shutil.rmtree(store.path)
-            raise
-        path = store.path.rename(out)
-        sync(path.parent.resolve())
+    first = opened[0][torch.tensor([0])]["iq"]
+    layout = {
+        "classes": list(dict.fromkeys(name for source in opened for name in source.classes)),
+        "num_samples": first.shape[-1],
+        "num_antennas": first.shape[1] if first.ndim == 3 else None,
+        "dtype": dtype,
+    }
+    with draft(out, "ingest", plan, **layout) as store:
+        _copy(opened, store, [_provenance(file) for file in files], progress)
+        _note_silent(store, sum(map(len, opened)))
     return Store.open(out)
 
 
@@ -217,31 +219,6 @@ def _provenance(file: Path) -> dict[str, Any]:
     if file.is_dir():  # a store: its manifest vouches for the rest
         file = file / "manifest.json"
     return {"path": str(file), "size": file.stat().st_size, "sha256": sha256(file)}
-
-
-def _resumed(out: Path, opened: Sequence[NamedSource], dtype: str, plan: Mapping[str, Any]) -> Store:
-    """Return the unfinished store of the same plan, or a new one."""
-    partial = out.with_name(f"{out.name}.partial")
-    if partial.exists():
-        try:
-            store = Store.open(partial)
-        except DataError:
-            store = None
-        if store is None or "ingest" not in store.manifest.notes:
-            raise OutputExistsError(partial)
-        if store.manifest.notes["ingest"] == plan and store.manifest.dtype == dtype:
-            return store
-        shutil.rmtree(partial)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    first = opened[0][torch.tensor([0])]["iq"]
-    return Store.create(
-        partial,
-        classes=list(dict.fromkeys(name for source in opened for name in source.classes)),
-        num_samples=first.shape[-1],
-        num_antennas=first.shape[1] if first.ndim == 3 else None,
-        dtype=dtype,
-        notes={"ingest": plan},
-    )
 
 
 def _copy(

@@ -23,7 +23,7 @@ FIELDS = {
     "sample_rate_hz": POSITIVE.or_null(),
     "extra": TEXT.each(),
     "groundwave": TEXT,
-    "group_names": TEXT.each(),
+    "group_names": TEXT.each().or_null(),
     "sources": OBJECT.each(),
     "parts": OBJECT.each(),
     "notes": OBJECT,
@@ -61,7 +61,7 @@ class Manifest:
     sample_rate_hz: float | None
     extra: tuple[str, ...]
     groundwave: str
-    group_names: tuple[str, ...] = ()
+    group_names: tuple[str, ...] | None = ()  # None: groups have numbers only
     sources: tuple[Mapping[str, Any], ...] = ()
     parts: tuple[Part, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -73,14 +73,14 @@ class Manifest:
         return sum(part.num_records for part in self.parts)
 
     def with_parts(
-        self, parts: Sequence[Part], group_names: Sequence[str], sources: Sequence[Mapping[str, Any]]
+        self, parts: Sequence[Part], group_names: tuple[str, ...] | None, sources: Sequence[Mapping[str, Any]]
     ) -> Self:
         """Return a copy that also lists `parts` and `sources`."""
         known = [s for s in sources if s not in self.sources]
         return replace(
             self,
             parts=(*self.parts, *parts),
-            group_names=tuple(group_names),
+            group_names=group_names,
             sources=(*self.sources, *known),
         )
 
@@ -107,7 +107,9 @@ class Manifest:
             parts = tuple(
                 Part(p["name"], p["num_records"], tuple(PartFile(**file) for file in p["files"])) for p in raw["parts"]
             )
-            lists = {key: tuple(raw[key]) for key in ("classes", "extra", "group_names", "sources")}
+            lists = {
+                key: tuple(raw[key]) for key in ("classes", "extra", "group_names", "sources") if raw[key] is not None
+            }
             return cls(**{**raw, **lists, "parts": parts})
         except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(

@@ -57,6 +57,8 @@ class SceneSource:
         rows = indices.reshape(-1) + self._start
         if len(rows) and not (self._start <= int(rows.min()) and int(rows.max()) < self._start + self._num_records):
             raise IndexError(f"record {int(indices.min())}..{int(indices.max())} of {self._num_records}")
+        if _in_a_row(rows):
+            return {**self._run(int(rows[0]), int(rows[-1]) + 1), "index": indices.reshape(-1)}
         number, inverse = torch.unique(rows // self.num_per_chunk, return_inverse=True)
         pieces, places = [], []
         for position, b in enumerate(number.tolist()):
@@ -70,6 +72,17 @@ class SceneSource:
         record = {name: torch.cat([piece[name] for piece in pieces])[order] for name in pieces[0]}
         return {**record, "index": indices.reshape(-1)}
 
+    def _run(self, start: int, stop: int) -> Record:
+        """Return records `start:stop` of the scene as it gives them: whole blocks need no sorting and no copy."""
+        size = self.num_per_chunk
+        pieces = []
+        for b in range(start // size, -(-stop // size)):
+            rows = slice(max(0, start - b * size), stop - b * size)
+            pieces.append({name: values[rows] for name, values in self._block(b).items()})
+        if len(pieces) == 1:
+            return pieces[0]
+        return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+
     def _block(self, b: int) -> Record:
         if b not in self._cache:
             self._cache[b] = self._scene.block(b)
@@ -77,3 +90,7 @@ class SceneSource:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(b)
         return self._cache[b]
+
+
+def _in_a_row(rows: Tensor) -> bool:
+    return len(rows) > 0 and bool((rows.diff() == 1).all())

@@ -20,6 +20,7 @@ from torch import Tensor
 from groundwave import __version__
 from groundwave.contracts import Record
 from groundwave.data import part as parts
+from groundwave.data.columns import Numerals
 from groundwave.data.manifest import DTYPES, REMEDY, Manifest, check_files
 from groundwave.data.writer import Appender
 from groundwave.errors import DataError, OutputExistsError
@@ -47,6 +48,7 @@ class Store:
         dtype: str = "int16",
         sample_rate_hz: float | None = None,
         extra: Sequence[str] = (),
+        numbered_groups: bool = False,
         notes: Mapping[str, Any] | None = None,
     ) -> Self:
         """Make an empty store.
@@ -59,6 +61,7 @@ class Store:
             dtype: `int16` (with one scale per record, relative error below 2e-5 of its peak) or `float32` (exact).
             sample_rate_hz: Rate of records that do not carry `sample_rate_hz` themselves.
             extra: Names of further float columns `[B]` to keep.
+            numbered_groups: Keep `group` as it comes, without a list of names (a scene has a group for each record).
             notes: Anything worth keeping that JSON can hold.
         """
         folder = Path(path)
@@ -75,6 +78,7 @@ class Store:
             sample_rate_hz=sample_rate_hz,
             extra=tuple(extra),
             groundwave=__version__,
+            group_names=None if numbered_groups else (),
             notes=dict(notes or {}),
         )
         manifest.save(folder)
@@ -139,6 +143,8 @@ class Store:
     @property
     def group_names(self) -> Sequence[str]:
         """Group names; `group` indexes them."""
+        if self.manifest.group_names is None:
+            return Numerals(int(self.groups.max()) + 1 if len(self) else 0)
         return self.manifest.group_names
 
     @property

@@ -1,8 +1,12 @@
-"""Appending to a store: batches are gathered into large parts, written beside, and committed by one rename."""
+"""Appending to a store: batches are gathered into large parts, written beside, and committed by one rename.
+
+A part is written by a thread while the next one is gathered; there is never more than one on its way.
+"""
 
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -11,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from groundwave.contracts import Record
 from groundwave.data import part as parts
 from groundwave.data.atomic import exclusive, full_disk_told, sync
 from groundwave.data.columns import uneven
+from groundwave.data.encode import Columns, encoded
 from groundwave.data.manifest import Manifest, Part, describe_files
-from groundwave.errors import DataError
+from groundwave.errors import BusyError, DataError
 
 if TYPE_CHECKING:
     from groundwave.data.store import Store
@@ -27,7 +31,10 @@ PART_BYTES = 64 << 20  # gathered in memory before they are written
 
 
 class Appender:
-    """Gathers batches and commits them on leaving the `with` block; an error or Ctrl-C inside it commits nothing."""
+    """Gathers batches and commits them on leaving the `with` block; an error or Ctrl-C inside it commits nothing.
+
+    With `commit_each_part`, whole parts are committed as they come and stay, whatever happens then.
+    """
 
     def __init__(self, store: "Store", *, sources: Sequence[Mapping[str, Any]], commit_each_part: bool) -> None:
         self._store, self._sources, self._commit_each_part = store, sources, commit_each_part
@@ -41,10 +48,13 @@ class Appender:
         except BaseException as error:
             self._lock.__exit__(type(error), error, error.__traceback__)
             raise
-        self._codes = {name: code for code, name in enumerate(self._manifest.group_names)}
-        self._rows: list[dict[str, npt.NDArray[Any]]] = []
-        self._num_rows = self._num_read = 0
+        self._codes = {name: code for code, name in enumerate(self._manifest.group_names or ())}
+        self._rows: list[Columns] = []
+        self._num_rows = 0
+        self._num_read = int(self._manifest.notes.get("num_read", 0))
         self._parts: list[Part] = []
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[Part] | None = None
         size = int(np.prod(parts.record_shape(self._manifest))) * np.dtype(self._manifest.dtype).itemsize
         chunk = parts.num_per_chunk(self._manifest)
         self._num_per_part = max(1, PART_BYTES // (size * chunk)) * chunk
@@ -52,16 +62,16 @@ class Appender:
 
     def add(self, record: Record, *, groups: Sequence[str | None] | None = None) -> None:
         """Take one batched record (see `Store.append`); raises `DataError` when it does not fit the store."""
-        columns = _checked(record, self._manifest)
+        columns = encoded(record, self._manifest)
         columns["group"] = self._group_codes(record, groups, len(columns["iq"]))
         if self._commit_each_part:
             columns["index"] = record["index"].cpu().numpy()
+            if (columns["index"] < self._num_read).any():  # since the caller looked where to go on from
+                raise BusyError(self._store.path)
         self._rows.append(columns)
         self._num_rows += len(columns["iq"])
         while self._num_rows >= self._num_per_part:
             self._write(self._num_per_part)
-            if self._commit_each_part:
-                self._commit()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -69,45 +79,57 @@ class Appender:
         try:
             if kind is None:
                 self._write(self._num_rows)
+            if kind is None or self._commit_each_part:
+                self._settle()
+            if kind is None:
                 self._commit()
         finally:
+            self._thread.shutdown()
             _sweep(self._store.path, self._manifest)
             self._lock.__exit__(None, None, None)
 
-    def _group_codes(self, record: Record, groups: Sequence[str | None] | None, count: int) -> npt.NDArray[np.int32]:
-        if groups is None:
-            given = record.get("group", torch.full((count,), -1)).tolist()
-            names: list[str | None] = [None if code < 0 else str(code) for code in given]
-        else:
-            names = list(groups)
+    def _group_codes(self, record: Record, groups: Sequence[str | None] | None, count: int) -> npt.NDArray[np.int64]:
+        given = record.get("group", torch.full((count,), -1)).cpu().to(torch.int64)
+        if given.shape != (count,):
+            raise uneven("group", given.shape, count)
+        if self._manifest.group_names is None:
+            if groups is not None:
+                raise DataError(f"names of groups for {self._store.path}", "numbers", "leave the names out")
+            return given.numpy()
+        names = [None if code < 0 else str(code) for code in given.tolist()] if groups is None else list(groups)
         if len(names) != count:
             raise uneven("group", [len(names)], count)
         codes = [-1 if name is None else self._codes.setdefault(name, len(self._codes)) for name in names]
-        return np.asarray(codes, dtype=np.int32)
+        return np.asarray(codes, dtype=np.int64)
 
     def _write(self, count: int) -> None:
+        """Hand the first `count` rows to the thread, as soon as it has written the part before."""
         if not count:
             return
         gathered = {name: np.concatenate([row[name] for row in self._rows]) for name in self._rows[0]}
-        self._rows = [{name: values[count:] for name, values in gathered.items()}] if self._num_rows > count else []
-        self._num_rows -= count
-        iq = gathered.pop("iq")[:count]
+        rest = {name: values[count:].copy() for name, values in gathered.items()}  # a view would keep the whole
+        self._rows, self._num_rows = [rest], self._num_rows - count
+        columns = {name: values[:count] for name, values in gathered.items()}
+        self._settle()
         if self._commit_each_part:
-            self._num_read = int(gathered.pop("index")[count - 1]) + 1
-        name = f"part-{len(self._manifest.parts) + len(self._parts):05d}.zarr"
-        final, temporary = self._store.path / name, self._store.path / f".{name}.{secrets.token_hex(4)}"
-        with full_disk_told(self._store.path):
-            parts.write(temporary, self._manifest, iq, {key: values[:count] for key, values in gathered.items()})
-            for path in [*temporary.rglob("*"), temporary]:
-                sync(path)
-            temporary.rename(final)
-            sync(self._store.path)
-        self._parts.append(Part(name, count, describe_files(self._store.path, name)))
+            self._num_read = int(columns.pop("index")[-1]) + 1
+        number = len(self._manifest.parts) + len(self._parts)
+        self._writing = self._thread.submit(_write_part, self._store.path, number, self._manifest, columns)
+
+    def _settle(self) -> None:
+        """Wait for the part on its way; raises what went wrong with it."""
+        if self._writing is None:
+            return
+        writing, self._writing = self._writing, None
+        self._parts.append(writing.result())
+        if self._commit_each_part:
+            self._commit()
 
     def _commit(self) -> None:
         if not self._parts:
             return
-        manifest = self._manifest.with_parts(self._parts, list(self._codes), self._sources)
+        names = None if self._manifest.group_names is None else tuple(self._codes)
+        manifest = self._manifest.with_parts(self._parts, names, self._sources)
         if self._commit_each_part:
             manifest = replace(manifest, notes={**manifest.notes, "num_read": self._num_read})
         with full_disk_told(self._store.path):
@@ -116,60 +138,23 @@ class Appender:
         self._store.committed(manifest)
 
 
+def _write_part(folder: Path, number: int, manifest: Manifest, columns: Columns) -> Part:
+    """Write a part under another name, sync it and rename it."""
+    name = f"part-{number:05d}.zarr"
+    final, temporary = folder / name, folder / f".{name}.{secrets.token_hex(4)}"
+    iq = columns["iq"]
+    with full_disk_told(folder):
+        parts.write(temporary, manifest, iq, {key: values for key, values in columns.items() if key != "iq"})
+        for path in [*temporary.rglob("*"), temporary]:
+            sync(path)
+        temporary.rename(final)
+        sync(folder)
+    return Part(name, len(iq), describe_files(folder, name))
+
+
 def _sweep(folder: Path, manifest: Manifest) -> None:
     """Remove parts that the manifest does not list: what an interrupted append left."""
     listed = {part.name for part in manifest.parts}
     for path in [*folder.glob("part-*.zarr"), *folder.glob(".part-*"), *folder.glob(".manifest.json.*")]:
         if path.name not in listed:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _checked(record: Record, manifest: Manifest) -> dict[str, npt.NDArray[Any]]:
-    """Return what a part stores of a record, after checking that it fits."""
-    iq = record.get("iq", torch.empty(0))
-    shape = parts.record_shape(manifest)[:-1]
-    if tuple(iq.shape[1:]) != shape or not iq.is_complex():
-        raise DataError(
-            got=f"iq {iq.dtype} of shape {list(iq.shape)}",
-            expected=f"complex [B, {', '.join(map(str, shape))}]",
-            do="cut the records to the store's length, or create a store for this one",
-        )
-    bad = ~torch.isfinite(torch.view_as_real(iq)).flatten(1).all(1)
-    if bad.any():
-        raise DataError(
-            got=f"a NaN or infinite sample in record {int(bad.nonzero()[0])} of the batch",
-            expected="finite IQ",
-            do="repair or leave out that record",
-        )
-    stored, scale = _quantized(torch.view_as_real(iq.detach().cpu().to(torch.complex64)), manifest.dtype)
-    columns = {"iq": stored.numpy(), "scale": scale.numpy()}
-    defaults = {"label": -1, "snr_db": float("nan"), "sample_rate_hz": manifest.sample_rate_hz or float("nan")}
-    for name, dtype in parts.column_types(manifest).items():
-        if name not in ("group", "scale"):
-            values = record.get(name)
-            if values is None:
-                values = torch.full((len(iq),), defaults.get(name, float("nan")))
-            if values.shape != (len(iq),):
-                raise uneven(name, values.shape, len(iq))
-            columns[name] = values.detach().cpu().to(dtype).numpy()
-    _check_labels(columns["label"], manifest)
-    return columns
-
-
-def _quantized(iq: Tensor, dtype: str) -> tuple[Tensor, Tensor]:
-    """Return IQ as stored and one scale per record: int16 uses the record's peak as full scale."""
-    if dtype == "float32":
-        return iq, torch.ones(len(iq))
-    scale = iq.abs().flatten(1).amax(1) / 32767 if len(iq) else torch.ones(0)
-    scale = torch.where(scale > 0, scale, 1.0)
-    return (iq / scale.reshape(-1, *[1] * (iq.ndim - 1))).round().to(torch.int16), scale
-
-
-def _check_labels(labels: npt.NDArray[Any], manifest: Manifest) -> None:
-    known = len(manifest.classes)
-    if labels.size and (labels.min() < -1 or labels.max() >= known):
-        raise DataError(
-            got=f"labels from {labels.min()} to {labels.max()}",
-            expected=f"-1 (unlabelled) to {known - 1}, for the store's {known} classes",
-            do="create the store with all class names, or correct the labels",
-        )

@@ -1,58 +1,140 @@
 """Simulated records into a store, and simulated recordings into SigMF."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from groundwave.contracts import Record, Scene
 from groundwave.data.atomic import folder_atomically
+from groundwave.data.batch import loader
+from groundwave.data.draft import draft
+from groundwave.data.part import COLUMNS
 from groundwave.data.recording import Annotation
 from groundwave.data.sigmf_out import write_sigmf
 from groundwave.data.sources import SceneSource
-from groundwave.data.store import Store
-from groundwave.errors import GroundwaveError, lookup
+from groundwave.errors import DataError, GroundwaveError, lookup
 from groundwave.scenes import LONG_SCENES, SCENES
 from groundwave.scenes.bursts import Bursts
 
-BATCH = 1024
+BATCH_BYTES = 8 << 20  # IQ made at once, but at least a block
+
+Progress = Callable[[int, int], None]
 
 
-def generate(name: str, *, num: int, out: Path, seed: int, settings: Mapping[str, Any]) -> str:
+def generate(
+    name: str,
+    *,
+    num: int,
+    out: Path,
+    seed: int,
+    settings: Mapping[str, Any],
+    workers: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> str:
     """Write `num` records of a scene into the store `out`, or recordings of a long scene into the folder `out`.
+
+    Records go to `OUT.partial` part by part, and the same call goes on after the last whole part: however often it was
+    stopped, and with any number of workers, the store is the same down to its bytes. Recordings appear all at once.
+
+    Args:
+        name: A scene.
+        num: How many.
+        out: What to make.
+        seed: Of the scene.
+        settings: Of the scene.
+        workers: Processes that make records, each with one thread; 0 makes them in this one.
+        progress: Called with (done, in all).
 
     Returns:
         What was written: "record" or "recording".
 
     Raises:
         OutputExistsError: `out` exists.
-        UnknownNameError: no such scene.
-        DataError: the disk is full.
+        UnknownNameError: No such scene.
+        DataError: A store cannot hold what the scene makes, another command left `OUT.partial`, or the disk is full.
     """
     if num < 1:
         raise GroundwaveError(f"--num {num}", "at least 1", "raise it")
-    with folder_atomically(out) as draft:
-        if name in LONG_SCENES:
-            _recordings(name, LONG_SCENES[name](**settings, seed=seed), num, draft)
-        else:
-            scene: Any = lookup(SCENES, name, "scene")
-            _records(scene(**settings, seed=seed), num, draft, {"scene": name, "seed": seed, **settings})
-    return "recording" if name in LONG_SCENES else "record"
+    if workers < 0:
+        raise GroundwaveError(f"--workers {workers}", "at least 0", "raise it")
+    if name in LONG_SCENES:
+        _recordings(name, LONG_SCENES[name](**settings, seed=seed), num, out, progress)
+        return "recording"
+    scene: Any = lookup(SCENES, name, "scene")
+    chosen = {key: str(value) for key, value in settings.items()}
+    plan = {"scene": name, "seed": seed, "num": num, "settings": chosen, "torch": torch.__version__}
+    with one_thread():
+        _records(scene(**settings, seed=seed), num, out, plan, workers, progress)
+    return "record"
 
 
-def _records(scene: Any, num: int, out: Path, notes: Mapping[str, Any]) -> None:
-    source = SceneSource(scene, num)
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread, as in a worker: how sums are divided among threads shows in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _records(scene: Scene, num: int, out: Path, plan: Mapping[str, Any], workers: int, progress: Progress) -> None:
+    source = SceneSource(scene, num, num_cached=1)
+    with draft(out, "generate", plan, **_layout(source)) as store:
+        # Workers start before the store is locked: they would inherit the lock, and might outlive us by seconds.
+        records = _batches(source, len(store), workers)
+        with store.appender(commit_each_part=True) as appender:
+            for record in records:
+                appender.add(record)
+                progress(int(record["index"][-1]) + 1, num)
+
+
+def _layout(source: SceneSource) -> dict[str, Any]:
+    """Return the arguments of `Store.create` for records like the source's first."""
     record = source[torch.arange(1)]
-    kept = {key: str(value) for key, value in notes.items()}
-    store = Store.create(out, classes=source.classes, num_samples=record["iq"].shape[-1], notes=kept)
-    with store.appender() as appender:
-        for rows in torch.split(torch.arange(num), BATCH):
-            appender.add(source[rows])
+    more = {key: values for key, values in record.items() if key not in (*COLUMNS, "iq", "index")}
+    for key, values in more.items():
+        if values.ndim != 1 or values.is_complex():
+            raise DataError(
+                got=f"{key} of shape {list(values.shape[1:])} in the scene's records",
+                expected="IQ, and one real number for each record in every other column",
+                do="leave it out by the scene's settings, or use the scene from Python: nothing need be stored",
+            )
+    iq = record["iq"]
+    return {
+        "classes": source.classes,
+        "num_samples": iq.shape[-1],
+        "num_antennas": iq.shape[1] if iq.ndim == 3 else None,
+        "extra": list(more),
+        "numbered_groups": True,
+    }
 
 
-def _recordings(name: str, scene: Bursts, num: int, out: Path) -> None:
-    out.mkdir()
-    for b in range(num):
-        iq, bursts = scene.recording(b)
-        truth = [Annotation(burst.start, burst.count, label=burst.modulation) for burst in bursts]
-        write_sigmf(out / f"{name}-{b:03d}", iq.numpy(), scene.sample_rate_hz, annotations=truth)
+def _batches(source: SceneSource, done: int, workers: int) -> Iterator[Record]:
+    """Return all records but the first `done`, in order, as batches of whole blocks; workers start at once."""
+    if done >= len(source):
+        return iter(())
+    block_bytes = source.num_per_chunk * source[torch.arange(1)]["iq"].nbytes
+    size = source.num_per_chunk * max(1, BATCH_BYTES // block_bytes)
+    batches = loader(source, batch_size=size, seed=0, shuffle=False, num_workers=workers, step=done // size)
+    return map(partial(_from, done), iter(batches))
+
+
+def _from(start: int, record: Record) -> Record:
+    new = record["index"] >= start
+    return record if bool(new.all()) else {key: values[new] for key, values in record.items()}
+
+
+def _recordings(name: str, scene: Bursts, num: int, out: Path, progress: Progress) -> None:
+    with folder_atomically(out) as folder:
+        folder.mkdir()
+        for b in range(num):
+            iq, bursts = scene.recording(b)
+            truth = [Annotation(burst.start, burst.count, label=burst.modulation) for burst in bursts]
+            write_sigmf(folder / f"{name}-{b:03d}", iq.numpy(), scene.sample_rate_hz, annotations=truth)
+            progress(b + 1, num)

@@ -218,12 +218,16 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_store(
     assert not (tmp_path / "out.partial").exists()
 
 
-def test_another_command_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_command_is_refused_and_leaves_the_unfinished_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = recordings(tmp_path / "in")
     small_parts(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         ingest(files, tmp_path / "out", 1e6, 64, progress=interrupt(20))
-    assert len(ingest(files, tmp_path / "out", 1e6, 32)) == 62
+    with pytest.raises(DataError, match=r"out\.partial, .* \(num_samples 64, not 32\).* remove the unfinished"):
+        ingest(files, tmp_path / "out", 1e6, 32)
+    assert len(ingest(files, tmp_path / "out", 1e6, 64)) == 30
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

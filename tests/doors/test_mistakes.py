@@ -209,5 +209,5 @@ def test_interrupted_short_command_leaves_nothing(
 
     monkeypatch.setattr("groundwave.recipes.generate.SceneSource.__getitem__", interrupt)
     assert main(["generate", "radioml", "--num", "10", "--out", str(tmp_path / "s")]) == 130
-    assert "nothing was written" in capsys.readouterr().err
+    assert "run the same command again" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
