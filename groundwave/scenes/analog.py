@@ -1,4 +1,11 @@
-"""Analog modulations of speech-like messages. The table `ANALOG`."""
+"""Analog modulations of speech-like messages. The table `ANALOG`.
+
+Those without a carrier have unit power over many syllables; their level does not depend on that of the audio.
+"""
+
+import math
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor
@@ -8,30 +15,49 @@ from groundwave.signal import analog
 from groundwave.signal.message import speech
 
 _PRE_EMPHASIS_EDGE = 39
+# a land-mobile transmitter turns the microphone up until peaks reach the limiter
+_MICROPHONE_GAIN = 2.0
 
 
-def _audio(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
-    """Draw analytic speech, each record at its own level."""
+def _audio(num_records: int, num_samples: int, air: Air, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Draw each record's level and its analytic speech of unit power."""
     low, high = air.audio_rms
-    rms = low + (high - low) * torch.rand((num_records, 1), generator=generator)
-    return rms * speech(num_records, num_samples, air.sample_rate_hz, generator=generator)
+    rms = low + (high - low) * torch.rand((num_records, 1), generator=generator, device=generator.device)
+    return rms, speech(num_records, num_samples, air.sample_rate_hz, generator=generator)
 
 
 def _am_dsb(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
-    return analog.am_dsb(_audio(num_records, num_samples, air, generator).real)
+    rms, message = _audio(num_records, num_samples, air, generator)
+    return analog.am_dsb(rms * message.real)
 
 
-def _am_usb(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
-    return analog.am_ssb(_audio(num_records, num_samples, air, generator), "upper")
+def _am_dsb_sc(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
+    return analog.am_dsb_sc(_audio(num_records, num_samples, air, generator)[1].real)
+
+
+def _am_ssb(
+    sideband: Literal["upper", "lower"], num_records: int, num_samples: int, air: Air, generator: Generator
+) -> Tensor:
+    _, message = _audio(num_records, num_samples, air, generator)
+    return analog.am_ssb(message * math.sqrt(0.5), sideband)
+
+
+def _nbfm(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
+    rms, message = _audio(num_records, num_samples, air, generator)
+    return analog.nbfm(_MICROPHONE_GAIN * rms * message.real, air.sample_rate_hz)
 
 
 def _wbfm(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
-    audio = _audio(num_records, num_samples + _PRE_EMPHASIS_EDGE, air, generator).real
-    return analog.wbfm(audio, air.sample_rate_hz)
+    rms, message = _audio(num_records, num_samples + _PRE_EMPHASIS_EDGE, air, generator)
+    return analog.wbfm(rms * message.real, air.sample_rate_hz)
 
 
 ANALOG: dict[str, Waveform] = {
     "AM-DSB": Waveform("am", _am_dsb, "both sidebands and the carrier", "ITU-R SM.328, A3E", 10e3),
-    "AM-SSB": Waveform("am", _am_usb, "upper sideband, no carrier", "ITU-R SM.328, J3E", 5e3),
+    "AM-DSB-SC": Waveform("am", _am_dsb_sc, "both sidebands, no carrier", "ITU-R SM.328, A3E without carrier", 10e3),
+    "AM-USB": Waveform("am", partial(_am_ssb, "upper"), "upper sideband, no carrier", "ITU-R SM.328, J3E", 5e3),
+    "AM-LSB": Waveform("am", partial(_am_ssb, "lower"), "lower sideband, no carrier", "ITU-R SM.328, J3E", 5e3),
+    "AM-SSB": Waveform("am", partial(_am_ssb, "upper"), "AM-USB by its name in RadioML", "RadioML 2016.10a", 5e3),
+    "NBFM": Waveform("fm", _nbfm, "land-mobile FM, deviation 5 kHz", "ITU-R SM.328, 16K0F3E", 16e3),
     "WBFM": Waveform("fm", _wbfm, "broadcast FM, deviation 75 kHz", "ITU-R BS.450", 180e3),
 }

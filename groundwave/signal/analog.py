@@ -13,7 +13,7 @@ from groundwave.signal.impair import oscillator
 def analytic(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
     """Return message + j Hilbert(message) by zeroing the negative frequencies (treats the record as periodic)."""
     n = message.shape[-1]
-    weight = torch.zeros(n)
+    weight = torch.zeros(n, device=message.device)
     weight[0], weight[1 : (n + 1) // 2] = 1, 2
     if n % 2 == 0:
         weight[n // 2] = 1
@@ -26,11 +26,23 @@ def am_dsb(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch tim
     return torch.complex(1 + message, torch.zeros_like(message))
 
 
+def am_dsb_sc(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
+    """Amplitude modulation without carrier, both sidebands: the message itself."""
+    return torch.complex(message, torch.zeros_like(message))
+
+
 def am_ssb(
     message: Complex[Tensor, "*batch time"], sideband: Literal["upper", "lower"] = "upper"
 ) -> Complex[Tensor, "*batch time"]:
     """Single sideband, suppressed carrier, of an analytic message: itself (upper) or its conjugate (lower)."""
     return message if sideband == "upper" else message.conj().resolve_conj()
+
+
+def nbfm(
+    message: Float[Tensor, "*batch time"], sample_rate_hz: float, deviation_hz: float = 5e3
+) -> Complex[Tensor, "*batch time"]:
+    """Land-mobile FM: exp(j 2 pi deviation integral(message)), peaks beyond full scale limited smoothly (tanh)."""
+    return oscillator(deviation_hz / sample_rate_hz * torch.tanh(message))
 
 
 def wbfm(

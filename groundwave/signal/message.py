@@ -1,6 +1,7 @@
 """Speech-like audio from a source-filter model: pitch, formants, syllables, fricative noise; never long silence."""
 
 import math
+from functools import cache
 
 import torch
 from jaxtyping import Complex
@@ -20,52 +21,89 @@ _QUIETEST = 0.3
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
-    return low + (high - low) * torch.rand(shape, generator=generator)
+    return low + (high - low) * torch.rand(shape, generator=generator, device=generator.device)
 
 
 def _formant_tracks(num_records: int, num_knots: int, generator: Generator) -> Tensor:
     """Draw formant frequencies in Hz `[records, knots, 3]`: straight lines between one random vowel per syllable."""
     num_vowels = max(2, math.ceil(num_knots * _KNOT_S / _SYLLABLE_S) + 1)
-    low, high = _FORMANTS_HZ.unbind(1)
-    vowels = low + (high - low) * torch.rand((num_records, num_vowels, 3), generator=generator)
-    return interpolate_knots(vowels.transpose(1, 2), num_knots).transpose(1, 2)
+    low, high = _FORMANTS_HZ.to(generator.device).unbind(1)
+    uniform = torch.rand((num_records, num_vowels, 3), generator=generator, device=generator.device)
+    return interpolate_knots((low + (high - low) * uniform).transpose(1, 2), num_knots).transpose(1, 2)
 
 
 def _harmonic_amplitudes(pitch_hz: Tensor, formants_hz: Tensor) -> Tensor:
     """Return amplitudes `[records, harmonics, knots]`: a glottal slope times three resonances, unit power per knot."""
-    f = pitch_hz[:, None, :] * torch.arange(1, _NUM_HARMONICS + 1)[:, None]
-    offset = (f[..., None] - formants_hz[:, None]) / _FORMANT_WIDTH_HZ
-    amplitude = (_FORMANT_GAIN / (1 + offset.square())).sum(-1) + 0.02
+    f = pitch_hz[:, None, :] * torch.arange(1, _NUM_HARMONICS + 1, device=pitch_hz.device)[:, None]
+    offset = (f[..., None] - formants_hz[:, None]) / _FORMANT_WIDTH_HZ.to(f)
+    amplitude = (_FORMANT_GAIN.to(f) / (1 + offset.square())).sum(-1) + 0.02
     amplitude = amplitude * (f < 0.45 * _AUDIO_RATE_HZ) / f.sqrt()
     return amplitude / (0.5 * amplitude.square().sum(1, keepdim=True)).sqrt()
 
 
+@cache
+def _segments(num_samples: int, num_knots: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut time where knots lie, every segment padded to the longest.
+
+    Returns the sample index and the fraction of the way to the next knot, both `[segments, longest]`, and where in
+    that flattened grid each sample is.
+    """
+    position = torch.arange(num_samples, dtype=torch.float64) * (num_knots - 1) / (num_samples - 1)
+    segment = position.long().clamp(max=num_knots - 2)
+    count = segment.bincount(minlength=num_knots - 1)
+    start, longest = count.cumsum(0) - count, int(count.max())
+    index = (start[:, None] + torch.arange(longest)).clamp(max=num_samples - 1)
+    fraction = (position[index] - torch.arange(num_knots - 1)[:, None]).float()
+    return index, fraction, segment * longest + torch.arange(num_samples) - start[segment]
+
+
+def _harmonics(first: Tensor, coefficients: Tensor) -> Tensor:
+    """Return sum_k c_k(t) first(t)^k, `[records, time]`.
+
+    Takes the fundamental's phasor `[records, time]` and complex coefficients `[records, harmonics, knots]`, straight
+    lines between knots. Within a segment a coefficient is that of its knot plus the fraction times its rise, so the sum
+    is a product of matrices.
+    """
+    num_harmonics, num_knots = coefficients.shape[1:]
+    index, fraction, flat = (t.to(first.device) for t in _segments(first.shape[-1], num_knots))
+    powers = first.new_empty((len(first), num_knots - 1, num_harmonics, index.shape[-1]))
+    powers[:, :, 0] = first[:, index]
+    have = 1
+    while have < num_harmonics:
+        add = min(have, num_harmonics - have)
+        torch.mul(powers[:, :, :add], powers[:, :, have - 1 : have], out=powers[:, :, have : have + add])
+        have += add
+    lines = torch.stack([coefficients[..., :-1], coefficients.diff(dim=-1)]).permute(1, 3, 0, 2) @ powers
+    return (lines[:, :, 0] + fraction * lines[:, :, 1]).flatten(1)[:, flat]
+
+
 def _voice(num_records: int, num_samples: int, num_knots: int, rate_hz: float, generator: Generator) -> Tensor:
     """Synthesise the voiced part, analytic, unit power, at the audio rate."""
-    time = torch.linspace(0, num_samples / rate_hz, num_knots)
+    time = torch.linspace(0, num_samples / rate_hz, num_knots, device=generator.device)
     base = _uniform((num_records, 1), 85.0, 255.0, generator)
-    glides = _uniform((num_records, 1), 1.0, 4.0, generator) * time + torch.rand((num_records, 1), generator=generator)
+    glides = _uniform((num_records, 1), 1.0, 4.0, generator) * time + _uniform((num_records, 1), 0.0, 1.0, generator)
     pitch = base * (1 + 0.1 * (2 * math.pi * glides).sin())
     amplitude = _harmonic_amplitudes(pitch, _formant_tracks(num_records, num_knots, generator))
-    cycles = interpolate_knots(pitch.double(), num_samples).cumsum(-1) / rate_hz
-    start = torch.rand((num_records, _NUM_HARMONICS, 1), generator=generator)
-    angle = torch.arange(1, _NUM_HARMONICS + 1)[:, None] * cycles[:, None, :].frac().float() + start
-    return torch.polar(interpolate_knots(amplitude, num_samples), 2 * math.pi * angle).sum(1)
+    cycles = (interpolate_knots(pitch.double(), num_samples).cumsum(-1) / rate_hz).frac().float()
+    start = _uniform((num_records, _NUM_HARMONICS, 1), 0.0, 1.0, generator)
+    fundamental = torch.polar(torch.ones_like(cycles), 2 * math.pi * cycles)
+    return _harmonics(fundamental, torch.polar(amplitude, (2 * math.pi * start).expand_as(amplitude)))
 
 
 def _fricative(num_records: int, num_samples: int, generator: Generator) -> Tensor:
     """Draw noise between about 2 and 5 kHz, analytic, unit power."""
     taps = lowpass(31, 0.12)
-    noise = torch.randn((num_records, num_samples + 30), dtype=torch.complex64, generator=generator)
-    shaped = upsample(noise, taps, 1) / taps.square().sum().sqrt()
-    return shaped * torch.polar(torch.ones(num_samples), 2 * math.pi * 0.28 * torch.arange(num_samples)) * math.sqrt(2)
+    shape, device = (num_records, num_samples + 30), generator.device
+    noise = torch.randn(shape, dtype=torch.complex64, generator=generator, device=device)
+    phase = 2 * math.pi * 0.28 * torch.arange(num_samples, device=device)
+    level = torch.full_like(phase, math.sqrt(2 / float(taps.square().sum())))
+    return upsample(noise, taps, 1) * torch.polar(level, phase)
 
 
 def _syllables(num_records: int, num_samples: int, num_knots: int, rate_hz: float, generator: Generator) -> Tensor:
     """Draw a loudness between `_QUIETEST` and 1: a raised cosine at 3 to 6 syllables per second."""
-    time = torch.linspace(0, num_samples / rate_hz, num_knots)
-    rate = _uniform((num_records, 1), 3.0, 6.0, generator)
-    cycle = rate * time + torch.rand((num_records, 1), generator=generator)
+    time = torch.linspace(0, num_samples / rate_hz, num_knots, device=generator.device)
+    cycle = _uniform((num_records, 1), 3.0, 6.0, generator) * time + _uniform((num_records, 1), 0.0, 1.0, generator)
     loudness = _QUIETEST + (1 - _QUIETEST) * 0.5 * (1 + (2 * math.pi * cycle).cos())
     q = _QUIETEST
     mean_square = q**2 + q * (1 - q) + 0.375 * (1 - q) ** 2

@@ -10,33 +10,97 @@ from scipy.special import erfc
 from groundwave.rng import generator
 from groundwave.signal import constellation as con
 from groundwave.signal import modulate, pulse
+from groundwave.signal.apsk import apsk16
 from groundwave.signal.noise import awgn, noise_power
 
 RRC = pulse.root_raised_cosine(8, 32, 0.35)
 
 
+UNIPOLAR = ("OOK", "ASK4", "ASK8")
+CROSS = ("QAM32", "QAM128", "QAM512")
+
+
 @pytest.mark.parametrize("name", con.CONSTELLATIONS)
-def test_constellations_have_unit_power_and_zero_mean(name):
+def test_constellations_have_unit_power_and_distinct_points(name):
     points = con.constellation(name)
     torch.testing.assert_close(points.abs().square().mean(), torch.tensor(1.0))
-    torch.testing.assert_close(points.mean(), torch.tensor(0j), atol=1e-6, rtol=0)
+    assert len(torch.view_as_real(points).mul(1e4).round().unique(dim=0)) == len(points)
 
 
-def gray_violations(points: torch.Tensor) -> int:
-    """Count nearest neighbours whose labels differ in more than one bit."""
+@pytest.mark.parametrize("name", [n for n in con.CONSTELLATIONS if n not in UNIPOLAR])
+def test_constellations_have_zero_mean(name):
+    torch.testing.assert_close(con.constellation(name).mean(), torch.tensor(0j), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", UNIPOLAR)
+def test_amplitude_keying_has_the_mean_of_equal_steps_from_zero(name):
+    n = len(con.constellation(name))
+    # mean and mean square of 0 ... n - 1 are (n - 1) / 2 and (n - 1) (2 n - 1) / 6
+    expected = math.sqrt(1.5 * (n - 1) / (2 * n - 1))
+    torch.testing.assert_close(con.constellation(name).mean(), torch.tensor(expected + 0j))
+    with pytest.raises(AssertionError):  # levels that are as often negative
+        torch.testing.assert_close(con.pam(n).mean(), torch.tensor(expected + 0j))
+
+
+def gray_violations(points: torch.Tensor) -> float:
+    """Return the share of nearest neighbours whose labels differ in more than one bit."""
     distance = (points[:, None] - points).abs() + 9 * torch.eye(len(points))
-    near = distance < distance.min() * 1.01
-    return sum(bin(i ^ j).count("1") != 1 for i, j in near.nonzero().tolist())
+    near = (distance < distance.min() * 1.01).nonzero().tolist()
+    return sum((i ^ j).bit_count() != 1 for i, j in near) / len(near)
 
 
-@pytest.mark.parametrize("name", con.CONSTELLATIONS)
+@pytest.mark.parametrize("name", [n for n in con.CONSTELLATIONS if n not in CROSS])
 def test_neighbours_differ_in_one_bit(name):
     assert gray_violations(con.constellation(name)) == 0
 
 
-def test_gray_check_catches_natural_labels():
-    angle = 2 * math.pi * torch.arange(8) / 8
-    assert gray_violations(torch.polar(torch.ones(8), angle)) > 0
+@pytest.mark.parametrize("name", CROSS)
+def test_most_neighbours_in_a_cross_differ_in_one_bit(name):
+    assert 0 < gray_violations(con.constellation(name)) < 0.16
+
+
+@pytest.mark.parametrize("num_points", [8, 32])
+def test_gray_check_catches_natural_labels(num_points):
+    angle = 2 * math.pi * torch.arange(num_points) / num_points
+    assert gray_violations(torch.polar(torch.ones(num_points), angle)) > 0.4
+
+
+def test_cross_check_catches_labels_by_row():
+    points = con.constellation("QAM32")
+    by_row = points[np.lexsort((points.real.numpy(), points.imag.numpy()))]
+    assert gray_violations(by_row) > 0.3
+
+
+@pytest.mark.parametrize(("name", "side"), [("QAM32", 6), ("QAM128", 12), ("QAM512", 24)])
+def test_cross_shapes_are_squares_without_corners(name, side):
+    points = con.constellation(name)
+    odd = points * 2 / (points[:, None] - points).abs().add(9 * torch.eye(len(points))).min()
+    assert {round(v) for v in odd.real.tolist()} == set(range(1 - side, side, 2))
+    corner = (odd.real.abs() > side * 2 / 3) & (odd.imag.abs() > side * 2 / 3)
+    assert not corner.any()
+
+
+RINGS = {
+    "APSK16": {1.0: 4, 2.85: 12},
+    "APSK32": {1.0: 4, 2.84: 12, 5.27: 16},
+    "APSK64": {1.0: 16, 1.88: 16, 2.72: 16, 3.95: 16},
+    "APSK128": {1.0: 16, 1.715: 16, 2.118: 16, 2.681: 16, 2.75: 16, 3.819: 48},
+}
+
+
+def rings(points: torch.Tensor) -> dict[float, int]:
+    """Return how many points lie at which radius over the smallest."""
+    radius = (points.abs() / points.abs().min() * 1000).round() / 1000
+    return {round(float(r), 3): int((radius == r).sum()) for r in radius.unique()}
+
+
+@pytest.mark.parametrize("name", RINGS)
+def test_rings_have_the_radii_of_the_standard(name):
+    assert rings(con.constellation(name)) == RINGS[name]
+
+
+def test_rings_check_catches_another_code_rate():
+    assert rings(apsk16(2.7)) != RINGS["APSK16"]
 
 
 def intersymbol_interference(taps: torch.Tensor) -> float:
