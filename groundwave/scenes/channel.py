@@ -6,25 +6,50 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from groundwave.scenes.knobs import Check
 from groundwave.signal.fading import apply_paths, delay_taps, draw_faders, fader_gains
-from groundwave.signal.filters import FARROW_TAPS, interpolate_knots, sample_at
+from groundwave.signal.filters import FARROW_TAPS, interpolate_knots, sample_drifting
 from groundwave.signal.impair import apply_phase, draw_walk
 
 _KNOT = 256
+_PIECE = 1 << 15
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw: where to read the transmitted samples, the oscillator's phase, the path gains (any number of knots)."""
+    """One draw, as knots spread evenly over `num_samples`: what varies does so in straight lines between them.
 
-    positions: Tensor
-    phase_rad: Tensor
+    `start`: where the first sample is read; `drift`: sample rate offset, relative; `frequency`: cycles per sample;
+    `turn`: the oscillator's first phase in cycles; `gains`: of the paths.
+    """
+
+    num_samples: int
+    start: Tensor
+    drift: Tensor
+    frequency: Tensor
+    turn: Tensor
     gains: Tensor
 
     def split(self, num_rows: int) -> "list[Draw]":
         """Return draws of `num_rows` records each, in order."""
-        parts = (torch.split(t, num_rows) for t in (self.positions, self.phase_rad, self.gains))
-        return [Draw(*part) for part in zip(*parts, strict=True)]
+        fields = (self.start, self.drift, self.frequency, self.turn, self.gains)
+        return [Draw(self.num_samples, *f) for f in zip(*(f.split(num_rows) for f in fields), strict=True)]
+
+    def course(self) -> "Course":
+        """Return the draw sample by sample."""
+        num = self.num_samples
+        offset = interpolate_knots(self.drift, num).cumsum(1).add_(self.start[:, None])
+        cycles = interpolate_knots(self.frequency, num).cumsum(1).add_(self.turn[:, None])
+        return Course(offset, cycles.frac_().float().mul_(2 * math.pi), self.gains)
+
+
+@dataclass(frozen=True)
+class Course:
+    """A channel sample by sample: how far ahead it reads, the oscillator's phase; path gains by any number of knots."""
+
+    offset: Tensor
+    phase_rad: Tensor
+    gains: Tensor
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,22 @@ class Channel:
     path_gains: tuple[float, ...] = (1.0, 0.8, 0.3)
     rician_k: float = 4.0
     num_taps: int = 8
+
+    def checks(self) -> "list[Check]":
+        """Return what `knobs.require` has to check of the settings at a scene's door."""
+        limits = {"sro_max_hz": self.sro_max_hz, "cfo_max_hz": self.cfo_max_hz, "step_hz": self.step_hz}
+        least = {**limits, "doppler": self.doppler, "rician_k": self.rician_k}
+        rate, delays, gains, most = self.sample_rate_hz, self.delays, self.path_gains, self.num_taps - 1
+        return [
+            ("channel.sample_rate_hz", rate, 0 < rate < math.inf, "a positive number"),
+            *((f"channel.{k}", v, 0 <= v < math.inf, "a finite number, no less than 0") for k, v in least.items()),
+            ("channel.sro_max_hz", self.sro_max_hz, self.sro_max_hz <= 1e-3 * rate, "at most a thousandth of the rate"),
+            ("channel.num_taps", self.num_taps, self.num_taps >= 1, "at least 1"),
+            ("channel.delays", delays, len(delays) > 0, "one delay in samples for each path, at least one"),
+            ("channel.delays", delays, all(0 <= d <= most for d in delays), f"from 0 to num_taps - 1 = {most}"),
+            ("channel.path_gains", gains, len(gains) == len(delays), f"an amplitude for each of {len(delays)} delays"),
+            ("channel.path_gains", gains, all(map(math.isfinite, gains)) and any(gains), "finite, not all zero"),
+        ]
 
     def margin(self, num_samples: int) -> int:
         """Return how many samples `apply` needs beyond `num_samples`, for a timing offset of zero."""
@@ -68,23 +109,26 @@ class Channel:
             start = limit * (2 * uniform() - 1) * settled
             step = self.step_hz * math.sqrt(num_inner / (num_knots - 1))
             hertz = draw_walk(start, num_knots, step, limit, generator=generator) if limit else start[:, None]
-            return interpolate_knots(hertz.expand(-1, num_knots).double() / self.sample_rate_hz, num_inner)
+            return hertz.expand(-1, num_knots).double() / self.sample_rate_hz
 
-        drift, cycles = walk(self.sro_max_hz).cumsum(1), walk(self.cfo_max_hz).cumsum(1) + settled * uniform()[:, None]
-        start = FARROW_TAPS // 2 + self._drift(num_samples) + timing * uniform()[:, None].double()
+        drift, frequency, turn = walk(self.sro_max_hz), walk(self.cfo_max_hz), settled * uniform()
+        start = FARROW_TAPS // 2 + self._drift(num_samples) + timing * uniform().double()
         k = [self.rician_k] + [0.0] * (len(self.delays) - 1)
         faders = draw_faders(num_records, k, self.doppler, generator=generator)
         times = torch.linspace(0, num_inner, num_knots).expand(num_records, -1)
-        return Draw(
-            positions=start + torch.arange(num_inner) + drift,
-            phase_rad=(2 * math.pi * cycles.frac()).float(),
-            gains=fader_gains(faders, times) * torch.tensor(self.path_gains)[:, None],
-        )
+        gains = fader_gains(faders, times) * torch.tensor(self.path_gains)[:, None]
+        return Draw(num_inner, start, drift, frequency, turn, gains)
 
     def apply(self, x: Tensor, draw: Draw) -> Tensor:
-        """Pass `x` `[batch, time]` through drawn channels."""
-        y = apply_phase(sample_at(x, draw.positions), draw.phase_rad)
-        return apply_paths(y, draw.gains, delay_taps(self.delays, self.num_taps))
+        """Pass `x` `[batch, time]` through drawn channels, some records at a time so that they fit the cache."""
+        num_rows = max(1, _PIECE // x.shape[1])
+        pieces = zip(x.split(num_rows), draw.split(num_rows), strict=True)
+        return torch.cat([self.follow(piece, drawn.course()) for piece, drawn in pieces])
+
+    def follow(self, x: Tensor, course: Course) -> Tensor:
+        """Pass `x` `[batch, time]` along courses."""
+        y = apply_phase(sample_drifting(x, course.offset), course.phase_rad)
+        return apply_paths(y, course.gains, delay_taps(self.delays, self.num_taps))
 
 
 RECIPE = Channel()

@@ -4,8 +4,10 @@ import torch
 
 from groundwave.errors import GroundwaveError
 
+Check = tuple[str, object, bool, str]
 
-def require(*settings: tuple[str, object, bool, str]) -> None:
+
+def require(*settings: Check) -> None:
     """Raise `GroundwaveError` for the first (name, value, whether it fits, what fits) that does not fit."""
     for name, value, fits, expected in settings:
         if not fits:

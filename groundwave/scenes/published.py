@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from groundwave.errors import GroundwaveError
 from groundwave.rng import generator
 from groundwave.scenes.air import Air
-from groundwave.scenes.channel import Channel, Draw
+from groundwave.scenes.channel import Channel, Course
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.filters import FARROW_TAPS, interpolate_knots
 
@@ -43,7 +43,7 @@ class Passes:
         """Return clean windows ordered by (class, SNR, record), and the number of each one's pass."""
         longest = max(self.length(name) for name in self.classes)
         address = generator(_CHANNEL_SEED, "radioml", "as-published", "channel")
-        channel = self.channel.draw(1, longest, timing=0, settled=False, generator=address)
+        channel = self.channel.draw(1, longest, timing=0, settled=False, generator=address).course()
         clean, group = [], []
         for label, name in enumerate(self.classes):
             starts, which = self._starts(name, num_snrs * records_per_cell, records_per_cell, draw)
@@ -76,7 +76,7 @@ class Passes:
             start[cells + i], opened[cells + i] = here, which
         return start, opened
 
-    def _cut(self, name: str, starts: Tensor, which: Tensor, channel: Draw, draw: Generator) -> Tensor:
+    def _cut(self, name: str, starts: Tensor, which: Tensor, channel: Course, draw: Generator) -> Tensor:
         """Modulate the passes of a class and pass the windows through the shared channel at their own times."""
         if name == "AM-SSB":  # the recipe's carrier is a sine at 0 Hz, so the class is silent
             return torch.zeros(len(starts), self.num_samples, dtype=torch.complex64)
@@ -89,9 +89,9 @@ class Passes:
         sent = WAVEFORMS[name](len(passes), num_sent, self._air(name), source)
         num_inner = self.num_samples + self.channel.num_taps - 1
         at = starts[:, None] + torch.arange(num_inner)
-        read = channel.positions[0, at]
-        whole = read[:, :1].floor() - FARROW_TAPS // 2
-        span = torch.arange(self.channel.margin(self.num_samples) + self.num_samples)
-        pieces = sent[row[:, None], whole.long() + span]
+        offset = channel.offset[0, at]
+        ahead = offset[:, :1].floor() - FARROW_TAPS // 2
+        first = starts[:, None] + ahead.long()
+        pieces = sent[row[:, None], first + torch.arange(self.channel.margin(self.num_samples) + self.num_samples)]
         gains = interpolate_knots(channel.gains[0], channel.phase_rad.shape[-1])[:, at[:, : self.num_samples]]
-        return self.channel.apply(pieces, Draw(read - whole, channel.phase_rad[0, at], gains.transpose(0, 1)))
+        return self.channel.follow(pieces, Course(offset - ahead, channel.phase_rad[0, at], gains.transpose(0, 1)))

@@ -5,6 +5,7 @@ a true signal-to-noise ratio, unit power, a real single sideband, audio that is 
 a channel of its own for each record. `as-published` keeps the defects, so that results compare with the literature.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,10 +13,11 @@ import torch
 from torch import Generator, Tensor
 
 from groundwave.contracts import Record
-from groundwave.errors import GroundwaveError, UnknownNameError, lookup
+from groundwave.errors import UnknownNameError, lookup
 from groundwave.rng import generator
 from groundwave.scenes.air import Air
 from groundwave.scenes.channel import RECIPE, Channel
+from groundwave.scenes.knobs import require
 from groundwave.scenes.published import Passes
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.noise import noise_like, noise_power, power, unit_power
@@ -24,11 +26,7 @@ SNRS_DB = tuple(range(-20, 20, 2))
 # By name: a modulation that is added to WAVEFORMS must not change what a seed of this scene gives.
 CLASSES = ("8PSK", "AM-DSB", "AM-SSB", "BPSK", "CPFSK", "GFSK", "PAM4", "QAM16", "QAM64", "QPSK", "WBFM")
 VERSIONS = ("fixed", "as-published")
-
-
-def _check_least(name: str, size: int, least: int) -> None:
-    if size < least:
-        raise GroundwaveError(f"{name}={size}", f"at least {least}", f"raise {name}")
+_PIECE = 1 << 15
 
 
 class RadioML:
@@ -66,11 +64,15 @@ class RadioML:
             raise UnknownNameError("version of radioml", version, VERSIONS)
         for name in classes:
             lookup(WAVEFORMS, name, "modulation")
-        _check_least("num_samples", num_samples, 1)
-        _check_least("records_per_cell", records_per_cell, 1)
-        _check_least("samples_per_symbol", samples_per_symbol, 2)
-        if not classes or not snrs_db:
-            raise GroundwaveError("no classes or no SNRs", "at least one of each", "leave the default or name some")
+        require(
+            ("num_samples", num_samples, num_samples >= 1, "at least 1"),
+            ("records_per_cell", records_per_cell, records_per_cell >= 1, "at least 1"),
+            ("samples_per_symbol", samples_per_symbol, samples_per_symbol >= 2, "at least 2"),
+            ("classes", classes, len(classes) > 0, "at least one"),
+            ("snrs_db", snrs_db, len(snrs_db) > 0, "at least one"),
+            ("snrs_db", snrs_db, all(map(math.isfinite, snrs_db)), "finite numbers in dB"),
+            *channel.checks(),
+        )
         self.version, self.seed = version, seed
         self.classes: Sequence[str] = tuple(classes)
         self.snrs_db = tuple(float(s) for s in snrs_db)
@@ -81,21 +83,26 @@ class RadioML:
 
     def block(self, b: int) -> Record:
         """Return block `b`, a pure function of (version, seed, settings, b)."""
-        clean, noise, record = self._rows(b)
-        iq = clean + noise
-        if self.version == "fixed":
-            return {"iq": unit_power(iq), **record}
-        # the published "energy" is the sum of magnitudes
-        measured = 10 * torch.log10(power(clean) / power(noise))
-        return {"iq": iq / iq.abs().sum(-1, keepdim=True), **record, "true_snr_db": measured}
+        clean, noise, order, record = self._rows(b)
+        iq = torch.empty_like(clean)
+        num_rows = max(1, _PIECE // self.num_samples)
+        for out, rows in zip(iq.split(num_rows), order.split(num_rows), strict=True):  # pieces that fit the cache
+            out.copy_(self._normalise(clean[rows].add_(noise[rows])))
+        if self.version == "as-published":
+            record["true_snr_db"] = (10 * torch.log10(power(clean) / power(noise)))[order]
+        return {"iq": iq, **record}
 
     def clean_and_noise(self, b: int) -> tuple[Tensor, Tensor]:
         """Return the noise-free records (after the channel) and the noise of block `b`, before normalisation."""
-        clean, noise, _ = self._rows(b)
-        return clean, noise
+        clean, noise, order, _ = self._rows(b)
+        return clean[order], noise[order]
 
-    def _rows(self, b: int) -> tuple[Tensor, Tensor, Record]:
-        """Return clean records, noise, and what is known about each, in the block's order."""
+    def _normalise(self, iq: Tensor) -> Tensor:
+        # the published "energy" is the sum of magnitudes
+        return unit_power(iq) if self.version == "fixed" else iq.div_(iq.abs().sum(-1, keepdim=True))
+
+    def _rows(self, b: int) -> tuple[Tensor, Tensor, Tensor, Record]:
+        """Return clean records and noise class by class, the block's order, and what is known about each in order."""
         draw = generator(self.seed, "radioml", self.version, "block", b)
         per_class = len(self.snrs_db) * self.records_per_cell
         label = torch.arange(len(self.classes)).repeat_interleave(per_class)
@@ -108,7 +115,7 @@ class RadioML:
             passes = Passes(self.classes, self.air, self.channel, self.num_samples, self.seed)
             clean, group = passes.windows(len(self.snrs_db), self.records_per_cell, draw)
             scale = 10 ** (-snr_db / 10)  # the published slip: an amplitude that should have been 10^(-snr/20)
-        noise = scale[:, None] * noise_like(clean, generator=draw)
+        noise = noise_like(clean, generator=draw).mul_(scale[:, None])
         order = self._order(draw)
         record = {
             "label": label[order],
@@ -116,7 +123,7 @@ class RadioML:
             "group": b * self.num_per_block + group[order],
             "index": b * self.num_per_block + torch.arange(self.num_per_block),
         }
-        return clean[order], noise[order], record
+        return clean, noise, order, record
 
     def _fixed(self, per_class: int, draw: Generator) -> Tensor:
         """Return clean records, class by class, each through its own channel and with its own symbol timing."""
@@ -126,7 +133,6 @@ class RadioML:
             per_class * len(self.classes), self.num_samples, timing=timing, settled=True, generator=draw
         )
         sent = (WAVEFORMS[name](per_class, num_sent, self.air, draw) for name in self.classes)
-        # class by class, because a class fits the processor's cache and a block does not
         return torch.cat([self.channel.apply(x, d) for x, d in zip(sent, drawn.split(per_class), strict=True)])
 
     def _order(self, draw: Generator) -> Tensor:

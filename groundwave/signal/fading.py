@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
-from groundwave.signal.filters import fir, interpolate_knots
+from groundwave.signal.filters import fir_bank, interpolate_knots
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ def draw_faders(
 
     Arrival angles are alpha_n = (2 pi n - pi + theta) / (4 N), n = 1 ... N, with theta uniform.
     """
-    shape = (num_records, len(rician_k))
+    shape, device = (num_records, len(rician_k)), generator.device
 
     def angle(*more: int) -> Tensor:
-        return math.pi * (2 * torch.rand((*shape, *more), generator=generator) - 1)
+        return math.pi * (2 * torch.rand((*shape, *more), generator=generator, device=device) - 1)
 
-    n = torch.arange(1, num_sinusoids + 1)
+    n = torch.arange(1, num_sinusoids + 1, device=device)
     alpha = (2 * math.pi * n - math.pi + angle(1)) / (4 * num_sinusoids)
     return Faders(
         doppler=doppler * alpha.cos(),
@@ -47,7 +47,7 @@ def draw_faders(
         phase_q=angle(num_sinusoids),
         los_doppler=doppler * angle().cos(),
         los_phase=angle(),
-        rician_k=torch.tensor(rician_k, dtype=torch.float32),
+        rician_k=torch.tensor(rician_k, dtype=torch.float32, device=device),
     )
 
 
@@ -75,8 +75,8 @@ def apply_paths(
 
     Gains are knots spread evenly over the output and joined by straight lines; use enough of them for the Doppler.
     """
-    num_samples = x.shape[-1] - taps.shape[-1] + 1
-    y = torch.zeros((), dtype=x.dtype)
-    for path in range(len(taps)):
-        y = y + interpolate_knots(gains[:, path], num_samples) * fir(x, taps[path])
+    gains = interpolate_knots(gains, x.shape[-1] - taps.shape[-1] + 1)
+    y = torch.zeros((), dtype=x.dtype, device=x.device)
+    for gain, path in zip(gains.unbind(1), fir_bank(x, taps), strict=True):
+        y = y + gain * path
     return y

@@ -4,45 +4,13 @@ import math
 from functools import cache
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Complex, Float, Shaped
 from torch import Tensor
-from torch.nn.functional import conv1d, interpolate, pad
-
+from torch.nn.functional import interpolate, pad
 
 _BLOCK_SAMPLES = 32
-
-
-def _as_rows(x: Tensor) -> Tensor:
-    """Flatten `[*batch, time]` to real rows `[rows, 1, time]`; a complex row becomes two."""
-    rows = torch.view_as_real(x).movedim(-1, -2) if x.is_complex() else x
-    return rows.reshape(-1, 1, x.shape[-1])
-
-
-def _from_rows(rows: Tensor, like: Tensor) -> Tensor:
-    """Undo `_as_rows` for rows of any length."""
-    if not like.is_complex():
-        return rows.reshape(*like.shape[:-1], rows.shape[-1])
-    parts = rows.reshape(*like.shape[:-1], 2, rows.shape[-1])
-    return torch.complex(parts[..., 0, :].contiguous(), parts[..., 1, :].contiguous())
-
-
-def _correlate(rows: Tensor, taps: list[float], stride: int) -> Tensor:
-    """Return sum_k taps[k] rows[n + k * stride]: for a few taps, many times faster than a convolution layer."""
-    num = rows.shape[-1] - stride * (len(taps) - 1)
-    y = rows[..., :num] * taps[0]
-    for k, tap in enumerate(taps[1:], 1):
-        if tap:
-            y = y.add_(rows[..., k * stride : k * stride + num], alpha=tap)
-    return y
-
-
-def fir(x: Shaped[Tensor, "*batch time"], taps: Float[Tensor, " taps"]) -> Shaped[Tensor, "*batch valid"]:
-    """Convolve with real taps and keep the samples that all taps reach (time - taps + 1 of them)."""
-    weights = taps.flip(0).tolist()
-    if not x.is_complex():
-        return _correlate(x, weights, 1)
-    y = _correlate(torch.view_as_real(x).flatten(-2), weights, 2)  # I and Q alternate: neighbours lie 2 apart
-    return torch.view_as_complex(y.reshape(*y.shape[:-1], -1, 2))
+_FIR_BLOCK = 16
+_FEW_KNOTS = 16
 
 
 def _polyphase_matrix(taps: Tensor, factor: int, num_symbols: int, width: int) -> Tensor:
@@ -79,6 +47,26 @@ def upsample(
     windows = rows.unfold(-1, len(matrix), width * block)
     y = (windows.reshape(-1, len(matrix)) @ matrix).reshape(*x.shape[:-1], -1)[..., : width * count * factor]
     return torch.view_as_complex(y.unflatten(-1, (-1, 2))) if x.is_complex() else y
+
+
+def fir_bank(
+    x: Shaped[Tensor, "*batch time"], taps: Float[Tensor, "filters taps"]
+) -> list[Shaped[Tensor, "*batch valid"]]:
+    """Convolve with several filters of real taps and keep the samples that all taps reach (time - taps + 1 of them)."""
+    width = 2 if x.is_complex() else 1
+    count = x.shape[-1] - taps.shape[1] + 1
+    block = max(1, min(count, max(_FIR_BLOCK, taps.shape[1])))
+    matrices = [_polyphase_matrix(row, 1, block, width) for row in taps.to(x.device, x.real.dtype)]
+    rows = torch.view_as_real(x).flatten(-2) if width == 2 else x
+    windows = pad(rows, (0, width * (-count % block))).unfold(-1, len(matrices[0]), width * block)
+    flat = windows.reshape(-1, len(matrices[0]))  # one copy for all filters
+    out = [(flat @ matrix).reshape(*x.shape[:-1], -1)[..., : width * count] for matrix in matrices]
+    return [torch.view_as_complex(y.unflatten(-1, (-1, 2))) for y in out] if width == 2 else out
+
+
+def fir(x: Shaped[Tensor, "*batch time"], taps: Float[Tensor, " taps"]) -> Shaped[Tensor, "*batch valid"]:
+    """Convolve with real taps and keep the samples that all taps reach (time - taps + 1 of them)."""
+    return fir_bank(x, taps[None])[0]
 
 
 @cache
@@ -131,15 +119,61 @@ def sample_at(
     """
     whole = positions.floor()
     mu, index = (positions - whole).to(x.real.dtype), whole.long() - (FARROW_TAPS // 2 - 1)
-    orders = [fir(x, taps).gather(1, index) for taps in _farrow().flip(1)]
+    orders = [order.gather(1, index) for order in fir_bank(x, _farrow().flip(1))]
     y = orders[-1]
     for order in reversed(orders[:-1]):  # Horner's rule in mu
         y = torch.addcmul(order, y, mu)
     return y
 
 
+@cache
+def _farrow_matrices(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "orders window block"]:
+    return torch.stack([_polyphase_matrix(taps, 1, _FIR_BLOCK, 1) for taps in _farrow().flip(1)]).to(device, dtype)
+
+
+def sample_drifting(
+    x: Complex[Tensor, "batch time"], offset: Float[Tensor, "batch points"]
+) -> Complex[Tensor, "batch points"]:
+    """Read x(t + offset(t)), t = 0, 1, ..., for an offset that drifts as a clock's: `sample_at`, many times faster.
+
+    Offsets (float64 where records are long) may change by 1e-3 per point; t + offset(t) must lie in [3, time - 5].
+    Blocks of 16 points share the whole part of the offset, that of their middle, so that each is a matrix product; the
+    Farrow polynomials are then read up to 8e-3 outside [0, 1], where they still fit.
+    """
+    batch, num, block = len(x), offset.shape[1], _FIR_BLOCK
+    offset = pad(offset, (0, -num % block), mode="replicate").unflatten(1, (-1, block))
+    whole = offset[..., block // 2].floor()
+    mu = (offset - whole[..., None]).to(x.real.dtype).reshape(batch, 1, -1)
+    time = torch.arange(0, num, block, device=x.device)
+    start = whole.long() + time - (FARROW_TAPS // 2 - 1)
+    windows = pad(torch.view_as_real(x).transpose(1, 2), (0, block)).unfold(2, block + FARROW_TAPS - 1, 1)
+    record, part = torch.arange(batch, device=x.device)[:, None, None], torch.arange(2, device=x.device)[:, None]
+    windows = windows[record, part, start[:, None]]
+    orders = [(windows @ matrix).flatten(2) for matrix in _farrow_matrices(mu.dtype, x.device)]
+    y = orders[-1]
+    for order in reversed(orders[:-1]):  # Horner's rule in mu
+        y = torch.addcmul(order, y, mu)
+    return torch.complex(y[:, 0, :num], y[:, 1, :num])
+
+
+@cache
+def _hats(num_knots: int, num_samples: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the matrix from knots to samples; with `width` 2, I and Q alternate in rows and columns."""
+    rows = torch.eye(num_knots, dtype=dtype, device=device)[:, None]
+    hats = interpolate(rows, num_samples, mode="linear", align_corners=True)[:, 0]
+    return torch.kron(hats, torch.eye(width, dtype=dtype, device=device))
+
+
 def interpolate_knots(
     knots: Shaped[Tensor, "*batch knots"], num_samples: int
 ) -> Shaped[Tensor, "*batch {num_samples}"]:
     """Draw straight lines through knots: the first and last samples are the first and last knots."""
-    return _from_rows(interpolate(_as_rows(knots), num_samples, mode="linear", align_corners=True), knots)
+    num_knots, width = knots.shape[-1], 2 if knots.is_complex() else 1
+    rows = torch.view_as_real(knots).flatten(-2) if width == 2 else knots
+    if num_knots <= _FEW_KNOTS:  # a small matrix product is several times faster
+        lines = rows @ _hats(num_knots, num_samples, width, rows.dtype, rows.device)
+    else:
+        parts = rows.reshape(-1, num_knots, width).transpose(1, 2)
+        lines = interpolate(parts, num_samples, mode="linear", align_corners=True)
+        lines = lines.transpose(1, 2).reshape(*knots.shape[:-1], -1)
+    return torch.view_as_complex(lines.unflatten(-1, (-1, 2)).contiguous()) if width == 2 else lines

@@ -22,15 +22,18 @@ def shift_frequency(
 
 def oscillator(cycles_per_sample: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
     """Return exp(j 2 pi sum f): unit envelope, varying frequency. Sums in float64: it may run long."""
-    phase = 2 * math.pi * cycles_per_sample.cumsum(-1, dtype=torch.float64).frac().to(torch.float32)
-    return torch.polar(torch.ones_like(phase), phase)
+    return _phasor(2 * math.pi * cycles_per_sample.cumsum(-1, dtype=torch.float64).frac().to(torch.float32))
 
 
 def apply_phase(
     x: Complex[Tensor, "*batch time"], phase_rad: Float[Tensor, "*batch time"]
 ) -> Complex[Tensor, "*batch time"]:
     """Turn every sample by its own phase."""
-    return x * torch.polar(torch.ones_like(phase_rad), phase_rad)
+    return x * _phasor(phase_rad)
+
+
+def _phasor(phase_rad: Tensor) -> Tensor:
+    return torch.complex(phase_rad.cos(), phase_rad.sin())  # many times faster than torch.polar
 
 
 def draw_walk(

@@ -9,13 +9,15 @@ from torch import Generator, Tensor
 
 def power(x: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch"]:
     """Return the mean of |x|^2 over each record."""
-    return torch.view_as_real(x).square().sum(-1).mean(-1)
+    rows = torch.view_as_real(x).flatten(-2)
+    norm: Tensor = torch.linalg.vector_norm(rows, dim=-1)
+    return norm.square() / x.shape[-1]
 
 
 def noise_like(x: Complex[Tensor, "*batch time"], *, generator: Generator) -> Complex[Tensor, "*batch time"]:
     """Draw circular white Gaussian noise of unit power, half of it in each of I and Q, shaped like `x`."""
     drawn = torch.randn((*x.shape, 2), generator=generator, device=generator.device)
-    return torch.view_as_complex(math.sqrt(0.5) * drawn)
+    return torch.view_as_complex(drawn.mul_(math.sqrt(0.5)))
 
 
 def noise_power(x: Complex[Tensor, "*batch time"], snr_db: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
