@@ -12,7 +12,6 @@ record. Give `transmit` enough samples more than wanted (`margin`); every filter
 
 import math
 from dataclasses import dataclass, fields
-from typing import Self
 
 import torch
 from jaxtyping import Complex, Float, Int
@@ -62,7 +61,7 @@ class FrontEnd:
     full_scale: Float[Tensor, " device"]
 
     @classmethod
-    def of(cls, seed: int, num_devices: int = 1, *, severity: float = 1.0, grade: str = "cheap") -> Self:
+    def of(cls, seed: int, num_devices: int = 1, *, severity: float = 1.0, grade: str = "cheap") -> "FrontEnd":
         """Draw the hardware of `num_devices` radios; device i is the same for any number of devices.
 
         Raises:
@@ -80,7 +79,7 @@ class FrontEnd:
             return bounds[0] + (bounds[1] - bounds[0]) * next(columns)
 
         def angle() -> Tensor:
-            return between((0, 2 * math.pi))
+            return between((0.0, 2 * math.pi))
 
         def ripple() -> Tensor:
             shares, turns = (torch.stack([next(columns) for _ in range(_ECHOES)], -1) for _ in range(2))
@@ -92,7 +91,7 @@ class FrontEnd:
         tx_mu, tx_nu = transmit_imbalance(*imbalance())
         rx_mu, rx_nu = receive_imbalance(*imbalance())
         headroom = 10 ** (between(ranges.headroom_db) / 20)
-        bits = between((ranges.bits[0], ranges.bits[1] + 1)).floor()
+        bits = between((float(ranges.bits[0]), ranges.bits[1] + 1.0)).floor()
         return cls(
             severity=severity,
             ppm=severity * between(ranges.ppm),
@@ -119,7 +118,7 @@ class FrontEnd:
     def __len__(self) -> int:
         return len(self.ppm)
 
-    def pick(self, device: Int[Tensor, " records"]) -> Self:
+    def pick(self, device: Int[Tensor, " records"]) -> "FrontEnd":
         """Return the radios `device`, one row per record, where `device` lives."""
         rows = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "severity"}
         return type(self)(self.severity, **{name: values.to(device.device)[device] for name, values in rows.items()})
