@@ -1,0 +1,154 @@
+"""Every waveform of the table, at any length, through whatever hardware and channel a domain has."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from groundwave.contracts import Record
+from groundwave.errors import lookup
+from groundwave.rng import generator
+from groundwave.scenes.air import Air
+from groundwave.scenes.domain import IDEAL, Domain, Passage
+from groundwave.scenes.knobs import device_of, require
+from groundwave.scenes.waveforms import WAVEFORMS
+from groundwave.signal.impair import shift_frequency
+from groundwave.signal.noise import noise_like, noise_power, unit_power
+
+# AM-SSB is the upper sideband under RadioML's name, CPFSK is MSK: a second name is not a second class
+ALIASES = ("AM-SSB", "CPFSK")
+
+
+class Modulations:
+    """Records of every waveform, equally wide on average, so that neither level nor bandwidth tells the class.
+
+    A block holds each class `records_per_class` times in random order. Within a block the records of one class share
+    their symbol length; everything else is drawn for each record. Group: the receiving device where the domain has
+    devices, otherwise each record is its own.
+
+    Args:
+        classes: names in `WAVEFORMS`; by default all, but for second names of the same waveform.
+        num_samples: samples per record.
+        snr_db: lowest and highest SNR over the full sampled band, uniform in decibels; inf inf: no noise.
+        samples_per_symbol: what symbol lengths are drawn from; the inverse of the nominal bandwidth.
+        max_offset: centre frequencies are uniform within +- this, in cycles per sample.
+        records_per_class: records of a class in a block.
+        domain: hardware, environment, mobility, interference; by default none of them.
+        provenance: add everything that was drawn for a record to it, under keys that begin with `drawn_`.
+        seed: another seed is another, independent scene.
+        device: where records are made, such as `cpu` or `cuda`; each has its own random stream.
+
+    Raises:
+        GroundwaveError: a setting that no record can have, an unknown name, a device that is not there.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: Sequence[str] = (),
+        num_samples: int = 1024,
+        snr_db: tuple[float, float] = (0.0, 30.0),
+        samples_per_symbol: Sequence[int] = (4, 6, 8, 12, 16),
+        max_offset: float = 0.01,
+        records_per_class: int = 16,
+        domain: Domain = IDEAL,
+        provenance: bool = False,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        self.classes: Sequence[str] = tuple(classes) or tuple(name for name in WAVEFORMS if name not in ALIASES)
+        for name in self.classes:
+            lookup(WAVEFORMS, name, "waveform")
+        low, high = snr_db
+        require(
+            ("classes", self.classes, len(set(self.classes)) == len(self.classes), "each class once"),
+            ("num_samples", num_samples, num_samples >= 1, "at least 1"),
+            (
+                "snr_db",
+                snr_db,
+                -math.inf < low <= high and (high < math.inf or low == high),
+                "lowest, then highest; or inf twice",
+            ),
+            ("samples_per_symbol", samples_per_symbol, min(samples_per_symbol, default=0) >= 2, "integers from 2 up"),
+            ("max_offset", max_offset, 0 <= max_offset <= 0.5, "0 to 0.5 cycles per sample"),
+            ("records_per_class", records_per_class, records_per_class >= 1, "at least 1"),
+        )
+        self.num_samples, self.snr_db, self.max_offset = num_samples, (low, high), max_offset
+        self.samples_per_symbol, self.records_per_class = tuple(samples_per_symbol), records_per_class
+        self.domain, self.provenance, self.seed, self.device = domain, provenance, seed, device_of(device)
+        self.num_per_block = len(self.classes) * records_per_class
+
+    def block(self, b: int) -> Record:
+        """Return block `b`, a pure function of (seed, settings, b)."""
+        return self._shuffled([self._records(label, b) for label in range(len(self.classes))], b)
+
+    def clean_and_noise(self, b: int) -> tuple[Tensor, Tensor]:
+        """Return the noise-free records and the noise of block `b`, before the converter and normalisation."""
+        drawn = [self._received(label, b) for label in range(len(self.classes))]
+        both = self._shuffled([{"clean": piece.clean, "noise": piece.noise} for piece in drawn], b)
+        return both["clean"], both["noise"]
+
+    def _shuffled(self, pieces: Sequence[Record], b: int) -> Record:
+        """Join classes in a random order in which each run of as many rows as classes holds each class once."""
+        draw = generator(self.seed, "modulations", "order", b, device=self.device)
+        label = torch.rand((self.records_per_class, len(self.classes)), generator=draw, device=self.device).argsort(1)
+        row = torch.arange(self.records_per_class, device=self.device)[:, None]
+        order = (label * self.records_per_class + row).flatten()
+        record = {key: torch.cat([piece[key] for piece in pieces])[order] for key in pieces[0]}
+        index = b * self.num_per_block + torch.arange(self.num_per_block, device=self.device)
+        return {"group": index, **record, "index": index}
+
+    def _received(self, label: int, b: int) -> "_Received":
+        """Draw the records of one class up to the converter; they do not depend on which other classes there are."""
+        name, num = self.classes[label], self.records_per_class
+        draw = generator(self.seed, "modulations", name, b, device=self.device)
+        air = self._air(name, draw)
+        passage = self.domain.passage(num, self.num_samples, generator=draw)
+        timing, offset, level = torch.rand((3, num), generator=draw, device=self.device)
+        start = (air.samples_per_symbol * timing).long()
+        offset = self.max_offset * (2 * offset - 1)
+        low, high = self.snr_db
+        snr_db = low + (high - low if low < high else 0.0) * level  # inf - inf is no width
+        sent = WAVEFORMS[name](num, passage.num_sent + air.samples_per_symbol - 1, air, draw)
+        clean = passage.transfer(shift_frequency(_cut(sent, start, passage.num_sent), offset))
+        noise = noise_power(clean, snr_db).sqrt()[:, None] * noise_like(clean, generator=draw)
+        symbol = torch.full((num,), air.samples_per_symbol, device=self.device)
+        drawn = {"samples_per_symbol": symbol, "start": start, "offset": offset}
+        return _Received(clean, noise, snr_db, passage, drawn)
+
+    def _records(self, label: int, b: int) -> Record:
+        received = self._received(label, b)
+        record = {
+            "iq": unit_power(received.passage.digitise(received.clean + received.noise)),
+            "label": torch.full((self.records_per_class,), label, device=self.device),
+            "snr_db": received.snr_db,
+        }
+        if received.passage.device is not None:
+            record["group"] = received.passage.device
+        if self.provenance:
+            drawn = {**received.drawn, **received.passage.drawn()}
+            record |= {f"drawn_{key}": values for key, values in drawn.items()}
+        return record
+
+    def _air(self, name: str, draw: Generator) -> Air:
+        """Draw a symbol length; an analog waveform is sampled at as many times its own bandwidth."""
+        which = torch.randint(len(self.samples_per_symbol), (), generator=draw, device=self.device)
+        length = self.samples_per_symbol[int(which)]
+        return Air(length, length * (WAVEFORMS[name].bandwidth_hz or 1.0))
+
+
+class _Received(NamedTuple):
+    """Records of one class as they reach the converter, and what made them."""
+
+    clean: Tensor
+    noise: Tensor
+    snr_db: Tensor
+    passage: Passage
+    drawn: Record
+
+
+def _cut(x: Tensor, start: Tensor, count: int) -> Tensor:
+    """Cut `count` samples from each row, from its own start on."""
+    return x.gather(1, start[:, None] + torch.arange(count, device=x.device))

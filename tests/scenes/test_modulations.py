@@ -1,0 +1,138 @@
+"""The scene of all waveforms: its labels are true, its knobs do what they say, its mistakes are told."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from groundwave.errors import GroundwaveError
+from groundwave.scenes.domain import Domain
+from groundwave.scenes.modulations import ALIASES, Modulations
+from groundwave.scenes.waveforms import WAVEFORMS
+from groundwave.signal.noise import power
+from groundwave.signal.spectrum import occupied_bandwidth, spectral_centroid
+
+HARD = Domain(num_devices=4, environment="TDL-A", doppler_hz=200.0)
+
+
+def measured_snr_db(scene: Modulations, num_blocks: int) -> torch.Tensor:
+    """Return label minus measured SNR `[classes]`, averaged over records."""
+    errors = torch.zeros(len(scene.classes))
+    for b in range(num_blocks):
+        clean, noise = scene.clean_and_noise(b)
+        record = scene.block(b)
+        error = record["snr_db"] - 10 * torch.log10(power(clean) / power(noise))
+        errors += torch.zeros_like(errors).index_add(0, record["label"], error) / scene.records_per_class
+    return errors / num_blocks
+
+
+@pytest.mark.parametrize("domain", [Domain(), HARD], ids=["ideal", "hard"])
+def test_the_label_is_the_measured_snr(domain: Domain) -> None:
+    errors = measured_snr_db(Modulations(domain=domain, num_samples=512), 4)
+    assert errors.abs().max() < 0.1
+
+
+def test_a_label_one_decibel_off_is_caught() -> None:
+    scene = Modulations(num_samples=512, snr_db=(10.0, 10.0))
+    scene.snr_db = (11.0, 11.0)
+    shifted = scene.clean_and_noise(0)[1]
+    scene.snr_db = (10.0, 10.0)
+    noise = scene.clean_and_noise(0)[1]
+    torch.testing.assert_close(power(noise) / power(shifted), torch.full((scene.num_per_block,), 10**0.1))
+
+
+def test_all_waveforms_but_second_names_are_classes() -> None:
+    assert set(Modulations().classes) == set(WAVEFORMS) - set(ALIASES)
+    assert len(Modulations().classes) >= 45
+
+
+def test_no_class_is_told_by_its_level_or_its_centre() -> None:
+    scene = Modulations(num_samples=512, snr_db=(30.0, 30.0))
+    record = scene.block(0)
+    torch.testing.assert_close(power(record["iq"]), torch.ones(scene.num_per_block))
+    centre = spectral_centroid(record["iq"]).abs()
+    assert centre.median() < 0.03
+
+
+def test_records_do_not_depend_on_the_other_classes() -> None:
+    some, more = (Modulations(classes=names, num_samples=64) for names in (("QPSK",), ("BPSK", "QPSK")))
+    alone, among = some.block(0), more.block(0)
+    rows = {tuple(row.tolist()) for row in torch.view_as_real(among["iq"][among["label"] == 1]).flatten(1)}
+    assert rows == {tuple(row.tolist()) for row in torch.view_as_real(alone["iq"]).flatten(1)}
+
+
+def test_longer_symbols_make_narrower_records() -> None:
+    def width(samples_per_symbol: int) -> torch.Tensor:
+        scene = Modulations(classes=("QAM16",), samples_per_symbol=(samples_per_symbol,), snr_db=(60.0, 60.0))
+        return occupied_bandwidth(scene.block(0)["iq"]).mean()
+
+    torch.testing.assert_close(width(4) / width(16), torch.tensor(4.0), rtol=0.1, atol=0)
+
+
+def test_no_noise_leaves_the_modulator_alone() -> None:
+    inf = float("inf")
+    record = Modulations(classes=("MSK",), snr_db=(inf, inf), max_offset=0.0).block(0)
+    torch.testing.assert_close(record["iq"].abs(), torch.ones_like(record["iq"].abs()), atol=1e-4, rtol=0)
+
+
+def test_provenance_tells_every_draw() -> None:
+    scene = Modulations(classes=("QPSK",), num_samples=256, domain=HARD, provenance=True)
+    record = scene.block(0)
+    drawn = {key.removeprefix("drawn_") for key in record if key.startswith("drawn_")}
+    assert {"samples_per_symbol", "start", "offset", "device", "ppm", "phase_rad", "path_gains"} <= drawn
+    assert all(len(values) == scene.num_per_block for values in record.values())
+    assert not any(key.startswith("drawn_") for key in Modulations(classes=("QPSK",)).block(0))
+
+
+def test_the_group_is_the_device() -> None:
+    record = Modulations(classes=("QPSK",), domain=Domain(num_devices=3), provenance=True).block(5)
+    assert set(record["group"].tolist()) == {0, 1, 2}
+    torch.testing.assert_close(record["group"], record["drawn_device"])
+
+
+def test_other_radios_are_other_records_of_the_same_message() -> None:
+    here, there = (
+        Modulations(classes=("QPSK",), domain=Domain(num_devices=3, device_seed=seed)).block(0) for seed in (0, 1)
+    )
+    torch.testing.assert_close(here["snr_db"], there["snr_db"])
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(here["iq"], there["iq"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"classes": ("QPSK", "QQAM")}, "QQAM"),
+        ({"classes": ("QPSK", "QPSK")}, "each class once"),
+        ({"num_samples": 0}, "num_samples=0"),
+        ({"snr_db": (10.0, 0.0)}, "snr_db"),
+        ({"snr_db": (0.0, float("inf"))}, "snr_db"),
+        ({"snr_db": (float("nan"), 0.0)}, "snr_db"),
+        ({"samples_per_symbol": ()}, "samples_per_symbol"),
+        ({"samples_per_symbol": (1,)}, "samples_per_symbol"),
+        ({"max_offset": 0.7}, "max_offset"),
+        ({"records_per_class": 0}, "records_per_class"),
+        ({"device": "cuda:99"}, "device"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(settings: dict[str, Any], word: str) -> None:
+    with pytest.raises(GroundwaveError, match=word):
+        Modulations(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"num_devices": -1}, "num_devices"),
+        ({"num_devices": 1, "severity": -1.0}, "severity"),
+        ({"num_devices": 1, "grade": "golden"}, "golden"),
+        ({"environment": "TDL-Z"}, "TDL-Z"),
+        ({"environment": "TDL-A", "delay_spread_s": -1.0}, "delay_spread_s"),
+        ({"environment": "TDL-A", "doppler_hz": float("nan")}, "doppler_hz"),
+        ({"environment": "TDL-A", "doppler_hz": 1.0, "doppler_spectrum": "round"}, "round"),
+        ({"sample_rate_hz": 0.0}, "sample_rate_hz"),
+    ],
+)
+def test_domains_that_cannot_be_are_told(settings: dict[str, Any], word: str) -> None:
+    with pytest.raises(GroundwaveError, match=word):
+        Domain(**settings)
