@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
-from groundwave.signal.filters import FARROW_TAPS, fir, lowpass, sample_at
+from groundwave.signal.filters import FARROW_TAPS, fir, fir_bank, lowpass, sample_at
 
 REACH = 6
 """Samples on either side that `retime` needs beyond its output."""
@@ -47,7 +47,7 @@ def retime(
         return sample_at(x, torch.arange(num_points, device=x.device) + lead + delay.double())
     near = x[:, lead - _SIDE : lead + num_points + _SIDE]
     order = 1 + sum(largest > limit for limit in _NEAR)
-    derivatives = [fir(near, taps) for taps in _near_taps(order).flip(1)]
+    derivatives = fir_bank(near, _near_taps(order).flip(1))
     change = derivatives.pop()
     while derivatives:  # Horner's rule in the delay
         change = torch.addcmul(derivatives.pop(), change, delay)
@@ -56,7 +56,7 @@ def retime(
 
 @cache
 def _near_taps(order: int) -> Float[Tensor, "{order} taps"]:
-    """Fit taps, polynomials in the delay d without constant term, to exp(j 2 pi f d) - 1 over the band, least squares."""
+    """Fit taps, polynomials in the delay d without constant term, to exp(j 2 pi f d) - 1 over the band."""
     delay = torch.linspace(-_NEAR[order - 1], _NEAR[order - 1], 21, dtype=torch.float64)
     turns = 2 * math.pi * torch.linspace(0, _BAND, 64, dtype=torch.float64)
     n = torch.arange(-_SIDE, _SIDE + 1, dtype=torch.float64)

@@ -22,13 +22,71 @@ from groundwave.rng import generator as make_generator
 from groundwave.signal.amplifier import rapp, saturation_amplitude
 from groundwave.signal.clock import REACH, clock_drift, draw_jitter, retime
 from groundwave.signal.converter import agc, mean_power, quantise
-from groundwave.signal.grades import GRADES, PHASE_NOISE_SHAPE, REFERENCE_CARRIER_HZ, Range
+from groundwave.signal.grades import GRADES, PHASE_NOISE_SHAPE, REFERENCE_CARRIER_HZ, Grade, Range
 from groundwave.signal.mixer import add_offset, apply_imbalance, offset, receive_imbalance, transmit_imbalance
 from groundwave.signal.oscillators import draw_phase_noise, phase_ramp, phasor, ppm_to_cycles
 from groundwave.signal.ripple import apply_ripple, echo_taps
 
 _ECHOES = 4  # of each filter's ripple: taps - 1
 _SIGMAS = 6  # torch's normal float32 numbers stay below
+_COLUMNS = 64  # uniform numbers per device, more than are dealt out
+
+
+class _Chance:
+    """Uniform numbers for each device, dealt out column by column."""
+
+    def __init__(self, uniform: Tensor) -> None:
+        self._columns = iter(uniform.unbind(1))
+
+    def between(self, bounds: Range) -> Tensor:
+        return bounds[0] + (bounds[1] - bounds[0]) * next(self._columns)
+
+    def angle(self) -> Tensor:
+        return self.between((0.0, 2 * math.pi))
+
+    def ripple(self, ripple_db: Tensor) -> Tensor:
+        shares = torch.stack([next(self._columns) for _ in range(_ECHOES)], -1)
+        return echo_taps(shares, torch.stack([self.angle() for _ in range(_ECHOES)], -1), ripple_db)
+
+
+def _crystal(chance: _Chance, ranges: Grade, severity: float) -> dict[str, Tensor]:
+    return {
+        "ppm": severity * chance.between(ranges.ppm),
+        "wander_ppm": severity * chance.between(ranges.wander_ppm),
+        "phase_noise": severity * 10 ** (chance.between(ranges.phase_noise_dbc) / 20),
+        "jitter_s": severity * chance.between(ranges.jitter_s),
+    }
+
+
+def _transmitter(chance: _Chance, ranges: Grade, severity: float) -> dict[str, Tensor]:
+    error = (severity * chance.between(ranges.imbalance_db), severity * chance.between(ranges.imbalance_deg))
+    mu, nu = transmit_imbalance(*error)
+    return {
+        "tx_ripple": chance.ripple(severity * chance.between(ranges.ripple_db)),
+        "tx_mu": mu,
+        "tx_nu": nu,
+        "leakage": severity * offset(chance.between(ranges.leakage_db), chance.angle()),
+        "saturation": saturation_amplitude(chance.between(ranges.back_off_db)) / severity,
+        "smoothness": chance.between(ranges.smoothness),
+        "turn_rad": chance.between(ranges.am_pm_deg) * (math.pi / 180),
+    }
+
+
+def _receiver(chance: _Chance, ranges: Grade, severity: float) -> dict[str, Tensor]:
+    error = (severity * chance.between(ranges.imbalance_db), severity * chance.between(ranges.imbalance_deg))
+    mu, nu = receive_imbalance(*error)
+    headroom = 10 ** (chance.between(ranges.headroom_db) / 20)
+    bits = chance.between((float(ranges.bits[0]), ranges.bits[1] + 1.0)).floor()
+    return {
+        "rx_mu": mu,
+        "rx_nu": nu,
+        "rx_ripple": chance.ripple(severity * chance.between(ranges.ripple_db)),
+        "agc_s": chance.between(ranges.agc_s) / severity,
+        "agc_error_db": severity * chance.between(ranges.agc_error_db),
+        "dc": severity * offset(chance.between(ranges.dc_db), chance.angle()),
+        "step": severity * headroom * 2 ** (1 - bits),
+        "full_scale": headroom / severity,
+    }
 
 
 @dataclass(frozen=True)
@@ -36,7 +94,8 @@ class FrontEnd:
     """Radios, one per row: fixed hardware that `of` draws from a grade's ranges.
 
     `severity` scales them all: amplitudes of errors are proportional to it, the amplifier's drive and the converter's
-    step too; 0 is an ideal radio, 1 the grade as stated, more is worse.
+    step too; 0 is an ideal radio, 1 the grade as stated, more is worse. Crystal error and phase noise are those of a
+    link: of the transmitter against the receiver, or the other way round; positive is a signal too high.
     """
 
     severity: float
@@ -72,48 +131,9 @@ class FrontEnd:
         if num_devices < 1:
             raise GroundwaveError(f"{num_devices} devices", "at least one", "ask for one device or more")
         ranges = lookup(GRADES, grade, "grade")
-        uniform = torch.rand((num_devices, 64), generator=make_generator(seed, "front end"))
-        columns = iter(uniform.unbind(1))
-
-        def between(bounds: Range) -> Tensor:
-            return bounds[0] + (bounds[1] - bounds[0]) * next(columns)
-
-        def angle() -> Tensor:
-            return between((0.0, 2 * math.pi))
-
-        def ripple() -> Tensor:
-            shares, turns = (torch.stack([next(columns) for _ in range(_ECHOES)], -1) for _ in range(2))
-            return echo_taps(shares, 2 * math.pi * turns, severity * between(ranges.ripple_db))
-
-        def imbalance() -> tuple[Tensor, Tensor]:
-            return severity * between(ranges.imbalance_db), severity * between(ranges.imbalance_deg)
-
-        tx_mu, tx_nu = transmit_imbalance(*imbalance())
-        rx_mu, rx_nu = receive_imbalance(*imbalance())
-        headroom = 10 ** (between(ranges.headroom_db) / 20)
-        bits = between((float(ranges.bits[0]), ranges.bits[1] + 1.0)).floor()
-        return cls(
-            severity=severity,
-            ppm=severity * between(ranges.ppm),
-            wander_ppm=severity * between(ranges.wander_ppm),
-            phase_noise=severity * 10 ** (between(ranges.phase_noise_dbc) / 20),
-            jitter_s=severity * between(ranges.jitter_s),
-            tx_ripple=ripple(),
-            tx_mu=tx_mu,
-            tx_nu=tx_nu,
-            leakage=severity * offset(between(ranges.leakage_db), angle()),
-            saturation=saturation_amplitude(between(ranges.back_off_db)) / severity,
-            smoothness=between(ranges.smoothness),
-            turn_rad=between(ranges.am_pm_deg) * (math.pi / 180),
-            rx_mu=rx_mu,
-            rx_nu=rx_nu,
-            rx_ripple=ripple(),
-            agc_s=between(ranges.agc_s) / severity,
-            agc_error_db=severity * between(ranges.agc_error_db),
-            dc=severity * offset(between(ranges.dc_db), angle()),
-            step=severity * headroom * 2 ** (1 - bits),
-            full_scale=headroom / severity,
-        )
+        chance = _Chance(torch.rand((num_devices, _COLUMNS), generator=make_generator(seed, "front end")))
+        parts = (_crystal, _transmitter, _receiver)
+        return cls(severity, **{k: v for part in parts for k, v in part(chance, ranges, severity).items()})
 
     def __len__(self) -> int:
         return len(self.ppm)

@@ -23,7 +23,7 @@ def test_a_full_sine_has_6_db_a_bit_and_1_76(bits):
     x = x.to(torch.complex64)[None]
     error = converter.adc(x, torch.tensor(float(bits)), ONE) - x
     snr_db = 10 * math.log10(float(x.abs().square().mean() / error.abs().square().mean()))
-    assert snr_db == pytest.approx(6.02 * bits + 1.76, abs=0.3)
+    assert snr_db == pytest.approx(6.02 * bits + 1.76, abs=0.5)  # two per cent of the sine is cut
     assert abs(snr_db - (6.02 * (bits - 1) + 1.76)) > 5  # a step twice as wide would show
 
 
