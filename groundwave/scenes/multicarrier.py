@@ -1,6 +1,5 @@
 """Orthogonal frequency division multiplexing with the sizes of real systems. The table `MULTICARRIER`."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 
@@ -10,10 +9,7 @@ from torch import Generator, Tensor
 from groundwave.scenes.air import Air, Waveform
 from groundwave.signal import grids, ofdm
 from groundwave.signal.bursts import cut
-from groundwave.signal.filters import lowpass, upsample
-
-_BETA = 6.0  # of the Kaiser window: images 63 dB down ...
-_WIDTH = 3.85  # ... with a transition of this many cycles over the filter's length
+from groundwave.signal.filters import upsample
 
 
 def _ofdm(
@@ -22,13 +18,13 @@ def _ofdm(
     """Modulate at the critical rate what a record needs, then interpolate; the start within the frame is random."""
     layout, sps = system(), air.samples_per_symbol
     sizes = layout.numerology
-    span = math.ceil(_WIDTH / (1 - 2 * sizes.edge))
-    num_critical = math.ceil(num_samples / sps) + span + 1
+    taps = ofdm.image_filter(sizes, sps)
+    num_critical = (num_samples + len(taps)) // sps + 2
     draw = partial(torch.randint, size=(num_records,), generator=generator, device=generator.device)
     slot, start = draw(layout.order.shape[1] // len(sizes.prefixes)), draw(sizes.period)
     first = slot * len(sizes.prefixes) + ofdm.clock(sizes)[0].to(start.device)[start]
     grid = grids.draw_grid(layout, first, sizes.num_symbols(num_critical), generator=generator)
-    x = upsample(ofdm.stretch(grid, sizes, start, num_critical), sps * lowpass(span * sps, 0.5 / sps, _BETA), sps)
+    x = upsample(ofdm.stretch(grid, sizes, start, num_critical), taps, sps)
     return cut(x, draw(sps), num_samples)
 
 

@@ -52,7 +52,8 @@ def chip_pulse(samples_per_chip: int) -> Float[Tensor, " taps"]:
     """Return a chip's envelope: rise and fall over a quarter of a chip (0.125 us; Annex 10 asks for 0.05 to 0.2)."""
     edge = max(2, samples_per_chip // 4)
     box = torch.ones(1, 1, samples_per_chip)
-    return torch.nn.functional.conv1d(box, torch.full((1, 1, edge), 1 / edge), padding=edge - 1)[0, 0]
+    taps: Tensor = torch.nn.functional.conv1d(box, torch.full((1, 1, edge), 1 / edge), padding=edge - 1)[0, 0]
+    return taps
 
 
 def _preamble_at(level: Tensor) -> Tensor:

@@ -1,11 +1,17 @@
 """Orthogonal frequency division multiplexing at the critical rate: resource grids to samples and back."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
 import torch
-from jaxtyping import Complex, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
+
+from groundwave.signal.filters import lowpass
+
+_BETA = 6.0  # of the Kaiser window: images 63 dB down ...
+_WIDTH = 3.85  # ... with a transition of this many cycles over the filter's length
 
 
 @dataclass(frozen=True)
@@ -116,3 +122,12 @@ def demodulate(
     bins = torch.fft.fft(bodies, norm="ortho")
     below = -numerology.lowest
     return torch.cat([bins[..., numerology.num_fft - below :], bins[..., : numerology.num_subcarriers - below]], -1)
+
+
+def image_filter(numerology: Numerology, factor: int) -> Float[Tensor, " taps"]:
+    """Return the taps that raise the critical rate `factor` times: flat over the subcarriers, no images beyond.
+
+    As long as the guard band asks for, a whole number of critical samples.
+    """
+    span = math.ceil(_WIDTH / (1 - 2 * numerology.edge))
+    return factor * lowpass(span * factor, 0.5 / factor, _BETA)
