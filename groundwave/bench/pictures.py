@@ -11,27 +11,13 @@ from matplotlib.figure import Figure
 
 from groundwave.bench.rows import Row, aggregate, only_metric
 from groundwave.data.recording import Annotation, Recording
+from groundwave.page import PALETTE as PALETTE
+from groundwave.page import clean, new_figure
 
-# Okabe and Ito's palette without its yellow, which is too pale for a line, and darker ones for a longer list.
-PALETTE = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"),
-    *("#5B4A9E", "#7F7F7F", "#882255", "#6B4F00", "#1A1A1A"),
-)
 MARKERS = "osD^vP*X"
 MAX_COLUMNS = 2000
 FFT_SIZE = 256
 Array = npt.NDArray[Any]
-
-
-def _figure(width: float = 7.2, height: float = 4.2, **grid: Any) -> tuple[Figure, Any]:
-    # A Figure without pyplot: nothing global, no window, and nothing to close.
-    figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
-    return figure, figure.subplots(**grid)
-
-
-def _clean(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
 
 
 def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metric: str | None = None) -> Figure:
@@ -42,7 +28,7 @@ def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metri
         chance: share expected from guessing, drawn as a dotted line.
         metric: which metric, a share; by default the only one there is.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     metric = metric or only_metric(rows)
     cells = aggregate([row for row in rows if row.snr_db is not None], ("method", "snr_db"), metric)
     methods = list(dict.fromkeys(method for method, _ in cells))
@@ -58,7 +44,7 @@ def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metri
         axes.axhline(100 * chance, color="black", linestyle=":", linewidth=1, label="expected from chance")
     axes.set(xlabel="SNR in the sampled band (dB)", ylabel=f"{metric} (%)", ylim=(0, 100))
     axes.grid(alpha=0.25)
-    _clean(axes)
+    clean(axes)
     if methods:
         axes.legend(
             loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title="shaded: 95 % interval"
@@ -70,7 +56,7 @@ def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metri
 def confusion_picture(matrix: Array, classes: Sequence[str]) -> Figure:
     """Draw a confusion matrix whose rows (the truth) are shares that sum to one."""
     size = 2.2 + 0.42 * len(classes)
-    figure, axes = _figure(size + 0.6, size)
+    figure, axes = new_figure(size + 0.6, size)
     shares = np.asarray(matrix, dtype=float)
     image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
     ticks = range(len(classes))
@@ -102,7 +88,7 @@ def embedding_maps(
         method: `t-SNE` or `PCA`.
         seed: of t-SNE, which is deterministic for it.
     """
-    figure, panels = _figure(3.9 * len(features), 4.3, ncols=len(features), squeeze=False)
+    figure, panels = new_figure(3.9 * len(features), 4.3, ncols=len(features), squeeze=False)
     for axes, (title, values) in zip(panels[0], features.items(), strict=True):
         points = flatten(np.asarray(values, dtype=np.float64), method, seed)
         for c, name in enumerate(classes):
@@ -174,7 +160,7 @@ def annotated_spectrogram(
     """
     picture = reduced_spectrogram(recording)
     bands = [("predicted", predicted)] + ([("truth", truth)] if truth else [])
-    figure, panels = _figure(
+    figure, panels = new_figure(
         11,
         4.0 + 0.8 * len(bands),
         nrows=1 + len(bands),

@@ -3,27 +3,16 @@
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
 from groundwave.bench.rows import Cell, Row, aggregate, latest, only_metric, read
 from groundwave.errors import DataError
+from groundwave.page import Table
 
 SECTION = re.compile(r"<!-- results:(?P<name>\S+)(?P<options>[^>]*?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 OPTIONS = {"columns", "metric", "methods", "where"}
-
-
-@dataclass(frozen=True)
-class Table:
-    """Text in rows and columns; `best` marks the cells (row, column) that are not worse than their column's best."""
-
-    header: Sequence[str]
-    body: Sequence[Sequence[str]]
-    caption: str = ""
-    best: frozenset[tuple[int, int]] = frozenset()
 
 
 def tabulate(
@@ -110,23 +99,6 @@ def markdown(table: Table) -> str:
         lines.append([f"**{text}**" if (i, j) in table.best else text for j, text in enumerate(texts)])
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"{text}\n{table.caption}\n" if table.caption else text
-
-
-def html(table: Table) -> str:
-    """Return a table as HTML, everything escaped."""
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in table.header)
-    body = "".join(f"<tr>{_html_line(table, i)}</tr>\n" for i in range(len(table.body)))
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
-    return f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
-
-
-def _html_line(table: Table, i: int) -> str:
-    first, *rest = table.body[i]
-    cells = [f'<th scope="row">{escape(first)}</th>']
-    for j, text in enumerate(rest, start=1):
-        inner = f"<strong>{escape(text)}</strong>" if (i, j) in table.best else escape(text)
-        cells.append(f"<td>{inner}</td>")
-    return "".join(cells)
 
 
 def fill_readme(text: str, results: Path) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from groundwave.bench.fewshot import score
 from groundwave.bench.methods import probe
 from groundwave.bench.pictures import accuracy_against_snr, annotated_spectrogram, confusion_picture, embedding_maps
-from groundwave.bench.report import Section, write_report
+from groundwave.bench.report import write_report
 from groundwave.bench.rows import Row
 from groundwave.bench.tables import tabulate
 from groundwave.contracts import Record
@@ -18,6 +18,7 @@ from groundwave.data.episodes import episodes
 from groundwave.data.recording import Annotation, Recording
 from groundwave.metrics import confusion
 from groundwave.model import Model
+from groundwave.page import Section
 from groundwave.rng import generator
 
 METRIC = "macro recall"

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from groundwave.bench.pictures import accuracy_against_snr
-from groundwave.bench.report import Section, write_report
+from groundwave.bench.report import write_report
 from groundwave.bench.rows import Row, latest, read
 from groundwave.bench.tables import fill_readme, tabulate
 from groundwave.data.atomic import write_atomically
 from groundwave.errors import DataError
+from groundwave.page import Section
 
 
 def fill(readme: Path, results: Path) -> Path:

@@ -14,9 +14,9 @@ from groundwave.bench.pictures import (
     embedding_maps,
     reduced_spectrogram,
 )
-from groundwave.bench.report import png
 from groundwave.bench.rows import Row
 from groundwave.data.recording import Annotation, Capture, Recording
+from groundwave.page import png
 
 CLASSES = [f"class {c}" for c in range(11)]
 ROW = Row(protocol="p", method="a", data="d", metric="accuracy", value=0.5, n=10, hardware="test")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from groundwave.bench.report import Section, write_report
-from groundwave.bench.tables import Table
+from groundwave.bench.report import write_report
+from groundwave.page import Section, Table
 
 HOSTILE = "<script>alert(\"x\")</script> & 'quotes'"
 VOID = {"meta", "img", "br", "link"}

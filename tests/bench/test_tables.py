@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from groundwave.bench.rows import Row, append
-from groundwave.bench.tables import SECTION, Table, fill_readme, html, markdown, select, tabulate
+from groundwave.bench.tables import SECTION, fill_readme, markdown, select, tabulate
 from groundwave.errors import DataError
+from groundwave.page import Table, html
 
 ROW = Row(protocol="p", method="a", data="d", metric="accuracy", value=0.5, n=10, shots=5, hardware="test")
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,221 @@
+"""Measured SNR against its label: noise from the quiet part of the band, signal from what stands above it."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from groundwave.audit.finding import Finding, Outcome, names
+from groundwave.audit.rate import bandwidth
+from groundwave.audit.sample import Sample
+from groundwave.page import PALETTE, Table, clean, new_figure
+from groundwave.signal.spectrum import power_spectrum
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NUM_BINS = 64
+QUIET_SHARES = (1 / 3, 1 / 6, 1 / 12)  # of the band, the widest that is flat
+MAX_RIPPLE = 0.15  # of the quiet part, beyond what chance gives
+LEAST_DB, MOST_ERROR_DB = -5.0, 1.0  # below, and less certain than that, a cell is not used
+MIN_RECORDS = 5
+SLOPE_LIMIT, SHIFT_LIMIT_DB = 0.1, 1.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One class at one label: measured SNR in the sampled band, its standard error, whether a quiet part was there."""
+
+    label_db: float
+    measured_db: float
+    error_db: float
+    quiet: bool
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the fit may use it."""
+        return self.quiet and self.measured_db > LEAST_DB and self.error_db < MOST_ERROR_DB
+
+
+@dataclass(frozen=True)
+class Line:
+    """measured = slope * label + offset_db; `shift_db` is the mean of measured - label; None when too little is known."""
+
+    slope: float | None
+    offset_db: float | None
+    shift_db: float
+    slope_error: float
+    shift_error_db: float
+    bandwidth: float
+
+    @property
+    def wrong_slope(self) -> bool:
+        """Whether a decibel of the label is not a decibel."""
+        return self.slope is not None and abs(self.slope - 1) > max(SLOPE_LIMIT, 4 * self.slope_error)
+
+    @property
+    def wrong_shift(self) -> bool:
+        """Whether labels are off by about a constant."""
+        return abs(self.shift_db) > max(SHIFT_LIMIT_DB, 4 * self.shift_error_db)
+
+
+def check_snr(sample: Sample) -> Outcome:
+    """Compare label and measurement for each class."""
+    labelled = sample.snr_db.isfinite()
+    if not labelled.any():
+        return Outcome(notes=["No SNR labels: nothing to compare."])
+    spectra = torch.cat([power_spectrum(sample.unit(rows), NUM_BINS) for rows in sample.batches()])
+    cells, lines, lost = {}, {}, []
+    for name, rows in sample.members(labelled, MIN_RECORDS).items():
+        cells[name] = measure(spectra[rows], sample.snr_db[rows])
+        line = fit(cells[name], bandwidth(sample.unit(rows[sample.snr_db[rows] == sample.snr_db[rows].max()])))
+        if line is None:
+            lost.append(name)
+        else:
+            lines[name] = line
+    notes = (
+        [f"Not measurable (no quiet part of the band, or no signal above the noise): {names(lost)}."] if lost else []
+    )
+    tables = [_table(cells, lines)] if lines else []
+    figures = {"Measured SNR in the sampled band against its label; faint points were not used.": _picture(cells)}
+    return Outcome(_findings(lines), notes, tables, figures if lines else {})
+
+
+def measure(spectra: Tensor, label_db: Tensor) -> list[Cell]:
+    """Return a class's cells from spectra `[n, bins]` of records at unit power and their labels `[n]`."""
+    found = label_db.unique()
+    if len(found) > 64:  # continuous labels: steps of 2 dB
+        label_db = (label_db / 2).round() * 2
+        found = label_db.unique()
+    strong = spectra[label_db >= found.double().quantile(0.75)]
+    order = strong.mean(0).argsort()
+    cells = []
+    for label in found.tolist():
+        here = spectra[label_db == label]
+        if len(here) >= MIN_RECORDS:
+            cells.append(_cell(label, here, order))
+    return cells
+
+
+def _cell(label_db: float, spectra: Tensor, order: Tensor) -> Cell:
+    """Measure one cell in the widest flat part of the bins that are the weakest of the strongest records."""
+    level = spectra.mean(0)
+    chance = spectra.std(0) / math.sqrt(len(spectra))
+    for share in QUIET_SHARES:
+        quiet = order[: max(4, int(share * len(order)))]
+        floor = level[quiet].mean()
+        ripple = (level[quiet].var() - chance[quiet].square().mean()).clamp(min=0).sqrt() / floor
+        if ripple < MAX_RIPPLE:
+            break
+    each = spectra[:, quiet].mean(1) / spectra.mean(1)
+    noise = min(max(float(each.mean()), 1e-9), 1 - 1e-9)
+    error = float(each.std()) / math.sqrt(len(each))
+    measured = 10 * math.log10((1 - noise) / noise)
+    return Cell(label_db, measured, 10 / math.log(10) * error / (noise * (1 - noise)), bool(ripple < MAX_RIPPLE))
+
+
+def fit(cells: list[Cell], width: float) -> Line | None:
+    """Return the weighted least-squares line through the trusted cells; None when there is none."""
+    good = [cell for cell in cells if cell.trusted]
+    if not good:
+        return None
+    label, measured, error = torch.tensor([[c.label_db, c.measured_db, c.error_db] for c in good]).double().unbind(1)
+    weight = 1 / (error.square() + 0.1**2)  # no cell is known better than 0.1 dB
+    total = weight.sum()
+    centre, mean = (weight * label).sum() / total, (weight * measured).sum() / total
+    shift, shift_error = float(mean - centre), float(total.rsqrt())
+    spread = (weight * (label - centre).square()).sum()
+    if len(good) < 3 or float(label.max() - label.min()) < 6:
+        return Line(None, None, shift, math.inf, shift_error, width)
+    slope = float((weight * (label - centre) * measured).sum() / spread)
+    return Line(slope, float(mean - slope * centre), shift, float(spread.rsqrt()), shift_error, width)
+
+
+def _findings(lines: dict[str, Line]) -> list[Finding]:
+    tilted = {name: line for name, line in lines.items() if line.wrong_slope}
+    moved = {name: line for name, line in lines.items() if line.wrong_shift and not line.wrong_slope}
+    found = []
+    if tilted:
+        slopes = [line.slope for line in tilted.values() if line.slope is not None]
+        offsets = [line.offset_db for line in tilted.values() if line.offset_db is not None]
+        middle = sorted(slopes)[len(slopes) // 2]
+        found.append(
+            Finding(
+                what=f"The SNR is not what its label says: about {middle:.2f} dB for each dB of label.",
+                evidence=(
+                    f"measured = {_span(slopes, 2)} * label {_span(offsets, 1, sign=True)} dB in the sampled band, "
+                    f"for {len(tilted)} of {len(lines)} classes"
+                ),
+                value=middle,
+                limit=1 + SLOPE_LIMIT if middle > 1 else 1 - SLOPE_LIMIT,
+                why="Accuracy at a given SNR compares with no other data set; most records are far too easy or too hard.",
+                do="Relabel with the line of each class in the table, and say so beside every result.",
+                about=list(tilted),
+            )
+        )
+    if moved:
+        shifts = sorted(line.shift_db for line in moved.values())
+        found.append(
+            Finding(
+                what="The SNR is off its label by a constant.",
+                evidence=f"measured - label = {_span(shifts, 1, sign=True)} dB, for {len(moved)} of {len(lines)} classes",
+                value=max(shifts, key=abs),
+                limit=SHIFT_LIMIT_DB,
+                why="Curves of accuracy against SNR move sideways; classes that move differently are not equally hard.",
+                do=_remedy(list(moved.values())),
+                about=list(moved),
+            )
+        )
+    return found
+
+
+def _remedy(lines: list[Line]) -> str:
+    if all(abs(line.shift_db + _gain_db(line)) < SHIFT_LIMIT_DB for line in lines):
+        return "The labels fit the SNR inside the 99 % bandwidth: say that they are in-band, or relabel."
+    return "Relabel with the offsets in the table, or say which definition of SNR the labels follow."
+
+
+def _gain_db(line: Line) -> float:
+    """Return what the SNR inside the 99 % bandwidth is above the one in the sampled band."""
+    return 10 * math.log10(0.99 / line.bandwidth)
+
+
+def _span(values: list[float], digits: int, sign: bool = False) -> str:
+    low, high = (f"{value:{'+' if sign else ''}.{digits}f}" for value in (min(values), max(values)))
+    return low if low == high else f"{low}...{high}"
+
+
+def _table(cells: dict[str, list[Cell]], lines: dict[str, Line]) -> Table:
+    body = []
+    for name, line in lines.items():
+        slope, offset = ("–" if v is None else f"{v:.2f}" for v in (line.slope, line.offset_db))
+        inband = "–" if line.offset_db is None else f"{line.offset_db + _gain_db(line):.2f}"
+        used = sum(cell.trusted for cell in cells[name])
+        width = f"{line.bandwidth:.3f}"
+        body.append([name, slope, offset, inband, f"{line.shift_db:+.2f}", width, f"{used} of {len(cells[name])}"])
+    header = ["class", "slope", "offset (dB)", "offset in-band (dB)", "mean shift (dB)", "99 % bandwidth", "cells used"]
+    caption = (
+        "measured = slope * label + offset, in the sampled band and inside the 99 % bandwidth (cycles per sample); "
+        f"sound: slope within {SLOPE_LIMIT} of 1, shift within {SHIFT_LIMIT_DB:g} dB of 0"
+    )
+    return Table(header, body, caption)
+
+
+def _picture(cells: dict[str, list[Cell]]) -> "Figure":
+    figure, axes = new_figure()
+    known = [cell.label_db for found in cells.values() for cell in found]
+    axes.plot([min(known), max(known)], [min(known), max(known)], "k:", linewidth=1, label="measured = label")
+    for i, (name, found) in enumerate(cells.items()):
+        colour = PALETTE[i % len(PALETTE)]
+        good = [cell for cell in found if cell.trusted]
+        faint = [cell for cell in found if not cell.trusted and cell.measured_db > 2 * LEAST_DB]
+        axes.plot([c.label_db for c in good], [c.measured_db for c in good], "o-", ms=3, lw=1, color=colour, label=name)
+        axes.plot([c.label_db for c in faint], [c.measured_db for c in faint], "o", ms=3, color=colour, alpha=0.2)
+    axes.set(xlabel="label (dB)", ylabel="measured in the sampled band (dB)")
+    axes.grid(alpha=0.25)
+    clean(axes)
+    if len(cells) <= 2 * len(PALETTE):
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
+    return figure
