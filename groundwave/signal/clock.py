@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
+from groundwave.errors import GroundwaveError
 from groundwave.signal.filters import FARROW_TAPS, fir, fir_bank, lowpass, sample_at
 
 REACH = 6
@@ -73,10 +74,19 @@ def resample(x: Complex[Tensor, "batch time"], ratio: float) -> Complex[Tensor, 
     """Change the sample rate by any `ratio` (2: twice as many samples), band-limited.
 
     Returns as many samples as the filters reach; their middle is the middle of `x`. Below a ratio of 1 a low-pass
-    with its edge at the new Nyquist frequency comes first. Content should lie below 0.4 cycles per sample.
+    with its edge below the new Nyquist frequency comes first. Content should lie below 0.3 cycles per sample.
+
+    Raises:
+        GroundwaveError: `ratio` is not a positive number, or `x` is shorter than the filters.
     """
+    if not 0 < ratio < math.inf:
+        raise GroundwaveError(f"a ratio of {ratio}", "a positive number", "give new sample rate over old")
+    num_taps = 2 * math.ceil(16 / ratio) + 1 if ratio < 1 else 1
+    if x.shape[-1] < num_taps + FARROW_TAPS:
+        need = f"at least {num_taps + FARROW_TAPS}"
+        raise GroundwaveError(f"{x.shape[-1]} samples", need, "give longer records or a larger ratio")
     if ratio < 1:
-        x = fir(x, lowpass(2 * math.ceil(16 / ratio) + 1, 0.45 * ratio))
+        x = fir(x, lowpass(num_taps, 0.45 * ratio))
     middle = (x.shape[-1] - 1) / 2
     half = math.floor((middle - FARROW_TAPS // 2) * ratio)
     positions = middle + torch.arange(-half, half + 1, dtype=torch.float64, device=x.device) / ratio

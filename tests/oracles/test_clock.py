@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from groundwave.errors import GroundwaveError
 from groundwave.rng import generator
 from groundwave.signal import clock
 
@@ -70,3 +71,16 @@ def test_resampling_keeps_a_tone_and_its_phase_about_the_middle(ratio):
 def test_resampling_down_removes_what_would_fold_back():
     y = clock.resample(tone(0.3, torch.arange(2000))[None], 0.5)  # 0.3 lies above the new Nyquist frequency of 0.25
     assert float(y.abs().max()) < 1e-2
+
+
+@pytest.mark.parametrize("ratio", [0.0, -2.0, math.nan, math.inf])
+def test_senseless_ratios_are_refused(ratio):
+    with pytest.raises(GroundwaveError, match="new sample rate over old"):
+        clock.resample(torch.ones((1, 100), dtype=torch.complex64), ratio)
+
+
+def test_records_shorter_than_the_filters_are_refused_and_just_long_enough_ones_are_not():
+    x = torch.ones((1, 73), dtype=torch.complex64)
+    assert clock.resample(x, 0.5).shape[1] >= 1
+    with pytest.raises(GroundwaveError, match="longer records"):
+        clock.resample(x[:, 1:], 0.5)
