@@ -16,7 +16,7 @@ from groundwave.signal.message import speech
 
 _PRE_EMPHASIS_EDGE = 39
 # a land-mobile transmitter turns the microphone up until peaks reach the limiter
-_MICROPHONE_GAIN = 2.0
+_MICROPHONE_GAIN = 3.0
 
 
 def _audio(num_records: int, num_samples: int, air: Air, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -52,6 +52,7 @@ def _wbfm(num_records: int, num_samples: int, air: Air, generator: Generator) ->
     return analog.wbfm(rms * message.real, air.sample_rate_hz)
 
 
+# Broadcast FM may occupy 180 kHz; speech in one channel, without stereo, takes about 100 of them.
 ANALOG: dict[str, Waveform] = {
     "AM-DSB": Waveform("am", _am_dsb, "both sidebands and the carrier", "ITU-R SM.328, A3E", 10e3),
     "AM-DSB-SC": Waveform("am", _am_dsb_sc, "both sidebands, no carrier", "ITU-R SM.328, A3E without carrier", 10e3),
@@ -59,5 +60,5 @@ ANALOG: dict[str, Waveform] = {
     "AM-LSB": Waveform("am", partial(_am_ssb, "lower"), "lower sideband, no carrier", "ITU-R SM.328, J3E", 5e3),
     "AM-SSB": Waveform("am", partial(_am_ssb, "upper"), "AM-USB by its name in RadioML", "RadioML 2016.10a", 5e3),
     "NBFM": Waveform("fm", _nbfm, "land-mobile FM, deviation 5 kHz", "ITU-R SM.328, 16K0F3E", 16e3),
-    "WBFM": Waveform("fm", _wbfm, "broadcast FM, deviation 75 kHz", "ITU-R BS.450", 180e3),
+    "WBFM": Waveform("fm", _wbfm, "broadcast FM, deviation 75 kHz", "ITU-R BS.450", 100e3),
 }

@@ -15,6 +15,8 @@ from groundwave.signal import modulate, pulse
 from groundwave.signal.constellation import draw_labels
 
 _GSM_SPAN, _GSM_BT = 4, 0.3
+# GNU Radio's default sensitivity, 0.1 rad per sample, at RadioML's 8 samples per symbol
+_GFSK_INDEX = 0.8 / math.pi
 
 
 def _keyed(
@@ -60,9 +62,8 @@ def _gmsk(num_records: int, num_samples: int, air: Air, generator: Generator) ->
 
 def _gfsk(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
     sps = air.samples_per_symbol
-    # GNU Radio's default sensitivity of 0.1 rad per sample makes the index 0.1 * sps / pi (0.255 at 8 per symbol)
     taps = pulse.gaussian_frequency(sps, 4, 0.35)
-    return _keyed(2, taps, sps, 0.1 * sps / math.pi, (num_records, num_samples), generator)
+    return _keyed(2, taps, sps, _GFSK_INDEX, (num_records, num_samples), generator)
 
 
 KEYING: dict[str, Waveform] = {
@@ -74,5 +75,5 @@ KEYING: dict[str, Waveform] = {
     "CPFSK": Waveform("cpm", _msk, "MSK by the name it has in RadioML", "RadioML 2016.10a"),
     "CPFSK4": Waveform("cpm", _cpfsk4, "4 levels, continuous phase, index 0.5", "Proakis 2008, 3.3-2"),
     "GMSK": Waveform("cpm", _gmsk, "Gaussian MSK of BT 0.3", "3GPP TS 45.004, 2"),
-    "GFSK": Waveform("cpm", _gfsk, "Gaussian FSK of BT 0.35 and index 0.255 at 8 samples", "RadioML 2016.10a"),
+    "GFSK": Waveform("cpm", _gfsk, "Gaussian FSK of BT 0.35 and index 0.255", "RadioML 2016.10a"),
 }

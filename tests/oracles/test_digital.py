@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.special import erfc
 
 from groundwave.rng import generator
 from groundwave.signal import constellation as con
@@ -191,39 +190,6 @@ def test_frequency_shift_keying_equals_its_slow_twin(taps):
     np.testing.assert_allclose(fast, slow, atol=1e-4)
     with np.testing.assert_raises(AssertionError):  # a twin with twice the index must be caught
         np.testing.assert_allclose(fast, slow_cpfsk(levels[0].numpy(), taps.numpy(), 8, 1.0)[: len(fast)], atol=1e-4)
-
-
-def bit_errors(name: str, ebn0_db: float, offset_db: float = 0.0) -> tuple[int, int]:
-    """Send bits through pulse, noise and matched filter; return (errors, bits)."""
-    points = con.constellation(name)
-    bits_per_symbol = int(math.log2(len(points)))
-    draw = generator(1, name)
-    labels = torch.randint(len(points), (20, 3000), generator=draw)
-    x = modulate.linear(points[labels], RRC, 8)
-    snr_db = ebn0_db + 10 * math.log10(bits_per_symbol / 8) + offset_db
-    y = awgn(x, torch.full((20,), snr_db), generator=draw)
-    matched = torch.nn.functional.conv1d(torch.view_as_real(y).permute(0, 2, 1).reshape(40, 1, -1), RRC[None, None])
-    first = (math.ceil(len(RRC) / 8) - 1) * 8
-    received = matched.reshape(20, 2, -1)[..., ::8] / math.sqrt(8)
-    # the matched filter's valid part begins `first` samples late and peaks where a pulse is centred
-    decided = con.nearest_label(points, torch.complex(received[:, 0], received[:, 1]))
-    sent = labels[:, first // 8 :][:, : decided.shape[1]]
-    flips = decided ^ sent
-    return sum(int(((flips >> b) & 1).sum()) for b in range(bits_per_symbol)), decided.numel() * bits_per_symbol
-
-
-@pytest.mark.parametrize("name", ["BPSK", "QPSK"])
-@pytest.mark.parametrize("ebn0_db", [2.0, 5.0])
-def test_bit_errors_follow_the_q_function(name, ebn0_db):
-    errors, bits = bit_errors(name, ebn0_db)
-    rate = 0.5 * erfc(math.sqrt(10 ** (ebn0_db / 10)))
-    assert abs(errors - rate * bits) < 4 * math.sqrt(rate * bits)
-
-
-def test_bit_error_check_catches_a_receiver_half_a_decibel_off():
-    errors, bits = bit_errors("BPSK", 5.0, offset_db=-0.5)
-    rate = 0.5 * erfc(math.sqrt(10**0.5))
-    assert abs(errors - rate * bits) > 4 * math.sqrt(rate * bits)
 
 
 def test_noise_power_is_per_complex_sample():
