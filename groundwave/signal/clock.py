@@ -8,7 +8,7 @@ from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
 from groundwave.errors import GroundwaveError
-from groundwave.signal.filters import FARROW_TAPS, fir, fir_bank, lowpass, sample_at
+from groundwave.signal.filters import FARROW_TAPS, fir, fir_bank, lowpass, sample_at, sample_drifting
 
 REACH = 6
 """Samples on either side that `retime` needs beyond its output."""
@@ -36,16 +36,19 @@ def draw_jitter(
 def retime(
     x: Complex[Tensor, "batch time"], delay: Float[Tensor, "batch points"], largest: float
 ) -> Complex[Tensor, "batch points"]:
-    """Read a band-limited signal at n + `REACH` + `delay`(n), with |delay| never above `largest` samples.
+    """Read a band-limited signal at n + delay(n), n = 0 being as far from the start as the last n from the end.
 
-    Needs `x` to be points + 2 (`REACH` + floor(largest)) long, with the same middle as the output. Delays of up to a
-    quarter of a sample, the usual case, take a polynomial like Taylor's, exact where the delay is zero; larger ones
-    `sample_at`. Errors of delays up to 0.02, 0.1, 0.25: below -55, -45, -35 dB up to 0.4 cycles per sample.
+    Args:
+        x: points + 2 (`REACH` + floor(largest)) samples.
+        delay: in samples.
+        largest: bound on |delay|. Up to a quarter of a sample, the usual case, a polynomial like Taylor's is used, exact
+            where the delay is zero; its errors up to 0.4 cycles per sample are below -55, -45, -35 dB for bounds of
+            0.02, 0.1, 0.25. Beyond, `sample_drifting`: the delay may change by some 1e-3 per point.
     """
     num_points = delay.shape[-1]
     lead = (x.shape[-1] - num_points) // 2
     if largest > _NEAR[-1]:
-        return sample_at(x, torch.arange(num_points, device=x.device) + lead + delay.double())
+        return sample_drifting(x, lead + delay.double())
     near = x[:, lead - _SIDE : lead + num_points + _SIDE]
     order = 1 + sum(largest > limit for limit in _NEAR)
     derivatives = fir_bank(near, _near_taps(order).flip(1))
