@@ -41,7 +41,7 @@ def retime(
     Args:
         x: points + 2 (`REACH` + floor(largest)) samples.
         delay: in samples.
-        largest: bound on |delay|. Up to a quarter of a sample, the usual case, a polynomial like Taylor's is used, exact
+        largest: bound on |delay|. Up to a quarter of a sample, the usual case, a Taylor-like polynomial serves, exact
             where the delay is zero; its errors up to 0.4 cycles per sample are below -55, -45, -35 dB for bounds of
             0.02, 0.1, 0.25. Beyond, `sample_drifting`: the delay may change by some 1e-3 per point.
     """
