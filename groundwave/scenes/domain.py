@@ -10,8 +10,10 @@ from torch import Generator, Tensor
 from groundwave.contracts import Record
 from groundwave.errors import lookup
 from groundwave.rng import generator as make_generator
+from groundwave.scenes.interferers import INTERFERERS
 from groundwave.scenes.knobs import require
 from groundwave.signal.frontend import FrontEnd, FrontEndDraw
+from groundwave.signal.interference import add_interferer
 from groundwave.signal.multipath import Paths, draw_paths, margin, propagate
 from groundwave.signal.noise import unit_power
 from groundwave.signal.profiles import PROFILES, Profile
@@ -30,6 +32,8 @@ class Domain:
         delay_spread_s: rms delay spread of profiles that leave it open.
         doppler_hz: largest Doppler shift; 0: nothing moves.
         doppler_spectrum: `jakes`, `flat` or `gaussian`.
+        interference: `co-channel`, `adjacent`, `impulsive`, `sweep` or `tone`; `none`: a clear band.
+        sir_db: lowest and highest signal-to-interference ratio, uniform in decibels. The SNR does not count it.
         carrier_hz: turns parts per million into hertz.
         sample_rate_hz: turns seconds and hertz into samples and cycles per sample.
 
@@ -45,12 +49,16 @@ class Domain:
     delay_spread_s: float = 1e-6
     doppler_hz: float = 0.0
     doppler_spectrum: str = "jakes"
+    interference: str = "none"
+    sir_db: tuple[float, float] = (0.0, 20.0)
     carrier_hz: float = 1e9
     sample_rate_hz: float = 1e6
 
     def __post_init__(self) -> None:
+        low, high = self.sir_db
         require(
             ("num_devices", self.num_devices, self.num_devices >= 0, "no less than 0"),
+            ("sir_db", self.sir_db, -math.inf < low <= high < math.inf, "lowest, then highest, both finite"),
             ("carrier_hz", self.carrier_hz, 0 < self.carrier_hz < math.inf, "a positive number"),
             ("sample_rate_hz", self.sample_rate_hz, 0 < self.sample_rate_hz < math.inf, "a positive number"),
         )
@@ -96,7 +104,13 @@ class Domain:
                 generator=generator,
             )
             needed += margin(self.profile, sample_rate_hz=self.sample_rate_hz, delay_spread_s=spread)
-        return Passage(device, radios, paths, needed)
+        interferer, sir_db = None, None
+        if self.interference != "none":
+            interfere = lookup(INTERFERERS, self.interference, "interference")
+            low, high = self.sir_db
+            sir_db = low + (high - low) * torch.rand(num_records, generator=generator, device=generator.device)
+            interferer = interfere(num_records, num_samples, generator)
+        return Passage(device, radios, paths, interferer, sir_db, needed)
 
 
 @dataclass(frozen=True)
@@ -107,12 +121,16 @@ class Passage:
         device: the radio of each record; None for ideal ones.
         radios: what they do to each record.
         paths: the channel of each record; None in free space.
+        interferer: what else the receiver hears during each record; None for nothing.
+        sir_db: how far the record is above it.
         num_sent: samples that `transfer` takes in.
     """
 
     device: Tensor | None
     radios: FrontEndDraw | None
     paths: Paths | None
+    interferer: Tensor | None
+    sir_db: Tensor | None
     num_sent: int
 
     def transfer(self, x: Tensor) -> Tensor:
@@ -124,8 +142,14 @@ class Passage:
             x = propagate(x, self.paths)
         return x if self.radios is None else self.radios.receive(x)
 
+    def disturb(self, x: Tensor) -> Tensor:
+        """Add the interference to noise-free records."""
+        if self.interferer is None or self.sir_db is None:
+            return x
+        return add_interferer(x, self.interferer, self.sir_db)
+
     def digitise(self, x: Tensor) -> Tensor:
-        """Pass what was received, noise included, through the converters."""
+        """Pass what was received, noise and interference included, through the converters."""
         return x if self.radios is None else self.radios.digitise(x)
 
     def drawn(self) -> Record:
@@ -137,6 +161,8 @@ class Passage:
         if self.paths is not None:
             found |= {"path_gains": self.paths.gains}
             found |= {"path_delays": self.paths.delays.expand(len(self.paths.gains), -1)}
+        if self.interferer is not None and self.sir_db is not None:
+            found |= {"interferer": self.interferer, "sir_db": self.sir_db}
         return found
 
 

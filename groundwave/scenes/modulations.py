@@ -52,7 +52,7 @@ class Modulations:
         snr_db: tuple[float, float] = (0.0, 30.0),
         samples_per_symbol: Sequence[int] = (4, 6, 8, 12, 16),
         max_offset: float = 0.01,
-        records_per_class: int = 16,
+        records_per_class: int = 32,
         domain: Domain = IDEAL,
         provenance: bool = False,
         seed: int = 0,
@@ -120,15 +120,16 @@ class Modulations:
 
     def _records(self, label: int, b: int) -> Record:
         received = self._received(label, b)
+        passage = received.passage
         record = {
-            "iq": unit_power(received.passage.digitise(received.clean + received.noise)),
+            "iq": unit_power(passage.digitise(passage.disturb(received.clean) + received.noise)),
             "label": torch.full((self.records_per_class,), label, device=self.device),
             "snr_db": received.snr_db,
         }
-        if received.passage.device is not None:
-            record["group"] = received.passage.device
+        if passage.device is not None:
+            record["group"] = passage.device
         if self.provenance:
-            drawn = {**received.drawn, **received.passage.drawn()}
+            drawn = {**received.drawn, **passage.drawn()}
             record |= {f"drawn_{key}": values for key, values in drawn.items()}
         return record
 

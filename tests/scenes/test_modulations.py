@@ -7,6 +7,7 @@ import torch
 
 from groundwave.errors import GroundwaveError
 from groundwave.scenes.domain import Domain
+from groundwave.scenes.interferers import INTERFERERS
 from groundwave.scenes.modulations import ALIASES, Modulations
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.noise import power
@@ -24,6 +25,21 @@ def measured_snr_db(scene: Modulations, num_blocks: int) -> torch.Tensor:
         error = record["snr_db"] - 10 * torch.log10(power(clean) / power(noise))
         errors += torch.zeros_like(errors).index_add(0, record["label"], error) / scene.records_per_class
     return errors / num_blocks
+
+
+@pytest.mark.parametrize("name", INTERFERERS)
+def test_interference_has_its_power_and_leaves_the_snr_alone(name: str) -> None:
+    settings = {"classes": ("QPSK",), "snr_db": (40.0, 40.0)}
+    clear = Modulations(**settings)
+    jammed = Modulations(**settings, domain=Domain(interference=name, sir_db=(3.0, 3.0)), provenance=True)
+    torch.testing.assert_close(
+        power(clear.clean_and_noise(0)[0]), power(jammed.clean_and_noise(0)[0]), rtol=0.2, atol=0
+    )
+    record = jammed.block(0)
+    clean, noise = jammed.clean_and_noise(0)
+    gain = (clean.conj() * record["iq"]).sum(-1) / clean.abs().square().sum(-1)  # what is not the signal is the rest
+    rest = power(record["iq"] / gain[:, None] - clean - noise)
+    assert 10 * torch.log10(power(clean) / rest).median() == pytest.approx(3.0, abs=0.5)
 
 
 @pytest.mark.parametrize("domain", [Domain(), HARD], ids=["ideal", "hard"])
@@ -131,6 +147,8 @@ def test_settings_that_cannot_be_are_told(settings: dict[str, Any], word: str) -
         ({"environment": "TDL-A", "doppler_hz": float("nan")}, "doppler_hz"),
         ({"environment": "TDL-A", "doppler_hz": 1.0, "doppler_spectrum": "round"}, "round"),
         ({"sample_rate_hz": 0.0}, "sample_rate_hz"),
+        ({"interference": "thunder"}, "thunder"),
+        ({"interference": "tone", "sir_db": (5.0, 1.0)}, "sir_db"),
     ],
 )
 def test_domains_that_cannot_be_are_told(settings: dict[str, Any], word: str) -> None:
