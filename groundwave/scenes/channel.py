@@ -16,11 +16,11 @@ _PIECE = 1 << 15
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One draw, as knots spread evenly over `num_samples`: what varies does so in straight lines between them.
+class Clocks:
+    """A draw of sample clocks and carriers that drift: knots spread evenly over `num_samples`, joined by lines.
 
-    `start`: where the first sample is read; `drift`: sample rate offset, relative; `frequency`: cycles per sample;
-    `turn`: the oscillator's first phase in cycles; `gains`: of the paths.
+    `start`: where the first sample is read; `drift`: sample rate offset, relative; `frequency`: carrier offset in
+    cycles per sample; `turn`: the carrier's first phase in cycles. In float64.
     """
 
     num_samples: int
@@ -28,24 +28,41 @@ class Draw:
     drift: Tensor
     frequency: Tensor
     turn: Tensor
+
+    def split(self, num_rows: int) -> "list[Clocks]":
+        """Return draws of `num_rows` records each, in order."""
+        fields = (t.split(num_rows) for t in (self.start, self.drift, self.frequency, self.turn))
+        return [Clocks(self.num_samples, *field) for field in zip(*fields, strict=True)]
+
+    def offset(self) -> Tensor:
+        """Return how far ahead of its time each sample is read, `[batch, num_samples]`, float64."""
+        return interpolate_knots(self.drift, self.num_samples).cumsum(1).add_(self.start[:, None])
+
+    def phase_rad(self) -> Tensor:
+        """Return the carrier's phase at each sample, `[batch, num_samples]`, float32."""
+        cycles = interpolate_knots(self.frequency, self.num_samples).cumsum(1).add_(self.turn[:, None])
+        return cycles.frac_().float().mul_(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw: clocks, and the gains of paths by any number of knots."""
+
+    clocks: Clocks
     gains: Tensor
 
     def split(self, num_rows: int) -> "list[Draw]":
         """Return draws of `num_rows` records each, in order."""
-        fields = (self.start, self.drift, self.frequency, self.turn, self.gains)
-        return [Draw(self.num_samples, *f) for f in zip(*(f.split(num_rows) for f in fields), strict=True)]
+        return [Draw(*part) for part in zip(self.clocks.split(num_rows), self.gains.split(num_rows), strict=True)]
 
     def course(self) -> "Course":
         """Return the draw sample by sample."""
-        num = self.num_samples
-        offset = interpolate_knots(self.drift, num).cumsum(1).add_(self.start[:, None])
-        cycles = interpolate_knots(self.frequency, num).cumsum(1).add_(self.turn[:, None])
-        return Course(offset, cycles.frac_().float().mul_(2 * math.pi), self.gains)
+        return Course(self.clocks.offset(), self.clocks.phase_rad(), self.gains)
 
 
 @dataclass(frozen=True)
 class Course:
-    """A channel sample by sample: how far ahead it reads, the oscillator's phase; path gains by any number of knots."""
+    """A channel sample by sample: how far ahead it reads, the carrier's phase; path gains by any number of knots."""
 
     offset: Tensor
     phase_rad: Tensor
@@ -117,7 +134,7 @@ class Channel:
         faders = draw_faders(num_records, k, self.doppler, generator=generator)
         times = torch.linspace(0, num_inner, num_knots).expand(num_records, -1)
         gains = fader_gains(faders, times) * torch.tensor(self.path_gains)[:, None]
-        return Draw(num_inner, start, drift, frequency, turn, gains)
+        return Draw(Clocks(num_inner, start, drift, frequency, turn), gains)
 
     def apply(self, x: Tensor, draw: Draw) -> Tensor:
         """Pass `x` `[batch, time]` through drawn channels, some records at a time so that they fit the cache."""
