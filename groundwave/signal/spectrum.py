@@ -1,8 +1,14 @@
 """Spectra and spectrograms: frequency ascending, DC in the middle, decibels."""
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
+
+
+def squared_magnitude(x: Complex[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return |x|^2: several times faster than through `abs` or a sum over I and Q."""
+    i_squared, q_squared = torch.view_as_real(x).square().unbind(-1)
+    return i_squared + q_squared
 
 
 def stft(
@@ -22,7 +28,7 @@ def spectrogram_db(
     x: Complex[Tensor, "*batch time"], num_freqs: int = 64, hop: int | None = None, floor_db: float = -120.0
 ) -> Float[Tensor, "*batch freq frames"]:
     """Return 10 log10 |stft|^2, never below `floor_db`."""
-    return (10 * torch.log10(stft(x, num_freqs, hop).abs().square())).clamp(min=floor_db)
+    return squared_magnitude(stft(x, num_freqs, hop)).log10_().mul_(10).clamp_(min=floor_db)
 
 
 def power_spectrum(x: Complex[Tensor, "*batch time"], num_freqs: int = 64) -> Float[Tensor, "*batch freq"]:
@@ -44,18 +50,39 @@ def occupied_bandwidth(x: Complex[Tensor, "*batch time"], fraction: float = 0.99
     The periodogram's cumulative sum, joined by straight lines (ITU-R SM.328: the beta/2 method).
     """
     spectrum = torch.fft.fftshift(torch.fft.fft(x).abs().square(), dim=-1)
-    cumulative = spectrum.cumsum(-1) / spectrum.sum(-1, keepdim=True)
-    low, high = (_crossing(cumulative, level) for level in ((1 - fraction) / 2, (1 + fraction) / 2))
+    low, high = central_span(spectrum, fraction)
     return (high - low) / x.shape[-1]
 
 
-def _crossing(cumulative: Tensor, level: float) -> Tensor:
-    """Return the fractional bin where each cumulative curve passes `level`."""
-    last = cumulative.shape[-1] - 1
-    bin_ = torch.searchsorted(cumulative, torch.full_like(cumulative[..., :1], level)).clamp(max=last)
-    above = cumulative.gather(-1, bin_)
-    below = torch.where(bin_ > 0, cumulative.gather(-1, (bin_ - 1).clamp(min=0)), 0.0)
-    return (bin_ + (level - below) / (above - below).clamp(min=1e-12)).squeeze(-1)
+def central_span(
+    power: Float[Tensor, "*batch cells"], fraction: float = 0.99
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+    """Return the cell edges, fractional, between which `fraction` of the power lies, as much left out on each side."""
+    whole = torch.tensor([0, power.shape[-1]], device=power.device).expand(*power.shape[:-1], 1, 2)
+    low, high = central_spans(power, whole, fraction)[0].squeeze(-2).unbind(-1)
+    return low, high
+
+
+def central_spans(
+    power: Float[Tensor, "*batch cells"], parts: Int[Tensor, "*batch parts 2"], fraction: float = 0.99
+) -> tuple[Float[Tensor, "*batch parts 2"], Float[Tensor, "*batch parts"]]:
+    """Return where `fraction` of the power of each part (its first cell, the cell after its last) lies, and that power.
+
+    Fractional cell edges, as much power left out on each side. A part without power keeps its own edges.
+    """
+    cumulative = power.new_zeros((*power.shape[:-1], power.shape[-1] + 1))
+    torch.cumsum(power, -1, out=cumulative[..., 1:])
+    before, after = cumulative.gather(-1, parts.flatten(-2)).reshape(parts.shape).unbind(-1)
+    left_out = (after - before) * (1 - fraction) / 2
+    inner = torch.stack((_crossing(cumulative, before + left_out), _crossing(cumulative, after - left_out)), -1)
+    return torch.where((after > before)[..., None], inner, parts), after - before
+
+
+def _crossing(cumulative: Tensor, levels: Tensor) -> Tensor:
+    """Return where, in fractional cells, a curve that starts at zero passes each of `levels`."""
+    above = torch.searchsorted(cumulative, levels.contiguous()).clamp(1, cumulative.shape[-1] - 1)
+    low, high = cumulative.gather(-1, above - 1), cumulative.gather(-1, above)
+    return above - 1 + (levels - low) / (high - low).clamp(min=torch.finfo(cumulative.dtype).tiny)
 
 
 def spectral_centroid(x: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch"]:

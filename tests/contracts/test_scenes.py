@@ -9,9 +9,13 @@ from groundwave.contracts import Record, Scene
 from groundwave.scenes import SCENES
 
 TINY: dict[str, dict[str, Any]] = {
+    "modulations": {"records_per_class": 2, "num_samples": 64},
     "radioml": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
+    "rml22": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
+    "spectrogram": {"classes": ("BPSK", "WBFM"), "bandwidth": (0.06, 0.3), "num_freqs": 32, "num_frames": 24},
 }
-DTYPES = {"label": torch.int64, "snr_db": torch.float32, "group": torch.int64, "index": torch.int64}
+DTYPES = {"snr_db": torch.float32, "group": torch.int64, "index": torch.int64}
+INPUTS = {"iq": torch.complex64, "spec": torch.float32}
 
 
 def build(name: str, seed: int = 0) -> Scene:
@@ -33,12 +37,25 @@ def test_a_block_is_a_batched_labelled_record(name: str) -> None:
     scene = build(name)
     assert isinstance(scene, Scene)
     record = scene.block(1)
-    assert record["iq"].dtype == torch.complex64
-    assert torch.view_as_real(record["iq"]).isfinite().all()
+    inputs = record.keys() & INPUTS.keys()
+    assert inputs
+    assert all(record[key].dtype == INPUTS[key] and record[key].isfinite().all() for key in inputs)
     assert {key: record[key].dtype for key in DTYPES} == DTYPES
     assert {len(values) for values in record.values()} == {scene.num_per_block}
-    assert set(record["label"].tolist()) == set(range(len(scene.classes)))
     torch.testing.assert_close(record["index"], scene.num_per_block + torch.arange(scene.num_per_block))
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_each_class_is_an_answer_of_a_block(name: str) -> None:
+    scene = build(name)
+    record = scene.block(1)
+    if "label" in record:
+        assert record["label"].dtype == torch.int64
+        assert set(record["label"].tolist()) == set(range(len(scene.classes)))
+    else:  # a class for each cell; 0 is noise
+        assert record["mask"].dtype == torch.uint8
+        assert record["mask"].shape == record["spec"].shape
+        assert set(record["mask"].unique().tolist()) == set(range(len(scene.classes) + 1))
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -51,10 +68,11 @@ def test_a_block_is_a_pure_function_of_seed_and_number(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_other_seeds_and_other_blocks_are_other_records(name: str) -> None:
-    first = build(name).block(0)["iq"]
-    for other in (build(name, seed=1).block(0)["iq"], build(name).block(1)["iq"]):
+    first = build(name).block(0)
+    (key,) = first.keys() & INPUTS.keys()
+    for other in (build(name, seed=1).block(0), build(name).block(1)):
         with pytest.raises(AssertionError):
-            torch.testing.assert_close(first, other)
+            torch.testing.assert_close(first[key], other[key])
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -1,0 +1,168 @@
+"""Wideband spectrograms: several emitters in one band over time, with a class for each cell and a box for each burst.
+
+Each emitter is made at the low rate of its own band and placed by its spectrum; what its spectrogram alone would be
+tells which cells are its own. So the truth is that of the emitters as made, not of their plan.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from groundwave.contracts import Record
+from groundwave.errors import lookup
+from groundwave.rng import generator
+from groundwave.scenes.air import Air
+from groundwave.scenes.emitters import ACTIVITIES, MAX_BURSTS, Plan, Tracks
+from groundwave.scenes.knobs import Check, require
+from groundwave.scenes.modulations import ALIASES
+from groundwave.scenes.waveforms import WAVEFORMS
+from groundwave.scenes.wideband import MOST_CLASSES, SAMPLES_PER_SYMBOL, Canvas, Grid, band_bursts
+from groundwave.signal.noise import noise_like
+from groundwave.signal.spectrum import spectrogram_db, squared_magnitude
+
+CLASSES = tuple(name for name in WAVEFORMS if name not in ALIASES)
+
+
+def _range(name: str, value: tuple[float, float], least: float, most: float) -> Check:
+    low, high = value
+    fits = least <= low <= high <= most and -math.inf < low and high < math.inf
+    return name, value, fits, f"lowest, highest: finite, {least:g} to {most:g}"
+
+
+class Spectrogram:
+    """Records of a wide band with several emitters, each with its own waveform, place, bandwidth and times.
+
+    Args:
+        classes: waveforms to draw from; by default all, but for second names of the same waveform.
+        num_emitters: fewest and most in a record; (0, 0) is noise alone.
+        bandwidth: narrowest and widest emitter, nominal (symbol rate or its like), as a share of the band.
+        duration: shortest and longest, as a share of the record; continuous emitters last longer than it.
+        emitter_snr_db: lowest and highest SNR of an emitter over its own time and band.
+        activities: how emitters use their time, names in `ACTIVITIES`.
+        overlap: whether emitters may meet; if not, one that finds no free place is left out.
+        num_freqs: cells in frequency, a power of two: the length of the Hann window.
+        num_frames: cells in time.
+        hop: samples from one window to the next, a divisor of `num_freqs`; by default `num_freqs`.
+        with_iq: give `iq`, too.
+        num_per_block: records that are made together.
+        seed: another seed is another, independent scene.
+
+    Raises:
+        GroundwaveError: a setting that no record can have.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: Sequence[str] = CLASSES,
+        num_emitters: tuple[int, int] = (1, 6),
+        bandwidth: tuple[float, float] = (1 / 64, 1 / 8),
+        duration: tuple[float, float] = (0.1, 0.8),
+        emitter_snr_db: tuple[float, float] = (0.0, 30.0),
+        activities: Sequence[str] = tuple(ACTIVITIES),
+        overlap: bool = False,
+        num_freqs: int = 256,
+        num_frames: int = 256,
+        hop: int | None = None,
+        with_iq: bool = False,
+        num_per_block: int = 32,
+        seed: int = 0,
+    ) -> None:
+        for name in classes:
+            lookup(WAVEFORMS, name, "waveform")
+        for name in activities:
+            lookup(ACTIVITIES, name, "activity")
+        hop = num_freqs if hop is None else hop
+        fewest, most = num_emitters
+        require(
+            ("classes", classes, 0 < len(set(classes)) == len(classes) <= MOST_CLASSES, "1 to 255, each once"),
+            ("activities", activities, len(activities) > 0, "at least one"),
+            ("num_freqs", num_freqs, num_freqs >= 16 and num_freqs.bit_count() == 1, "a power of two, 16 or more"),
+            ("num_frames", num_frames, num_frames >= 1, "at least 1"),
+            ("hop", hop, hop >= 1 and num_freqs % hop == 0, f"a divisor of num_freqs={num_freqs}"),
+            ("num_emitters", num_emitters, 0 <= fewest <= most, "fewest, most: from 0 up"),
+            ("num_per_block", num_per_block, num_per_block >= 1, "at least 1"),
+            _range("bandwidth", bandwidth, 1 / num_freqs, 1.0),
+            _range("duration", duration, 0.0, 1.0),
+            _range("emitter_snr_db", emitter_snr_db, -math.inf, math.inf),
+        )
+        self.classes: Sequence[str] = tuple(classes)
+        self.grid = Grid(num_freqs, num_frames, hop)
+        self.plan = Plan(
+            num_classes=len(self.classes),
+            num_samples=self.grid.num_samples,
+            margin=num_freqs,
+            shortest=num_freqs,
+            num_emitters=num_emitters,
+            bandwidths=self.grid.bandwidths(bandwidth),
+            duration=duration,
+            snr_db=emitter_snr_db,
+            activities=tuple(activities),
+            overlap=overlap,
+        )
+        self.with_iq, self.num_per_block, self.seed = with_iq, num_per_block, seed
+
+    def block(self, b: int) -> Record:
+        """Return block `b`, a pure function of (seed, settings, b)."""
+        draw = generator(self.seed, "spectrogram", "block", b)
+        tracks = self.plan.draw(self.num_per_block, draw)
+        canvas = Canvas(self.grid, self.num_per_block)
+        width = self.grid.width(tracks.bandwidth)
+        sent = self._sent(tracks, width, draw)
+        spans, edges = torch.zeros_like(tracks.bursts), torch.zeros(len(tracks), 2)
+        for size in width.unique().tolist():
+            rows = (width == size).nonzero().squeeze(1)
+            spans[rows], edges[rows] = canvas.add(size, tracks[rows], [sent[row] for row in rows.tolist()])
+        number = b * self.num_per_block + torch.arange(self.num_per_block)
+        heard = self._heard(canvas.spectra, draw)
+        return {**heard, "mask": canvas.mask(), **self._boxes(tracks, spans, edges), "group": number, "index": number}
+
+    def _sent(self, tracks: Tracks, width: Tensor, draw: Generator) -> list[Tensor]:
+        """Return clean IQ for each track, at its own rate and at least as long as its bursts together."""
+        count = (band_bursts(tracks.bursts, width[:, None, None], self.grid.num_freqs).diff(dim=-1)).sum((1, 2))
+        sent = [torch.empty(0)] * len(tracks)
+        for label in tracks.label.unique().tolist():
+            rows = (tracks.label == label).nonzero().squeeze(1)
+            waveform = WAVEFORMS[self.classes[label]]
+            rate = SAMPLES_PER_SYMBOL * (waveform.bandwidth_hz or 50e3)
+            made = waveform(len(rows), int(count[rows].max()), Air(SAMPLES_PER_SYMBOL, rate), draw)
+            for row, iq in zip(rows.tolist(), made, strict=True):
+                sent[row] = iq
+        return sent
+
+    def _heard(self, spectra: Tensor, draw: Generator) -> Record:
+        """Return what a receiver with a noise floor of 1 hears, record by record."""
+        grid = self.grid
+        num = len(spectra)
+        snr_db, spec = torch.empty(num), torch.empty(num, grid.num_freqs, grid.num_frames)
+        iq = torch.empty(num if self.with_iq else 0, grid.num_samples, dtype=torch.complex64)
+        for row, spectrum in enumerate(spectra):  # one at a time, as a record just fits the processor's cache
+            clean = torch.fft.ifft(spectrum)[grid.num_freqs : grid.num_freqs + grid.num_samples]
+            clean[1::2].neg_()  # its DC was in the middle of the spectrum
+            snr_db[row] = 10 * torch.log10(squared_magnitude(clean).mean())
+            record = clean + noise_like(clean, generator=draw)
+            spec[row] = spectrogram_db(record, grid.num_freqs, grid.hop)
+            if self.with_iq:
+                iq[row] = record
+        return {**({"iq": iq} if self.with_iq else {}), "spec": spec, "snr_db": snr_db}
+
+    def _boxes(self, tracks: Tracks, spans: Tensor, edges: Tensor) -> Record:
+        """Return a box for each burst that the record holds, in the order of emitters, channels and time."""
+        spans = spans.clamp(0, self.grid.num_samples)
+        track, burst = (spans.diff(dim=-1).squeeze(-1) > 0).nonzero().unbind(1)
+        scene = tracks.scene[track]
+        place = scene, torch.arange(len(scene)) - torch.searchsorted(scene, scene)
+        boxes = torch.cat((spans[track, burst], edges[track].clamp(-0.5, 0.5)), 1)
+
+        def padded(values: Tensor, missing: float) -> Tensor:
+            shape = (self.num_per_block, self.plan.num_emitters[1] * MAX_BURSTS, *values.shape[1:])
+            return torch.full(shape, missing, dtype=values.dtype).index_put_(place, values)
+
+        return {
+            "boxes": padded(boxes, math.nan),
+            "box_label": padded(tracks.label[track], -1),
+            "box_emitter": padded(tracks.emitter[track], -1),
+            "box_snr_db": padded(tracks.snr_db[track], math.nan),
+        }
