@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from groundwave.rng import generator
+from groundwave.scenes.air import Air
+from groundwave.scenes.analog import ANALOG
 from groundwave.signal import analog
-from groundwave.signal.message import speech
+from groundwave.signal.message import _harmonics, speech
 
 
 def tone(frequency: float, num_samples: int = 4000) -> torch.Tensor:
@@ -45,12 +48,31 @@ def peak_deviation(x: torch.Tensor) -> float:
     return float((x[:, 1:] * x[:, :-1].conj()).angle().abs().max() / (2 * math.pi))
 
 
+def emphasised(hertz: float) -> float:
+    """Return the gain of 75 microseconds of pre-emphasis."""
+    return math.sqrt(1 + (2 * math.pi * hertz * 75e-6) ** 2)
+
+
 @pytest.mark.parametrize("hertz", [500.0, 5000.0])
 def test_frequency_modulation_deviates_as_pre_emphasis_says(hertz):
     rate, amplitude = 200e3, 0.02
     x = analog.wbfm(amplitude * tone(hertz / rate), rate)
-    expected = 75e3 / rate * amplitude * math.sqrt(1 + (2 * math.pi * hertz * 75e-6) ** 2)
-    assert peak_deviation(x) == pytest.approx(expected, rel=0.03)
+    assert peak_deviation(x) == pytest.approx(75e3 / rate * amplitude * emphasised(hertz), rel=0.03)
+
+
+def test_deviation_check_catches_missing_and_american_for_european_emphasis():
+    rate, amplitude, message = 200e3, 0.02, tone(5000 / 200e3)
+    expected = pytest.approx(75e3 / rate * amplitude * emphasised(5000.0), rel=0.03)
+    assert peak_deviation(analog.wbfm(amplitude * message, rate, tau_s=50e-6)) != expected
+    assert peak_deviation(analog.nbfm(amplitude * message, rate, deviation_hz=75e3)) != expected
+
+
+@pytest.mark.parametrize("deviation_hz", [2.5e3, 5e3])
+def test_narrow_frequency_modulation_deviates_alike_at_all_audio_frequencies(deviation_hz):
+    for hertz in (300.0, 3000.0):
+        x = analog.nbfm(0.1 * tone(hertz / 80e3), 80e3, deviation_hz)
+        assert peak_deviation(x) == pytest.approx(deviation_hz / 80e3 * math.tanh(0.1), rel=0.01)
+    assert peak_deviation(analog.nbfm(9 * tone(0.01), 80e3, deviation_hz)) <= deviation_hz / 80e3 + 1e-4
 
 
 def test_frequency_modulation_has_unit_envelope_and_never_passes_its_deviation():
@@ -82,3 +104,66 @@ def test_speech_has_pitch():
     assert float(periodic.median()) > 0.4
     noise = torch.fft.irfft(torch.fft.rfft(torch.randn(40, 2500, generator=generator(0, "hiss")), 8192).abs().square())
     assert float((noise[:, 42:178].amax(1) / noise[:, 0]).median()) < 0.2
+
+
+def waveform(name: str) -> torch.Tensor:
+    rate = 8 * (ANALOG[name].bandwidth_hz or 0)
+    return ANALOG[name](32, 4096, Air(8, rate), generator(0, "analog", name))
+
+
+def sideband_share(x: torch.Tensor) -> float:
+    """Return the share of the power at positive frequencies."""
+    power = torch.fft.fft(x * torch.hann_window(x.shape[-1])).abs().square().mean(0)
+    half = len(power) // 2
+    return float(power[1:half].sum() / (power[1:half].sum() + power[half + 1 :].sum()))
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("AM-USB", 0.98, 1), ("AM-SSB", 0.98, 1), ("AM-LSB", 0, 0.02), ("AM-DSB-SC", 0.499, 0.501)],
+)
+def test_sidebands_lie_on_their_sides(name, low, high):
+    share = sideband_share(waveform(name))
+    assert low <= share <= high
+    if name != "AM-DSB-SC":
+        assert not low <= sideband_share(waveform(name).conj()) <= high
+
+
+@pytest.mark.parametrize(("name", "share"), [("AM-DSB", 0.955), ("AM-DSB-SC", 0.0), ("AM-USB", 0.0)])
+def test_only_full_amplitude_modulation_has_a_carrier(name, share):
+    x = waveform(name)
+    carrier = x.mean(-1).abs().square().mean() / x.abs().square().mean()
+    assert float(carrier) == pytest.approx(share, abs=0.015)
+
+
+@pytest.mark.parametrize("name", ANALOG)
+def test_amplitude_modulation_moves_the_envelope_and_frequency_modulation_does_not(name):
+    spread = float(waveform(name).abs().std(-1).mean())
+    if ANALOG[name].family == "fm":
+        assert spread < 1e-4
+    else:
+        assert spread > 0.1
+
+
+def slow_harmonics(first: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Add up the harmonics one by one, coefficients interpolated by NumPy."""
+    knots = np.linspace(0, len(first) - 1, coefficients.shape[1])
+    time, total = np.arange(len(first)), np.zeros(len(first), complex)
+    for k, row in enumerate(coefficients):
+        total += (np.interp(time, knots, row.real) + 1j * np.interp(time, knots, row.imag)) * first ** (k + 1)
+    return total
+
+
+@pytest.mark.parametrize(("num_samples", "num_knots"), [(12, 2), (76, 3), (1000, 9), (50, 50)])
+def test_harmonics_equal_their_slow_twin(num_samples, num_knots):
+    draw = generator(0, "harmonics")
+    angle = 2 * math.pi * torch.rand(2, num_samples, generator=draw)
+    first = torch.polar(torch.ones_like(angle), angle)
+    coefficients = torch.randn(2, 32, num_knots, dtype=torch.complex64, generator=draw)
+    fast = _harmonics(first, coefficients).numpy()
+    slow = [
+        slow_harmonics(*(t.numpy().astype(complex) for t in pair)) for pair in zip(first, coefficients, strict=True)
+    ]
+    np.testing.assert_allclose(fast, slow, atol=1e-4)
+    with np.testing.assert_raises(AssertionError):  # an octave too high
+        np.testing.assert_allclose(_harmonics(first * first, coefficients).numpy(), slow, atol=1e-4)

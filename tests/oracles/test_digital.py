@@ -10,6 +10,7 @@ from groundwave.rng import generator
 from groundwave.signal import constellation as con
 from groundwave.signal import modulate, pulse
 from groundwave.signal.apsk import apsk16
+from groundwave.signal.filters import upsample
 from groundwave.signal.noise import awgn, noise_power
 
 RRC = pulse.root_raised_cosine(8, 32, 0.35)
@@ -137,14 +138,49 @@ def test_root_raised_cosine_is_half_power_at_half_the_symbol_rate():
     np.testing.assert_allclose(response[4096 // 16] / response[0], 0.5, atol=0.02)
 
 
-def test_gaussian_is_half_power_at_bt():
-    response = np.abs(np.fft.rfft(pulse.gaussian(16, 8, 0.35).numpy(), 1 << 14)) ** 2
-    np.testing.assert_allclose(response[round((1 << 14) * 0.35 / 16)], 0.5, atol=0.01)
+def power_at(taps: torch.Tensor, cycles_per_sample: float) -> float:
+    """Return the power response of a filter against that at DC, by the sum that defines it."""
+    turns = np.exp(-2j * np.pi * cycles_per_sample * np.arange(len(taps)))
+    return float(np.abs(taps.double().numpy() @ turns) ** 2 / float(taps.double().sum()) ** 2)
+
+
+@pytest.mark.parametrize("bt", [0.3, 0.35, 0.5])
+def test_gaussian_is_half_power_at_bt(bt):
+    np.testing.assert_allclose(power_at(pulse.gaussian(16, 8, bt), bt / 16), 0.5, atol=0.01)
+
+
+def test_gaussian_check_catches_a_standard_deviation_taken_for_a_bandwidth():
+    t = torch.arange(-64, 65) / 16
+    wrong = torch.exp(-2 * (math.pi * 0.35 * t) ** 2)  # without ln 2: 4.3 dB down at BT
+    assert abs(power_at(wrong, 0.35 / 16) - 0.5) > 0.05
 
 
 @pytest.mark.parametrize("taps", [pulse.gaussian(8, 4, 0.35), pulse.gaussian_frequency(8, 4, 0.35)])
 def test_frequency_pulses_have_unit_area(taps):
     torch.testing.assert_close(taps.sum(), torch.tensor(1.0))
+
+
+def slow_upsample(x: np.ndarray, taps: np.ndarray, factor: int) -> np.ndarray:
+    """Stuff zeros, convolve, keep what all taps reach."""
+    stuffed = np.zeros(len(x) * factor, dtype=x.dtype)
+    stuffed[::factor] = x
+    num = math.ceil(len(taps) / factor)
+    return np.convolve(stuffed, taps)[(num - 1) * factor : len(stuffed)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+@pytest.mark.parametrize(("factor", "num_taps"), [(1, 1), (1, 31), (2, 5), (3, 12), (8, 129), (40, 7), (115, 230)])
+def test_upsampling_equals_zeros_and_a_convolution(factor, num_taps, dtype):
+    draw = generator(0, "upsample")
+    taps = torch.randn(num_taps, generator=draw)
+    for num in (math.ceil(num_taps / factor), 40 + math.ceil(num_taps / factor)):
+        x = torch.randn(2, num, dtype=dtype, generator=draw)
+        fast = upsample(x, taps, factor).numpy()
+        slow = [slow_upsample(row.numpy(), taps.numpy(), factor) for row in x]
+        np.testing.assert_allclose(fast, slow, atol=1e-4)
+    if num_taps > 1:
+        with np.testing.assert_raises(AssertionError):  # taps in the wrong order
+            np.testing.assert_allclose(upsample(x, taps.flip(0), factor).numpy(), slow, atol=1e-4)
 
 
 def slow_linear(symbols: np.ndarray, taps: np.ndarray, sps: int) -> np.ndarray:
