@@ -32,8 +32,9 @@ def _pulsed(
 ) -> Tensor:
     """Repeat a pulse of random kind; each record has its own repetition rate, begins anywhere, and holds a pulse."""
     kinds = pulses(air.samples_per_symbol)
-    lengths = torch.tensor([len(kind) for kind in kinds], device=generator.device)
-    bank = torch.nn.utils.rnn.pad_sequence([*kinds, torch.zeros(int(lengths.max()) + 1)], batch_first=True)[:-1]
+    sizes = [len(kind) for kind in kinds]
+    lengths = torch.tensor(sizes, device=generator.device)
+    bank = torch.nn.utils.rnn.pad_sequence([*kinds, torch.zeros(max(sizes) + 1)], batch_first=True)[:-1]
     which = torch.randint(len(kinds), (num_records,), generator=generator, device=generator.device)
     period = (lengths[which] / _uniform(num_records, *duty, generator)).ceil().long()
     start = draw_start(lengths[which], period, num_samples, generator=generator)

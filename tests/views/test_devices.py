@@ -1,14 +1,11 @@
 """Views on a GPU: whatever is drawn is drawn where the generator lives, and meets the record on the record's device.
 
-No GPU is needed: `Watch` notes the device that each draw asks for, and the device `meta`, which has shapes but neither
-numbers nor generators, and mixes with the processor as badly as a GPU does, stands in for it.
+No GPU is needed: see `tests/fake/devices.py`.
 """
-
-from typing import Any
 
 import pytest
 import torch
-from torch.overrides import TorchFunctionMode
+from fake.devices import Watch
 
 from groundwave.rng import generator
 from groundwave.signal.impair import draw_walk
@@ -17,23 +14,6 @@ from groundwave.views import VIEWS, Gain, Rotate
 
 ARGUMENTS = {"crop": {"num_samples": 50}, "compose": {"views": [Rotate(), Gain()]}}
 MADE = {name: make(**ARGUMENTS.get(name, {})) for name, make in VIEWS.items()}
-DRAWS = {torch.rand, torch.randn, torch.randint, torch.randperm}
-
-
-class Watch(TorchFunctionMode):
-    """Notes the device that each draw asks for; makes the draws `elsewhere` when that is given."""
-
-    def __init__(self, elsewhere: str | None = None) -> None:
-        super().__init__()
-        self.elsewhere, self.drawn = elsewhere, []
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        if func in DRAWS:
-            self.drawn.append(kwargs.get("device"))
-            if self.elsewhere:  # `meta` has no generators, so its draws are made without
-                kwargs = {**kwargs, "generator": None, "device": self.elsewhere}
-        return func(*args, **kwargs)
 
 
 def record(device: str, antennas: int = 0) -> dict[str, torch.Tensor]:
