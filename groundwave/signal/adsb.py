@@ -43,8 +43,9 @@ def to_chips(frames: UInt8[Tensor, "*batch bits"]) -> UInt8[Tensor, "*batch chip
 
 def from_chips(levels: Float[Tensor, "*batch chips"]) -> UInt8[Tensor, "*batch bits"]:
     """Decide bits from the levels of chips after the preamble: the stronger half wins."""
-    halves = levels.unflatten(-1, (-1, 2))
-    return (halves[..., 0] > halves[..., 1]).to(torch.uint8)
+    early, late = levels.unflatten(-1, (-1, 2)).unbind(-1)
+    first: Tensor = early > late
+    return first.to(torch.uint8)
 
 
 @cache

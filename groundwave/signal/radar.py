@@ -54,7 +54,7 @@ def autocorrelation(code: Complex[Tensor, " chips"]) -> Complex[Tensor, " lags"]
     """Return the aperiodic autocorrelation for lags 0 ... chips - 1."""
     size = 2 * len(code)
     both: Tensor = torch.fft.ifft(torch.fft.fft(code, size).abs().square())
-    return both[: len(code)]
+    return both[: len(code)].resolve_conj()
 
 
 def triangle(

@@ -55,18 +55,18 @@ def modulate(symbols: Int[Tensor, "*batch symbols"], samples_per_chip: int) -> C
 def demodulate(x: Complex[Tensor, "*batch time"], samples_per_chip: int) -> Int[Tensor, "*batch symbols"]:
     """Return the nearest symbols of a signal aligned as `modulate` gives it, phase known: the chips' best match."""
     centres = x[..., ::samples_per_chip]
+    centres = centres[..., : centres.shape[-1] // CHIPS_PER_SYMBOL * CHIPS_PER_SYMBOL]
     chips = torch.stack([centres[..., ::2].real, centres[..., 1::2].imag], -1).flatten(-2)
-    table = chip_table()[:GAP].to(x.device)
-    whole = chips[..., : chips.shape[-1] // CHIPS_PER_SYMBOL * CHIPS_PER_SYMBOL]
-    symbols: Tensor = (whole.unflatten(-1, (-1, CHIPS_PER_SYMBOL)) @ table.T).argmax(-1)
+    symbols: Tensor = (chips.unflatten(-1, (-1, CHIPS_PER_SYMBOL)) @ chip_table()[:GAP].to(x.device).T).argmax(-1)
     return symbols
 
 
 def decode(symbols: Int[Tensor, " symbols"]) -> UInt8[Tensor, " octets"] | None:
-    """Find the first packet in a run of symbols; return its octets without the check, None when it does not hold."""
+    """Return the octets of the packet that a run of symbols begins with, less the check; None when it does not hold."""
     octets = (symbols[: len(symbols) // 2 * 2].reshape(-1, 2) * torch.tensor([1, 16])).sum(-1).to(torch.uint8)
-    begin, num_octets = len(_HEADER) + 1, int(octets[len(_HEADER)])
-    frame = octets[begin : begin + num_octets]
-    if octets[: len(_HEADER)].tolist() != list(_HEADER) or not FCS.holds(to_bits(frame)):
+    begin = len(_HEADER) + 1
+    if octets[:begin].tolist()[:-1] != list(_HEADER):
         return None
-    return frame[:-2]
+    frame = octets[begin : begin + int(octets[begin - 1])]
+    whole = len(frame) == int(octets[begin - 1]) and len(frame) > FCS.width // 8
+    return frame[:-2] if whole and FCS.holds(to_bits(frame)) else None
