@@ -41,15 +41,17 @@ def _zigbee(num_records: int, num_samples: int, air: Air, generator: Generator) 
 
 
 def _bluetooth(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
-    """Send advertising packets of one channel, the interframe space apart, with a raised-cosine ramp around each."""
+    """Send advertising packets of one channel, once or twice the interframe space apart, a smooth ramp around each."""
     sps, lead = air.samples_per_symbol, bluetooth.LEAD
     length = bluetooth.PACKET_BITS + 1
     space = bluetooth.SPACE_BITS
     period, first, into = _plan(length, (space - 1, 2 * space), num_records, num_samples, sps, generator)
     num_bits = math.ceil(num_samples / sps) + 1
-    channel = bluetooth.ADVERTISING_CHANNELS[int(torch.randint(3, (), generator=generator, device=generator.device))]
-    payload = draw_bytes(num_records, num_bits // length + 2, bluetooth.NUM_OCTETS, generator=generator)
-    packets = 2 * bluetooth.encode(payload, channel).to(torch.int8) - 1
+    shape = (num_records, num_bits // length + 2)
+    channel = torch.tensor(bluetooth.ADVERTISING_CHANNELS, device=generator.device)
+    channel = channel[torch.randint(3, shape[:1], generator=generator, device=generator.device)]
+    payload = draw_bytes(*shape, bluetooth.NUM_OCTETS, generator=generator)
+    packets = 2 * bluetooth.encode(payload, channel[:, None].expand(shape)).to(torch.int8) - 1
     ends = torch.tensor([_RAMP, _SILENT], dtype=torch.int8, device=packets.device)
     padded = torch.cat([packets, ends.expand(*packets.shape[:-1], 2)], -1)
     sent = repeat(padded, first - lead, period, num_bits + 2 * lead)

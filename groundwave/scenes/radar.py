@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Generator, Tensor
@@ -22,6 +22,15 @@ def _uniform(num: int, low: float, high: float, generator: Generator) -> Tensor:
     return low * torch.exp(draw * math.log(high / low))
 
 
+@cache
+def _bank(pulses: Callable[[int], list[Tensor]], sps: int) -> tuple[Tensor, Tensor]:
+    """Return the pulses, padded with zeros to one length and one sample more, and their lengths."""
+    kinds = pulses(sps)
+    width = max(len(kind) for kind in kinds) + 1
+    bank = torch.stack([torch.nn.functional.pad(kind, (0, width - len(kind))) for kind in kinds])
+    return bank, torch.tensor([len(kind) for kind in kinds])
+
+
 def _pulsed(
     pulses: Callable[[int], list[Tensor]],
     duty: tuple[float, float],
@@ -31,15 +40,11 @@ def _pulsed(
     generator: Generator,
 ) -> Tensor:
     """Repeat a pulse of random kind; each record has its own repetition rate, begins anywhere, and holds a pulse."""
-    kinds = pulses(air.samples_per_symbol)
-    sizes = [len(kind) for kind in kinds]
-    lengths = torch.tensor(sizes, device=generator.device)
-    bank = torch.nn.utils.rnn.pad_sequence([*kinds, torch.zeros(max(sizes) + 1)], batch_first=True)[:-1]
-    which = torch.randint(len(kinds), (num_records,), generator=generator, device=generator.device)
+    bank, lengths = (table.to(generator.device) for table in _bank(pulses, air.samples_per_symbol))
+    which = torch.randint(len(bank), (num_records,), generator=generator, device=generator.device)
     period = (lengths[which] / _uniform(num_records, *duty, generator)).ceil().long()
     start = draw_start(lengths[which], period, num_samples, generator=generator)
-    x = repeat(bank.to(generator.device)[which][:, None], start, period, num_samples)
-    return unit_power(x)
+    return unit_power(repeat(bank[which][:, None], start, period, num_samples))
 
 
 def _rectangles(sps: int) -> list[Tensor]:

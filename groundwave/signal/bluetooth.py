@@ -4,7 +4,7 @@ import math
 from functools import cache
 
 import torch
-from jaxtyping import Complex, Float, UInt8
+from jaxtyping import Complex, Float, Int, UInt8
 from torch import Tensor
 
 from groundwave.signal.bits import Crc, to_bits, to_bytes
@@ -42,18 +42,18 @@ def _prefix() -> UInt8[Tensor, "40"]:
     return to_bits(torch.tensor([0xAA, *ACCESS_ADDRESS.to_bytes(4, "little")], dtype=torch.uint8))
 
 
-def encode(payload: UInt8[Tensor, "*batch octets"], channel: int) -> UInt8[Tensor, "*batch bits"]:
-    """Return the bits of non-connectable advertising packets on `channel`, from the preamble to the check."""
+@cache
+def _whitenings(num_bits: int) -> UInt8[Tensor, "40 bits"]:
+    return torch.stack([whitening(channel, num_bits) for channel in range(40)])
+
+
+def encode(payload: UInt8[Tensor, "*batch octets"], channel: Int[Tensor, "*batch"]) -> UInt8[Tensor, "*batch bits"]:
+    """Return the bits of non-connectable advertising packets, each on its channel, from the preamble to the check."""
     head = torch.tensor([0x42, payload.shape[-1]], dtype=torch.uint8, device=payload.device)  # ADV_NONCONN_IND, TxAdd
     unit = torch.cat([head.expand(*payload.shape[:-1], 2), payload], -1)
     checked = CRC.append(to_bits(unit))
-    white = checked ^ whitening(channel, checked.shape[-1]).to(payload.device)
+    white = checked ^ _whitenings(checked.shape[-1]).to(payload.device)[channel]
     return torch.cat([_prefix().to(payload.device).expand(*payload.shape[:-1], PREFIX_BITS), white], -1)
-
-
-@cache
-def _pulse(samples_per_symbol: int) -> Float[Tensor, " taps"]:
-    return gaussian_frequency(samples_per_symbol, _SPAN, _BT)
 
 
 def modulate(levels: Float[Tensor, "*batch symbols"], samples_per_symbol: int) -> Complex[Tensor, "*batch time"]:
@@ -61,7 +61,8 @@ def modulate(levels: Float[Tensor, "*batch symbols"], samples_per_symbol: int) -
 
     The first sample belongs to symbol `LEAD`, the last to the one `LEAD` before the end.
     """
-    return oscillator(0.5 * _INDEX * upsample(levels, _pulse(samples_per_symbol), samples_per_symbol))
+    pulse = gaussian_frequency(samples_per_symbol, _SPAN, _BT)
+    return oscillator(0.5 * _INDEX * upsample(levels, pulse, samples_per_symbol))
 
 
 def ramp(on: Float[Tensor, "*batch symbols"], samples_per_symbol: int) -> Float[Tensor, "*batch time"]:

@@ -66,14 +66,14 @@ def test_whitening_is_the_published_sequence():
 
 
 def test_preamble_alternates_into_the_access_address():
-    bits = bluetooth.encode(torch.zeros(6, dtype=torch.uint8), 37)
+    bits = bluetooth.encode(torch.zeros(6, dtype=torch.uint8), torch.tensor(37))
     assert bits[:8].tolist() == [0, 1] * 4  # the address begins with a 0
     assert bits[8:40].tolist() == [int(b) for b in f"{0x8E89BED6:032b}"[::-1]]
 
 
 def test_bluetooth_packets_decode():
     payload = draw_bytes(37, generator=generator(0, "ble"))
-    bits = bluetooth.encode(payload, 38)
+    bits = bluetooth.encode(payload, torch.tensor(38))
     assert len(bits) == bluetooth.PACKET_BITS
     noise = draw_bits(70, generator=generator(0, "before"))
     got = bluetooth.decode(torch.cat([noise, bits, noise]), 38)
