@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
-from groundwave.signal.oscillators import phasor
+from groundwave.signal.impair import phasor
 
 SALEH_TWT = (2.1587, 1.1517, 4.0033, 9.1040)
 """Saleh's fit to a measured tube (IEEE Trans. Commun. 1981, table I): AM/AM alpha and beta, AM/PM alpha and beta."""

@@ -23,8 +23,9 @@ from groundwave.signal.amplifier import rapp, saturation_amplitude
 from groundwave.signal.clock import REACH, clock_drift, draw_jitter, retime
 from groundwave.signal.converter import agc, mean_power, quantise
 from groundwave.signal.grades import GRADES, PHASE_NOISE_SHAPE, REFERENCE_CARRIER_HZ, Grade, Range
+from groundwave.signal.impair import phase_ramp, phasor
 from groundwave.signal.mixer import add_offset, apply_imbalance, offset, receive_imbalance, transmit_imbalance
-from groundwave.signal.oscillators import draw_phase_noise, phase_ramp, phasor, ppm_to_cycles
+from groundwave.signal.oscillators import draw_phase_noise, ppm_to_cycles
 from groundwave.signal.ripple import apply_ripple, echo_taps
 
 _ECHOES = 4  # of each filter's ripple: taps - 1

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from groundwave.signal.oscillators import phasor
+from groundwave.signal.impair import phasor
 
 
 def _gain_phasor(gain_db: Tensor, phase_deg: Tensor) -> Tensor:

@@ -9,30 +9,15 @@ from collections.abc import Sequence
 from functools import cache
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 Mask = Sequence[tuple[float, float]]
-_RAMP = 256  # samples over which a phase ramp is summed in float32
 
 
 def ppm_to_cycles(ppm: Float[Tensor, "*batch"], carrier_hz: float, sample_rate_hz: float) -> Float[Tensor, "*batch"]:
     """Return the carrier offset, in cycles per sample, of a crystal error in parts per million."""
     return ppm * (1e-6 * carrier_hz / sample_rate_hz)
-
-
-def phasor(phase_rad: Float[Tensor, "*shape"]) -> Complex[Tensor, "*shape"]:
-    """Return exp(j phase); several times faster on a CPU than `torch.polar`, which is not vectorised."""
-    return torch.complex(phase_rad.cos(), phase_rad.sin())
-
-
-def phase_ramp(cycles_per_sample: Float[Tensor, "*batch"], num_samples: int) -> Float[Tensor, "*batch {num_samples}"]:
-    """Return 2 pi f n for n = 0, 1, ..., up to whole turns: exact for any length, with little work in float64."""
-    frequency = cycles_per_sample.double()[..., None]
-    starts = torch.arange(0, num_samples, _RAMP, device=frequency.device) * frequency
-    steps = torch.arange(min(_RAMP, num_samples), device=frequency.device) * frequency
-    cycles = starts.frac().float()[..., None] + steps.float()[..., None, :]
-    return 2 * math.pi * cycles.flatten(-2)[..., :num_samples]
 
 
 def mask_dbc(mask: Mask, offsets_hz: Float[Tensor, " offsets"]) -> Float[Tensor, " offsets"]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
-from groundwave.signal.oscillators import phasor
+from groundwave.signal.impair import phasor
 
 
 def echo_taps(
