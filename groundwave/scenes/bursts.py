@@ -74,7 +74,12 @@ class Bursts:
             ("sample_rate_hz", rate, 0 < rate < math.inf, "a positive number"),
             ("duration_s", duration_s, 0 < duration_s < math.inf, "a positive number"),
             ("num_bursts", num_bursts, num_bursts >= 1, "at least 1"),
-            ("burst_s", burst_s, 1 <= shortest * rate <= longest * rate, "shortest, then longest, at least one sample each"),
+            (
+                "burst_s",
+                burst_s,
+                1 <= shortest * rate <= longest * rate,
+                "shortest, then longest, at least one sample each",
+            ),
             ("gap_s", gap_s, gap_s >= 0, "no less than 0"),
             ("snr_db", snr_db, -math.inf < snr_db[0] <= snr_db[1] < math.inf, "lowest, then highest, both finite"),
             ("samples_per_symbol", samples_per_symbol, samples_per_symbol >= 2, "at least 2"),

@@ -13,26 +13,26 @@ from groundwave.scenes.air import Air, Waveform
 from groundwave.signal import modulate, pulse
 from groundwave.signal.constellation import constellation, draw_labels, draw_symbols, square_qam
 
-_SPAN = 16
-_ROLLOFF = 0.35
+SPAN = 16
+ROLLOFF = 0.35
 _DIAGONAL = square_qam(4)
 
 
 def _num_symbols(num_samples: int, air: Air) -> int:
-    return math.ceil(num_samples / air.samples_per_symbol) + _SPAN
+    return math.ceil(num_samples / air.samples_per_symbol) + SPAN
 
 
 def _linear(name: str, num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
     num = _num_symbols(num_samples, air)
     symbols = draw_symbols(constellation(name), num_records, num, generator=generator)
-    taps = pulse.root_raised_cosine(air.samples_per_symbol, _SPAN, _ROLLOFF)
+    taps = pulse.root_raised_cosine(air.samples_per_symbol, SPAN, ROLLOFF)
     return modulate.linear(symbols, taps, air.samples_per_symbol)[:, :num_samples]
 
 
 def _offset(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
     sps = air.samples_per_symbol
     symbols = draw_symbols(_DIAGONAL, num_records, _num_symbols(num_samples, air), generator=generator)
-    taps, late = (pulse.root_raised_cosine(sps, _SPAN, _ROLLOFF, delay) for delay in (0.0, 0.5))
+    taps, late = (pulse.root_raised_cosine(sps, SPAN, ROLLOFF, delay) for delay in (0.0, 0.5))
     return modulate.offset_linear(symbols, taps, late, sps)[:, :num_samples]
 
 
@@ -41,7 +41,7 @@ def _differential(num_records: int, num_samples: int, air: Air, generator: Gener
     labels = draw_labels(4, num_records, _num_symbols(num_samples, air), generator=generator)
     first = math.pi / 4 * torch.randint(2, (num_records, 1), generator=generator, device=generator.device)
     symbols = modulate.differential_quadrants(labels) * torch.polar(torch.ones_like(first), first)
-    taps = pulse.root_raised_cosine(air.samples_per_symbol, _SPAN, _ROLLOFF)
+    taps = pulse.root_raised_cosine(air.samples_per_symbol, SPAN, ROLLOFF)
     return modulate.linear(symbols, taps, air.samples_per_symbol)[:, :num_samples]
 
 

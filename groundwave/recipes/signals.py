@@ -1,0 +1,125 @@
+"""How docs/signals.md is made, every number and picture by our own code: `python -m groundwave.recipes.signals`."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from groundwave.bench.signal_pictures import waveform_picture
+from groundwave.data.atomic import write_atomically
+from groundwave.rng import generator
+from groundwave.scenes.air import Air, Waveform
+from groundwave.scenes.analog import ANALOG
+from groundwave.scenes.keying import KEYING
+from groundwave.scenes.linear import LINEAR, ROLLOFF, SPAN
+from groundwave.scenes.multicarrier import MULTICARRIER
+from groundwave.scenes.packets import PACKETS
+from groundwave.scenes.plain import PLAIN
+from groundwave.scenes.radar import RADAR
+from groundwave.scenes.spread import SPREAD
+from groundwave.signal.demodulate import matched, matched_offset
+from groundwave.signal.noise import power, unit_power
+from groundwave.signal.pulse import root_raised_cosine
+from groundwave.signal.spectrum import occupied_bandwidth, power_spectrum, spectrogram_db
+
+SECTIONS: Mapping[str, Mapping[str, Waveform]] = {
+    "Linear modulations": LINEAR,
+    "Frequency and continuous-phase keying": KEYING,
+    "Analog": ANALOG,
+    "Multicarrier": MULTICARRIER,
+    "Spread spectrum": SPREAD,
+    "Radar": RADAR,
+    "Packets": PACKETS,
+    "Plain": PLAIN,
+}
+AIR = Air(8)
+NUM_RECORDS = 64
+NUM_SAMPLES = 16_384
+NUM_FREQS = 256
+HEAD = f"""# Signals
+
+Every waveform of `groundwave list waveforms`, drawn by the code that generates it; made by
+`python -m groundwave.recipes.signals`.
+
+Left: mean power spectrum. Right: the symbols that a matched filter sees, or where in frequency and time one record has
+its power. Frequencies are in nominal bandwidths (the symbol rate, chip rate, swept band or critical rate of the
+subcarriers; a waveform that has one by standard says it in hertz), as `Air.samples_per_symbol` counts them. B99 is the
+bandwidth that holds 99 % of the power, in the same unit; the crest factor is the 99.9 % quantile of the power over its
+mean. Both are of {NUM_RECORDS} records of {NUM_SAMPLES // AIR.samples_per_symbol} symbols.
+"""
+
+
+def signals(out: Path = Path("docs/signals.md")) -> Path:
+    """Write the page and, in a folder of its name beside it, one picture a waveform."""
+    pictures = out.with_suffix("")
+    pictures.mkdir(parents=True, exist_ok=True)
+    text = [HEAD]
+    for title, table in SECTIONS.items():
+        text.append(f"## {title}\n")
+        text.append(
+            "| waveform | family | what it is | nominal | B99 | crest | source |\n|---|---|---|---:|---:|---:|---|"
+        )
+        drawn = {name: draw(name, waveform) for name, waveform in table.items()}
+        text += [line(name, table[name], iq) for name, iq in drawn.items()]
+        text.append("")
+        shown = []
+        for name, iq in drawn.items():
+            file = pictures / f"{name}.png"
+            write_atomically(file, png(picture(name, iq)))
+            shown.append(f"**{name}**<br>![Spectrum and view of {name}]({pictures.name}/{file.name})")
+        text += ["| | |\n|---|---|", *(f"| {' | '.join(shown[i : i + 2])} |" for i in range(0, len(shown), 2)), ""]
+    write_atomically(out, "\n".join(text).encode())
+    return out
+
+
+def draw(name: str, waveform: Waveform) -> Tensor:
+    """Return clean IQ `[NUM_RECORDS, NUM_SAMPLES]`, analog messages sampled as densely as the others."""
+    air = Air(AIR.samples_per_symbol, AIR.samples_per_symbol * (waveform.bandwidth_hz or AIR.sample_rate_hz))
+    return unit_power(waveform(NUM_RECORDS, NUM_SAMPLES, air, generator(0, "signals", name)))
+
+
+def line(name: str, waveform: Waveform, iq: Tensor) -> str:
+    """Return a waveform's line of the table."""
+    mean_spectrum = torch.fft.ifft(torch.fft.fft(iq).abs().square().mean(0).sqrt())
+    occupied = float(occupied_bandwidth(mean_spectrum)) * AIR.samples_per_symbol
+    crest_db = 10 * np.log10(np.quantile(iq.abs().square().numpy(), 0.999) / float(power(iq).mean()))
+    nominal = f"{waveform.bandwidth_hz / 1e3:,.5g} kHz" if waveform.bandwidth_hz else ""
+    cells = (name, waveform.family, waveform.text, nominal, f"{occupied:.2f}", f"{crest_db:.1f} dB", waveform.source)
+    return f"| {' | '.join(cells)} |"
+
+
+def picture(name: str, iq: Tensor) -> Figure:
+    """Return the picture of a waveform: constellation where its symbols make one, otherwise time and frequency."""
+    spectrum = 10 * torch.log10(power_spectrum(iq, NUM_FREQS).mean(0).clamp(min=1e-9))
+    frequency = (torch.arange(NUM_FREQS) / NUM_FREQS - 0.5) * AIR.samples_per_symbol
+    left = ((spectrum - spectrum.max()).numpy(), frequency.numpy())
+    if name in LINEAR:
+        return waveform_picture(*left, symbols(name, iq[0]).numpy())
+    view = spectrogram_db(iq[0, : NUM_SAMPLES // 2], 128, 32)
+    return waveform_picture(*left, view.numpy(), symbols=NUM_SAMPLES / 2 / AIR.samples_per_symbol)
+
+
+def symbols(name: str, iq: Tensor) -> Tensor:
+    """Return what a synchronised receiver decides on."""
+    sps = AIR.samples_per_symbol
+    pulse, late = (root_raised_cosine(sps, SPAN, ROLLOFF, delay) for delay in (0.0, 0.5))
+    return matched_offset(iq, pulse, late, sps) if name == "OQPSK" else matched(iq, pulse, sps)
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as a small PNG file, 64 colours."""
+    raw, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(raw, format="png")
+    Image.open(raw).convert("RGB").quantize(64).save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+if __name__ == "__main__":
+    from jsonargparse import auto_cli
+
+    auto_cli(signals, as_positional=False)
