@@ -1,12 +1,15 @@
 """The scene radioml: addressing, the SNR contract, and the published defects."""
 
+import math
+import re
+
 import pytest
 import torch
 
 from groundwave.contracts import Scene
 from groundwave.errors import GroundwaveError, UnknownNameError
 from groundwave.scenes import SCENES, RadioML
-from groundwave.scenes.channel import CLEAR
+from groundwave.scenes.channel import CLEAR, Channel
 from groundwave.scenes.radioml import CLASSES
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal.noise import power
@@ -154,7 +157,31 @@ def test_published_snr_is_twice_the_label_and_some(published):
         else:
             assert 0 < float(excess.mean()) < 3.5, name
     bpsk = (published["true_snr_db"] - 2 * published["snr_db"])[published["label"] == CLASSES.index("BPSK")]
-    assert float(bpsk.mean()) == pytest.approx(2.28, abs=0.3)
+    assert float(bpsk.mean()) == pytest.approx(2.28, abs=0.15)
+
+
+def slope(record, label):
+    """Fit true_snr_db = slope * snr_db + offset over the records of a class."""
+    rows = record["label"] == label
+    labels = torch.stack([record["snr_db"][rows], torch.ones(int(rows.sum()))], 1)
+    return torch.linalg.lstsq(labels, record["true_snr_db"][rows][:, None]).solution[0].item()
+
+
+def test_published_snr_doubles_the_label(published):
+    assert slope(published, CLASSES.index("BPSK")) == pytest.approx(2.0, abs=0.01)
+    right = {
+        **published,
+        "true_snr_db": published["true_snr_db"] - published["snr_db"],
+    }  # an amplitude without the slip
+    assert slope(right, CLASSES.index("BPSK")) != pytest.approx(2.0, abs=0.01)
+
+
+def test_published_noise_has_the_published_amplitude():
+    _, noise = RadioML("as-published", classes=("BPSK",), snrs_db=(-10, 0, 10), records_per_cell=36).clean_and_noise(0)
+    label = RadioML("as-published", classes=("BPSK",), snrs_db=(-10, 0, 10), records_per_cell=36).block(0)["snr_db"]
+    for snr_db in (-10, 0, 10):
+        drawn = power(noise[label == snr_db]).mean()
+        torch.testing.assert_close(drawn, torch.tensor(10 ** (-snr_db / 5)), rtol=0.05, atol=0)
 
 
 def test_published_windows_share_few_passes(published):
@@ -173,14 +200,31 @@ def test_published_channel_is_the_same_for_every_seed():
     [
         ({"version": "fxied"}, "fixed"),
         ({"classes": ("QPKS",)}, "QPSK"),
-        ({"num_samples": 0}, "raise num_samples"),
-        ({"records_per_cell": 0}, "raise records_per_cell"),
-        ({"samples_per_symbol": 1}, "raise samples_per_symbol"),
-        ({"classes": ()}, "leave the default"),
+        ({"classes": ()}, "correct classes"),
+        ({"classes": ("QPSK", "QPSK")}, "each once"),
+        ({"snrs_db": ()}, "correct snrs_db"),
+        ({"snrs_db": (0.0, math.nan)}, "finite"),
+        ({"snrs_db": (math.inf,)}, "finite"),
+        ({"num_samples": 0}, "correct num_samples"),
+        ({"records_per_cell": 0}, "correct records_per_cell"),
+        ({"samples_per_symbol": 1}, "correct samples_per_symbol"),
+        ({"channel": Channel(doppler=-1e-6)}, "channel.doppler"),
+        ({"channel": Channel(doppler=math.nan)}, "channel.doppler"),
+        ({"channel": Channel(sample_rate_hz=0.0)}, "channel.sample_rate_hz"),
+        ({"channel": Channel(sample_rate_hz=-1.0)}, "channel.sample_rate_hz"),
+        ({"channel": Channel(sro_max_hz=1e4)}, "a thousandth"),
+        ({"channel": Channel(cfo_max_hz=math.inf)}, "channel.cfo_max_hz"),
+        ({"channel": Channel(step_hz=-0.1)}, "channel.step_hz"),
+        ({"channel": Channel(rician_k=-1.0)}, "channel.rician_k"),
+        ({"channel": Channel(delays=(), path_gains=())}, "channel.delays"),
+        ({"channel": Channel(delays=(0.0, 9.0, 1.0))}, "num_taps - 1 = 7"),
+        ({"channel": Channel(delays=(0.0, 1.0))}, "each of 2 delays"),
+        ({"channel": Channel(path_gains=(0.0, 0.0, 0.0))}, "not all zero"),
+        ({"channel": Channel(num_taps=0)}, "channel.num_taps"),
     ],
 )
 def test_mistakes_are_told_with_their_remedy(settings, remedy):
-    with pytest.raises(GroundwaveError, match=remedy):
+    with pytest.raises(GroundwaveError, match=re.escape(remedy)):
         RadioML(**settings)
 
 
