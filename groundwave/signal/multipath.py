@@ -189,8 +189,15 @@ def propagate(x: Complex[Tensor, "batch time"], paths: Paths) -> Complex[Tensor,
 
     `x` holds `margin` samples more than come out: a path with no delay takes output n from input n + num_taps - 8
     (from input n where no path has a delay). Differentiable in `x`, gains and delays.
+
+    Raises:
+        GroundwaveError: where `x` is shorter than the margin, or longer than the draw was made for.
     """
     num_samples = x.shape[-1] - paths.num_taps + 1
+    covered = paths.spacing * (paths.gains.shape[-1] - 1) or num_samples
+    if not 1 <= num_samples <= covered:
+        got = f"{x.shape[-1]} samples through paths that take {paths.num_taps - 1} of them"
+        raise GroundwaveError(got, f"from 1 to {max(covered, 1)} more than that", "draw paths for as many as come out")
     if paths.num_taps == 1:
         return x * path_gains(paths, num_samples).sum(1)
     taps = tap_gains(paths)
@@ -200,7 +207,7 @@ def propagate(x: Complex[Tensor, "batch time"], paths: Paths) -> Complex[Tensor,
     size = _fast_length(windows.shape[-1])
     spectrum = torch.fft.fft(windows, size)
     # Filtering with the responses at the knots and blending what they let through equals filtering with the blend.
-    y = None
+    y: Tensor | None = None
     for knot, weight in enumerate(weights):
         product = torch.fft.fft(taps[:, knot :: max(degree, 1)][:, :num], size).mul_(spectrum)
         heard = torch.fft.ifft(product)[..., paths.num_taps - 1 : windows.shape[-1]]
