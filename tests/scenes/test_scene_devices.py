@@ -20,8 +20,7 @@ def test_waveforms_draw_on_the_generators_device(name: str) -> None:
     assert set(watch.drawn) == {draw.device}
 
 
-# BLE asks the device for one number, its channel, which `meta` cannot tell
-@pytest.mark.parametrize("name", sorted(WAVEFORMS.keys() - {"BLE"}))
+@pytest.mark.parametrize("name", WAVEFORMS)
 def test_nothing_of_a_waveform_stays_on_the_processor(name: str) -> None:
     with Watch(elsewhere="meta"):
         assert WAVEFORMS[name](3, 200, Air(4, 40e3), MetaGenerator()).device.type == "meta"
