@@ -6,7 +6,7 @@ A system's frame has few types of symbols (for LTE: plain, six places of the ref
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import torch
 from jaxtyping import Bool, Complex, Float, Int
@@ -43,7 +43,8 @@ class Layout:
     num_blocks: int = 1
     boost: float = 1.0
 
-    def to_block(self) -> Int[Tensor, " subcarriers"]:
+    @cached_property
+    def block(self) -> Int[Tensor, " subcarriers"]:
         """Return the resource block of each subcarrier, carrier (if empty) left to the block below it."""
         width = self.numerology.num_subcarriers
         used = torch.arange(width) - ((torch.arange(width) >= -self.numerology.lowest) & (width % 2 == 1)).long()
@@ -79,17 +80,17 @@ def draw_grid(
     cell = torch.randint(cells, (num_records, 1), generator=generator, device=generator.device)
     symbol = (first_symbol[:, None] + torch.arange(num_symbols, device=device)).remainder(length)
     kind = layout.order.to(device)[cell, symbol]
-    on = draw_scheduled(num_records, layout.num_blocks, generator=generator)[:, layout.to_block().to(device)]
+    on = draw_scheduled(num_records, layout.num_blocks, generator=generator)[:, layout.block.to(device)]
     section = torch.randint(2, 2 + len(_ORDERS), (num_records, 1, 1), generator=generator, device=generator.device)
-    data, pilots, always, known = (
-        t.to(device)[kind] for t in (layout.data, layout.pilots, layout.always, layout.known)
-    )
-    which = (data * section.int()).add_(pilots).mul_(on[:, None]).add_(always)
-    number = draw_bytes(*which.shape, generator=generator)
+    tables = (layout.data, layout.pilots, layout.always, layout.known)
+    data, pilots, always, known = (t.to(device)[kind] for t in tables)
+    # all in int32: an operation on mixed types is several times slower
+    which = (data * section.int()).add_(pilots).mul_(on[:, None].int()).add_(always)
+    number = draw_bytes(*which.shape, generator=generator).int()
     grid = _alphabet(layout.boost).to(device).index_select(0, which.mul_(256).add_(number).flatten()).view(which.shape)
     grid = grid.add_(known)
-    power = torch.view_as_real(grid).square().sum((1, 2, 3)) / (num_symbols * layout.numerology.num_fft)
-    return grid * power.rsqrt()[:, None, None]
+    norm = torch.linalg.vector_norm(torch.view_as_real(grid), dim=(1, 2, 3))
+    return grid.mul_((math.sqrt(num_symbols * layout.numerology.num_fft) / norm)[:, None, None])
 
 
 def _tables(num_types: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
