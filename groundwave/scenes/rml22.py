@@ -133,19 +133,20 @@ class RML22:
     ) -> None:
         if normalisation not in NORMALISATIONS:
             raise UnknownNameError("normalisation of rml22", normalisation, NORMALISATIONS)
-        rate = max(samples_per_symbol, 1) / SYMBOL_S
+        rate, paths = max(samples_per_symbol, 1) / SYMBOL_S, profiles.profile(profile)
         require(
             *check_cells(classes, snrs_db, records_per_cell),
             ("num_samples", num_samples, num_samples >= 1, "at least 1"),
             ("samples_per_symbol", samples_per_symbol, samples_per_symbol >= 2, "at least 2"),
             ("doppler_hz", doppler_hz, 0 <= doppler_hz < rate / 2, f"0 up to {rate / 2:.0f}, half the sample rate"),
+            ("profile", profile, not paths.normalised, "one with delays in seconds, such as EPA, EVA or ETU"),
             *crystal.checks(),
         )
         self.classes: Sequence[str] = tuple(classes)
         self.cells = Cells(tuple(classes), tuple(float(s) for s in snrs_db), records_per_cell)
         self.num_samples, self.num_per_block, self.seed = num_samples, self.cells.num, seed
         self.air = Air(samples_per_symbol, rate)
-        self.profile, self.doppler_hz, self.crystal = profiles.profile(profile), doppler_hz, crystal
+        self.profile, self.doppler_hz, self.crystal = paths, doppler_hz, crystal
         self.margin = margin(self.profile, sample_rate_hz=rate)
         self._normalise = unit_magnitude_sum if normalisation == "magnitudes" else unit_power
 
