@@ -107,7 +107,7 @@ class Plan:
         start, centre = (x.gather(1, chosen).squeeze(1) for x in (start, centre))
         bursts = self.num_samples * (start[:, None, None] + duration[:, None, None] * slots)
         bursts = bursts.clamp(-self.margin, self.num_samples + self.margin)
-        sent = (bursts[..., 1] - bursts[..., 0] >= self.shortest) & free[:, None]
+        sent = (bursts[..., 1] - bursts[..., 0] >= 0.5 * self.shortest) & free[:, None]  # unless cut off by the edge
         used = sent[:, None] & (channel[:, None] == torch.arange(_MOST_CHANNELS)[:, None])
         row, number = used.any(-1).nonzero().unbind(1)
         return Tracks(
@@ -144,12 +144,14 @@ class Plan:
         whole = torch.tensor([k.whole for k in kinds])[kind]
         num_channels = torch.tensor([k.num_channels for k in kinds])[kind]
         margin = self.margin / self.num_samples
-        duration = _uniform(*self.duration, (num,), generator).masked_fill(whole, 1 + 2 * margin)
+        shortest = self.shortest / self.num_samples
+        duration = _uniform(*self.duration, (num,), generator).clamp(min=shortest).masked_fill(whole, 1 + 2 * margin)
         duty = least + (greatest - least) * torch.rand(num, generator=generator)
         num_bursts = fewest + ((most - fewest + 1) * torch.rand(num, generator=generator)).long()
-        num_bursts = num_bursts.minimum((duration * duty * self.num_samples / self.shortest).long()).clamp(min=1)
+        num_bursts = num_bursts.minimum((duration * duty / shortest).long()).clamp(min=1)
+        length = torch.maximum(duty / num_bursts, shortest / duration)
         first = torch.arange(MAX_BURSTS) / num_bursts[:, None]
-        slots = torch.stack((first, first + duty[:, None] / num_bursts[:, None]), -1)
+        slots = torch.stack((first, first + length[:, None]), -1)
         slots = torch.where((first < 1)[..., None], slots, 0.0)
         num_channels = num_channels.minimum((1 / (_SPACING * bandwidth)).long()).clamp(min=1)
         channel = (num_channels[:, None] * torch.rand((num, MAX_BURSTS), generator=generator)).long()

@@ -5,7 +5,7 @@ tells which cells are its own. So the truth is that of the emitters as made, not
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -106,6 +106,18 @@ class Spectrogram:
 
     def block(self, b: int) -> Record:
         """Return block `b`, a pure function of (seed, settings, b)."""
+        canvas, boxes, draw = self._drawn(b)
+        number = b * self.num_per_block + torch.arange(self.num_per_block)
+        return {**self._heard(canvas, draw), "mask": canvas.mask(), **boxes, "group": number, "index": number}
+
+    def clean_and_noise(self, b: int) -> tuple[Tensor, Tensor]:
+        """Return the noise-free records of block `b` and their noise, whose power is 1."""
+        canvas, _, draw = self._drawn(b)
+        clean, noise = zip(*self._received(canvas, draw), strict=True)
+        return torch.stack(clean), torch.stack(noise)
+
+    def _drawn(self, b: int) -> tuple[Canvas, Record, Generator]:
+        """Return the block's emitters on a canvas, their boxes, and the generator, ready for the noise."""
         draw = generator(self.seed, "spectrogram", "block", b)
         tracks = self.plan.draw(self.num_per_block, draw)
         canvas = Canvas(self.grid, self.num_per_block)
@@ -115,9 +127,7 @@ class Spectrogram:
         for size in width.unique().tolist():
             rows = (width == size).nonzero().squeeze(1)
             spans[rows], edges[rows] = canvas.add(size, tracks[rows], [sent[row] for row in rows.tolist()])
-        number = b * self.num_per_block + torch.arange(self.num_per_block)
-        heard = self._heard(canvas.spectra, draw)
-        return {**heard, "mask": canvas.mask(), **self._boxes(tracks, spans, edges), "group": number, "index": number}
+        return canvas, self._boxes(tracks, spans, edges), draw
 
     def _sent(self, tracks: Tracks, width: Tensor, draw: Generator) -> list[Tensor]:
         """Return clean IQ for each track, at its own rate and at least as long as its bursts together."""
@@ -132,17 +142,22 @@ class Spectrogram:
                 sent[row] = iq
         return sent
 
-    def _heard(self, spectra: Tensor, draw: Generator) -> Record:
-        """Return what a receiver with a noise floor of 1 hears, record by record."""
-        grid = self.grid
-        num = len(spectra)
+    def _received(self, canvas: Canvas, draw: Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each record without noise, and its noise: one at a time, as a record just fits the cache."""
+        first, num = self.grid.num_freqs, self.grid.num_samples
+        for spectrum in canvas.spectra:
+            clean = torch.fft.ifft(spectrum)[first : first + num]
+            clean[1::2].neg_()  # its DC was in the middle of the spectrum
+            yield clean, noise_like(clean, generator=draw)
+
+    def _heard(self, canvas: Canvas, draw: Generator) -> Record:
+        """Return what a receiver with a noise floor of 1 hears."""
+        grid, num = self.grid, self.num_per_block
         snr_db, spec = torch.empty(num), torch.empty(num, grid.num_freqs, grid.num_frames)
         iq = torch.empty(num if self.with_iq else 0, grid.num_samples, dtype=torch.complex64)
-        for row, spectrum in enumerate(spectra):  # one at a time, as a record just fits the processor's cache
-            clean = torch.fft.ifft(spectrum)[grid.num_freqs : grid.num_freqs + grid.num_samples]
-            clean[1::2].neg_()  # its DC was in the middle of the spectrum
+        for row, (clean, noise) in enumerate(self._received(canvas, draw)):
             snr_db[row] = 10 * torch.log10(squared_magnitude(clean).mean())
-            record = clean + noise_like(clean, generator=draw)
+            record = noise.add_(clean)
             spec[row] = spectrogram_db(record, grid.num_freqs, grid.hop)
             if self.with_iq:
                 iq[row] = record

@@ -13,7 +13,7 @@ from groundwave.signal.spectrum import central_span, central_spans, squared_magn
 
 SAMPLES_PER_SYMBOL = 4  # in an emitter's band, which so holds four times its nominal bandwidth
 _DEPTH = 0.1  # of an emitter's mean: a cell with less is its own only if that is above the noise floor
-_SILENT = 0.01  # of an emitter's mean power: a burst that falls between its pulses or packets
+_SILENT = 1e-3  # mean power of a burst that falls between pulses or packets; the waveforms' own is about 1
 MOST_CLASSES = 0xFF
 
 
@@ -105,13 +105,13 @@ class Canvas:
         """
         grid, num_bins = self.grid, self.spectra.shape[1]
         bursts = band_bursts(tracks.bursts, width, grid.num_freqs)
-        x = _timelines(sent, bursts, width * grid.num_windows, ramp=max(1, width // 8))
+        x = _timelines(sent, bursts, width * grid.num_windows, ramp=max(1, width // 4))
         spectrum = torch.fft.fft(x)
         spans, mean_power = _spans(x, bursts)
         edges = torch.stack(central_span(squared_magnitude(spectrum)), -1) / num_bins
         bandwidth = edges.diff(dim=-1).squeeze(-1).clamp(min=1 / grid.num_freqs)  # a tone's band is one cell
         snr = 10 ** (tracks.snr_db / 10)
-        gain = snr * bandwidth / mean_power.clamp(min=torch.finfo(torch.float32).tiny)
+        gain = snr * bandwidth / mean_power.clamp(min=_SILENT)
         bins = (tracks.centre * num_bins).round()
         cells = (bins / grid.num_windows).round()
         power = self._spectrogram(x, width, bins / grid.num_windows - cells) * gain[:, None, None]
@@ -152,9 +152,8 @@ def _spans(x: Tensor, bursts: Tensor) -> tuple[Tensor, Tensor]:
     """Return where 99 % of each burst's energy lies, zeros for one without, and each track's mean power in bursts."""
     spans, energy = central_spans(squared_magnitude(x), bursts)
     lengths = bursts.diff(dim=-1).squeeze(-1)
-    mean_power = energy.sum(1) / lengths.sum(1)
-    silent = energy <= _SILENT * mean_power[:, None] * lengths
-    return spans.masked_fill(silent[..., None], 0.0), mean_power
+    silent = energy <= _SILENT * lengths
+    return spans.masked_fill(silent[..., None], 0.0), energy.sum(1) / lengths.sum(1)
 
 
 def _keys(power: Tensor, snr: Tensor, label: Tensor) -> Tensor:
