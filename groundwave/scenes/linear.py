@@ -53,7 +53,7 @@ LINEAR: dict[str, Waveform] = {
     "32PSK": Waveform("psk", partial(_linear, "32PSK"), "phase shift keying with 32 phases", "Proakis 2008, 3.2-2"),
     "64PSK": Waveform("psk", partial(_linear, "64PSK"), "phase shift keying with 64 phases", "Proakis 2008, 3.2-2"),
     "PI4-DQPSK": Waveform("psk", _differential, "two grids of four phases in turn", "ETSI EN 300 392-2, 5"),
-    "OQPSK": Waveform("psk", _offset, "QPSK whose Q comes half a symbol late", "Proakis 2008, 4.3-2"),
+    "OQPSK": Waveform("psk", _offset, "QPSK whose Q comes half a symbol late", "Proakis 2008, 3.3-2"),
     "PAM4": Waveform("pam", partial(_linear, "PAM4"), "pulse amplitude modulation, 4 levels", "Proakis 2008, 3.2-1"),
     "PAM8": Waveform("pam", partial(_linear, "PAM8"), "pulse amplitude modulation, 8 levels", "Proakis 2008, 3.2-1"),
     "OOK": Waveform("ask", partial(_linear, "OOK"), "on-off keying", "Proakis 2008, 3.2-1"),

@@ -59,7 +59,7 @@ def noncoherent_labels(correlations: Complex[Tensor, "*batch symbols tones"]) ->
 
 
 def coherent_labels(correlations: Complex[Tensor, "*batch symbols tones"]) -> Int[Tensor, "*batch symbols"]:
-    """Decide for the tone of largest real part, given the phase of the first symbol (Proakis 2008, 4.2-2)."""
+    """Decide for the tone of largest real part, given the phase of the first symbol (Proakis 2008, 4.4-1)."""
     turn = 1 - 2 * (torch.arange(correlations.shape[-2], device=correlations.device) % 2)
     return (correlations.real * turn[:, None]).argmax(-1)
 

@@ -28,7 +28,7 @@ def offset_linear(
 ) -> Complex[Tensor, "*batch time"]:
     """Modulate I(t) + j Q(t - T/2), as `linear` does, with `late_pulse` the pulse half a symbol later.
 
-    I and Q never change sign together, so the envelope stays away from zero (Proakis 2008, 4.3-2).
+    I and Q never change sign together, so the envelope stays away from zero (Proakis 2008, 3.3-2).
     """
     scale = math.sqrt(samples_per_symbol)
     i = upsample(symbols.real, pulse * scale, samples_per_symbol)
@@ -58,7 +58,7 @@ def frequency_shift_keying(
 ) -> Complex[Tensor, "*batch time"]:
     """Modulate exp(j pi h sum_k a_k q(t - k T)), where q is the running sum of the unit-area frequency pulse.
 
-    Continuous phase, unit envelope; the phase starts near zero. `levels` are -1 and +1 for binary keying (Proakis 2008,
-    eq. 3.3-9).
+    Continuous phase, unit envelope; the phase starts near zero. `levels` are -1 and +1 for binary keying, and odd
+    integers in general (Proakis 2008, 3.3-2).
     """
     return oscillator(0.5 * modulation_index * upsample(levels, frequency_pulse, samples_per_symbol))

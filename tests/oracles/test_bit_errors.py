@@ -114,7 +114,7 @@ BOUNDED = sorted(set(con.CONSTELLATIONS) - set(EXACT))
 
 
 def union_bound(points: torch.Tensor, esn0_db: float) -> float:
-    """Return the bound on the symbol error rate (Proakis 2008, eq. 4.2-72)."""
+    """Return the bound on the symbol error rate (Proakis 2008, 4.2-3)."""
     distance = (points[:, None] - points).abs().double().numpy() + 99 * np.eye(len(points))
     return float((0.5 * erfc(distance * math.sqrt(linear_(esn0_db)) / 2)).sum(1).mean())
 
@@ -152,7 +152,7 @@ def test_offset_qpsk_has_the_bit_errors_of_bpsk(ebn0_db):
 
 
 def differential_rate(eb: float) -> float:
-    """Bit errors of differential detection of Gray labelled quadrants (Proakis 2008, eq. 4.5-33)."""
+    """Bit errors of differential detection of Gray labelled quadrants (Proakis 2008, 4.5-5)."""
     a, b = (math.sqrt(2 * eb * (1 + sign * math.sqrt(0.5))) for sign in (-1, 1))
     marcum = ncx2.sf(b * b, 2, a * a)
     return float(marcum - 0.5 * np.i0(a * b) * math.exp(-(a * a + b * b) / 2))
@@ -176,13 +176,13 @@ def test_differential_quadrants_have_the_bit_errors_of_theory(ebn0_db):
 
 
 def noncoherent_rate(num_tones: int, es: float) -> float:
-    """Symbol errors of orthogonal tones by envelope (Proakis 2008, eq. 4.5-44)."""
+    """Symbol errors of orthogonal tones by envelope (Proakis 2008, 4.5-3)."""
     n = np.arange(1, num_tones)
     return float(((-1.0) ** (n + 1) * comb(num_tones - 1, n) / (n + 1) * np.exp(-n * es / (n + 1))).sum())
 
 
 def coherent_rate(num_tones: int, es: float) -> float:
-    """Symbol errors of orthogonal tones with known phase (Proakis 2008, eq. 4.4-10)."""
+    """Symbol errors of orthogonal tones with known phase (Proakis 2008, 4.4-1)."""
 
     def right(y: float) -> float:
         return math.exp(-y * y / 2) / math.sqrt(2 * math.pi) * (1 - q(y + math.sqrt(2 * es))) ** (num_tones - 1)

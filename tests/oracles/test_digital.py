@@ -1,6 +1,7 @@
 """Modulators and pulses against closed forms and slow twins in plain NumPy."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from groundwave.rng import generator
 from groundwave.signal import constellation as con
-from groundwave.signal import modulate, pulse
+from groundwave.signal import demodulate, modulate, pulse
 from groundwave.signal.apsk import apsk16
 from groundwave.signal.filters import upsample
 from groundwave.signal.noise import awgn, noise_power
@@ -226,6 +227,30 @@ def test_frequency_shift_keying_equals_its_slow_twin(taps):
     np.testing.assert_allclose(fast, slow, atol=1e-4)
     with np.testing.assert_raises(AssertionError):  # a twin with twice the index must be caught
         np.testing.assert_allclose(fast, slow_cpfsk(levels[0].numpy(), taps.numpy(), 8, 1.0)[: len(fast)], atol=1e-4)
+
+
+def half_sine_offset(pulse_of: Callable[[int], torch.Tensor], sps: int = 8) -> torch.Tensor:
+    """Send quadrants on I and, half a symbol later, on Q; a bit lasts `sps` samples, its pulse twice that."""
+    taps, rest = pulse_of(2 * sps), torch.zeros(sps)
+    symbols = con.draw_symbols(con.square_qam(4), 4, 60, generator=generator(0, "half-sine"))
+    return modulate.offset_linear(symbols, torch.cat([taps, rest]), torch.cat([rest, taps]), 2 * sps)
+
+
+def turns_per_bit(x: torch.Tensor, sps: int = 8) -> torch.Tensor:
+    """Return how far the phase turns per bit, from the steps that do not cross from one bit to the next."""
+    inside = torch.arange(1, x.shape[-1]) % sps != 0
+    return demodulate.discriminator(x)[:, inside].abs() * sps
+
+
+def test_offset_qpsk_with_half_sines_is_minimum_shift_keying():
+    # Pasupathy 1979: unit envelope, and the frequency is a quarter of the bit rate up or down
+    x = half_sine_offset(pulse.half_sine)
+    torch.testing.assert_close(x.abs(), torch.ones_like(x.abs()), atol=1e-5, rtol=0)
+    turns = turns_per_bit(x)
+    torch.testing.assert_close(turns, torch.full_like(turns, 0.25), atol=1e-4, rtol=0)
+    squares = turns_per_bit(half_sine_offset(lambda n: pulse.rectangular(n) * n**0.5))
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(squares, torch.full_like(turns, 0.25), atol=1e-4, rtol=0)
 
 
 def test_noise_power_is_per_complex_sample():

@@ -53,7 +53,7 @@ def test_mask_catches_rectangular_pulses_and_another_rolloff():
 
 
 def test_msk_has_the_density_of_theory():
-    # Proakis 2008, eq. 3.4-53: the transform of a half-sine over two symbols
+    # Proakis 2008, 3.4-2: the squared transform of a half-sine over two symbols
     frequency, power = density(waveform("MSK"))
     theory = (16 / math.pi**2) * (np.cos(2 * math.pi * frequency) / (1 - 16 * frequency**2 + 1e-12)) ** 2
     near = np.abs(frequency) < 0.65
