@@ -1,6 +1,6 @@
-"""Time and peak memory of `groundwave predict` and `groundwave ingest` on large recordings.
+"""Time and peak memory of `groundwave predict` and `ingest` on large recordings, and of `generate`.
 
-    python benchmarks/memory.py --predict-mb 500 --ingest-mb 4000
+    python benchmarks/memory.py --predict-mb 500 --ingest-mb 4000 --generate 50000 200000
 
 Makes each recording (cs16: noise, and a burst of a tone with a random phase walk each second), runs the command in a
 process of its own, prints what it took, and deletes the files. Predicting needs a model with a head; a new one with
@@ -9,6 +9,7 @@ random weights takes as long as a trained one.
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,12 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--predict-mb", type=int, default=500)
     parser.add_argument("--ingest-mb", type=int, default=4000)
+    parser.add_argument("--generate", type=int, nargs="*", default=[50_000, 200_000], help="numbers of records")
+    parser.add_argument("--workers", default="0", help="of generate; their memory is not counted")
     parser.add_argument("--folder", type=Path, help="where the files go; the system's temporary folder by default")
     chosen = parser.parse_args()
     print(
         f"{processor()}, {os.cpu_count()} processors, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}"
     )
-    print("\n| command | recording | seconds | peak memory |\n|---|---:|---:|---:|", flush=True)
+    print("\n| command | input | seconds | peak memory |\n|---|---:|---:|---:|", flush=True)
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
         commands = {
@@ -80,6 +83,12 @@ def main() -> None:
                 seconds, peak = measure(verb, path, "--sample-rate", str(RATE), *rest)
                 path.unlink()
                 print(f"| `groundwave {verb}` | {megabytes} MB | {seconds:.0f} | {peak:.0f} MB |", flush=True)
+        for count in chosen.generate:
+            out = folder / f"made-{count}"
+            words = ["--out", out, "--scene.num-samples", "1024", "--workers", chosen.workers]
+            seconds, peak = measure("generate", "radioml", "--num", str(count), *words)
+            shutil.rmtree(out)
+            print(f"| `groundwave generate radioml` | {count} records | {seconds:.0f} | {peak:.0f} MB |", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ READERS: Mapping[str, str] = {
     "npz": "groundwave.data.windows:open_npz",
     "radioml-2016": "groundwave.data.radioml:open_radioml_2016",
     "radioml-2018": "groundwave.data.radioml:open_radioml_2018",
-    "store": "groundwave.data.store:Store.open",
+    "store": "groundwave.data.store:open_iq",
 }
 
 SUFFIXES: Mapping[str, str] = {

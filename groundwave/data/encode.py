@@ -1,5 +1,6 @@
 """From a record in memory to what a part of a store holds of it."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from groundwave.contracts import Record
 from groundwave.data import part as parts
 from groundwave.data.columns import uneven
-from groundwave.data.manifest import Manifest
+from groundwave.data.manifest import Array, Manifest
 from groundwave.errors import DataError
 
 PIECE_BYTES = 1 << 18  # scaled at once: what stays in a core's own cache
@@ -19,13 +20,34 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 def encoded(record: Record, manifest: Manifest) -> Columns:
-    """Return the arrays that a part stores of a batched record, but for the groups.
+    """Return the arrays and columns that a part stores of a batched record, but for the groups.
 
     Raises:
-        DataError: The record does not fit the store, or holds a sample that is not finite.
+        DataError: The record does not fit the store, or its IQ holds a sample that is not finite.
     """
+    arrays = {name: _array(record, name, array) for name, array in manifest.arrays.items()}
+    columns: Columns = {}
+    if manifest.num_samples is not None:
+        arrays["iq"], columns["scale"] = _iq(record, manifest)
+    num_records = len(next(iter(arrays.values())))
+    defaults = {"label": -1, "sample_rate_hz": manifest.sample_rate_hz or math.nan}
+    for name, dtype in parts.column_types(manifest).items():
+        if name not in ("group", "scale"):
+            values = record.get(name)
+            if values is None:
+                values = torch.full((num_records,), defaults.get(name, math.nan))
+            columns[name] = values.detach().cpu().to(dtype).numpy()
+    for name, stored in {**arrays, **columns}.items():
+        if len(stored) != num_records or (name in columns and stored.ndim != 1):
+            raise uneven(name, stored.shape, num_records)
+    _check_labels(columns["label"], manifest)
+    return {**arrays, **columns}
+
+
+def _iq(record: Record, manifest: Manifest) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+    """Return IQ as stored, and what multiplies each record's."""
     iq = record.get("iq", torch.empty(0))
-    shape = parts.record_shape(manifest)[:-1]
+    shape = parts.arrays(manifest)["iq"].shape[:-1]
     if tuple(iq.shape[1:]) != shape or not iq.is_complex():
         raise DataError(
             got=f"iq {iq.dtype} of shape {list(iq.shape)}",
@@ -39,18 +61,18 @@ def encoded(record: Record, manifest: Manifest) -> Columns:
             expected="finite IQ",
             do="repair or leave out that record",
         )
-    columns = {"iq": stored.numpy(), "scale": _scale(peak, manifest.dtype).numpy()}
-    defaults = {"label": -1, "snr_db": float("nan"), "sample_rate_hz": manifest.sample_rate_hz or float("nan")}
-    for name, dtype in parts.column_types(manifest).items():
-        if name not in ("group", "scale"):
-            values = record.get(name)
-            if values is None:
-                values = torch.full((len(iq),), defaults.get(name, float("nan")))
-            if values.shape != (len(iq),):
-                raise uneven(name, values.shape, len(iq))
-            columns[name] = values.detach().cpu().to(dtype).numpy()
-    _check_labels(columns["label"], manifest)
-    return columns
+    return stored.numpy(), _scale(peak, manifest.dtype).numpy()
+
+
+def _array(record: Record, name: str, array: Array) -> npt.NDArray[Any]:
+    values = record.get(name, torch.empty(0))
+    if tuple(values.shape[1:]) != array.shape:
+        raise DataError(
+            got=f"{name} of shape {list(values.shape)}",
+            expected=f"[B, {', '.join(map(str, array.shape))}]",
+            do="create a store for records of this shape",
+        )
+    return values.detach().cpu().to(getattr(torch, array.dtype)).numpy()
 
 
 def quantized(iq: Tensor, dtype: str) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """Turning any files into a store, window by window; an interrupted run goes on where it stopped."""
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from groundwave.data import SUFFIXES, format_of, reader
 from groundwave.data.atomic import sha256
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.draft import draft
+from groundwave.data.part import arrays
 from groundwave.data.recording import Recording
 from groundwave.data.store import Store
 from groundwave.data.writer import Appender
@@ -225,7 +227,7 @@ def _copy(
     opened: Sequence[NamedSource], store: Store, sources: Sequence[Mapping[str, Any]], progress: Progress | None
 ) -> None:
     done, total = int(store.manifest.notes.get("num_read", len(store))), sum(map(len, opened))
-    batch = max(1, BATCH_BYTES // (8 * store.manifest.num_samples * (store.manifest.num_antennas or 1)))
+    batch = max(1, BATCH_BYTES // (4 * math.prod(arrays(store.manifest)["iq"].shape)))
     with store.appender(sources=sources, commit_each_part=True) as appender:
         first = 0
         for source in opened:

@@ -13,11 +13,12 @@ from groundwave.errors import DataError
 FILE_NAME = "manifest.json"
 FORMAT_VERSION = 1
 DTYPES = ("int16", "float32")
+ARRAY_DTYPES = ("bool", "uint8", "int16", "int32", "int64", "float32", "float64", "complex64")
 REMEDY = "restore it from a copy, or ingest the sources again"
 
 FIELDS = {
     "classes": TEXT.each(),
-    "num_samples": COUNT,
+    "num_samples": COUNT.or_null(),
     "num_antennas": COUNT.or_null(),
     "dtype": one_of(DTYPES),
     "sample_rate_hz": POSITIVE.or_null(),
@@ -28,6 +29,7 @@ FIELDS = {
     "parts": OBJECT.each(),
     "notes": OBJECT,
 }
+ARRAY = {"dtype": one_of(ARRAY_DTYPES), "shape": COUNT.each()}
 PART = {"name": TEXT, "num_records": COUNT, "files": OBJECT.each()}
 FILE = {"path": TEXT, "size": WHOLE, "sha256": TEXT}
 
@@ -51,11 +53,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Array:
+    """Type and shape of what one record has of a stored array."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What `manifest.json` says; replaced as a whole, never edited in place."""
 
     classes: tuple[str, ...]
-    num_samples: int
+    num_samples: int | None  # None: no IQ
     num_antennas: int | None
     dtype: str
     sample_rate_hz: float | None
@@ -65,6 +75,7 @@ class Manifest:
     sources: tuple[Mapping[str, Any], ...] = ()
     parts: tuple[Part, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, Array] = field(default_factory=dict)  # besides IQ
     format: int = FORMAT_VERSION
 
     @property
@@ -110,7 +121,8 @@ class Manifest:
             lists = {
                 key: tuple(raw[key]) for key in ("classes", "extra", "group_names", "sources") if raw[key] is not None
             }
-            return cls(**{**raw, **lists, "parts": parts})
+            arrays = {name: Array(a["dtype"], tuple(a["shape"])) for name, a in raw.get("arrays", {}).items()}
+            return cls(**{**raw, **lists, "parts": parts, "arrays": arrays})
         except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(
                 got=f"{path}, which cannot be understood ({type(error).__name__}: {error})",
@@ -122,6 +134,12 @@ class Manifest:
 def _check(raw: dict[str, Any], path: Path) -> None:
     """Raise `DataError` for the first field of another type than the one we write."""
     check_fields(raw, FIELDS, str(path), required=tuple(FIELDS), do=REMEDY)
+    check_fields(raw, {"arrays": OBJECT}, str(path), do=REMEDY)  # stores of the first version have none
+    for array in raw.get("arrays", {}).values():
+        check_fields({"arrays": array}, {"arrays": OBJECT}, str(path), do=REMEDY)
+        check_fields(array, ARRAY, f"{path}, arrays", required=tuple(ARRAY), do=REMEDY)
+    if raw["num_samples"] is None and not raw.get("arrays"):
+        raise DataError(f"{path} with neither num_samples nor arrays", "what its records hold", REMEDY)
     for part in raw["parts"]:
         check_fields(part, PART, f"{path}, parts", required=tuple(PART), do=REMEDY)
         for file in part["files"]:

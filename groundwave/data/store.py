@@ -21,7 +21,7 @@ from groundwave import __version__
 from groundwave.contracts import Record
 from groundwave.data import part as parts
 from groundwave.data.columns import Numerals
-from groundwave.data.manifest import DTYPES, REMEDY, Manifest, check_files
+from groundwave.data.manifest import DTYPES, REMEDY, Array, Manifest, check_files
 from groundwave.data.writer import Appender
 from groundwave.errors import DataError, OutputExistsError
 
@@ -34,8 +34,8 @@ class Store:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path, self.manifest = path, manifest
         self._starts = [0, *accumulate(part.num_records for part in manifest.parts)]
-        self._cache: OrderedDict[tuple[int, int], npt.NDArray[Any]] = OrderedDict()
-        self._arrays: dict[int, parts.IqArray] = {}
+        self._cache: OrderedDict[tuple[str, int, int], npt.NDArray[Any]] = OrderedDict()
+        self._arrays: dict[tuple[str, int], parts.PartArray] = {}
 
     @classmethod
     def create(
@@ -43,11 +43,12 @@ class Store:
         path: str | PathLike[str],
         *,
         classes: Sequence[str],
-        num_samples: int,
+        num_samples: int | None,
         num_antennas: int | None = None,
         dtype: str = "int16",
         sample_rate_hz: float | None = None,
         extra: Sequence[str] = (),
+        arrays: Mapping[str, Array] | None = None,
         numbered_groups: bool = False,
         notes: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -56,11 +57,12 @@ class Store:
         Args:
             path: A folder that does not exist yet.
             classes: Class names; labels index them. Empty for unlabelled data.
-            num_samples: Complex samples per record.
+            num_samples: Complex samples per record; None for records without IQ.
             num_antennas: Antennas per record, or None when records have no antenna axis.
             dtype: `int16` (with one scale per record, relative error below 2e-5 of its peak) or `float32` (exact).
             sample_rate_hz: Rate of records that do not carry `sample_rate_hz` themselves.
             extra: Names of further float columns `[B]` to keep.
+            arrays: Further arrays of each record (`spec`, `mask`, ...), kept exactly.
             numbered_groups: Keep `group` as it comes, without a list of names (a scene has a group for each record).
             notes: Anything worth keeping that JSON can hold.
         """
@@ -69,6 +71,8 @@ class Store:
             raise OutputExistsError(folder)
         if dtype not in DTYPES:
             raise DataError(f"store dtype {dtype!r}", f"one of {', '.join(DTYPES)}", "choose one of those")
+        if num_samples is None and not arrays:
+            raise DataError("a store of nothing", "IQ, or other arrays", "name what records hold")
         folder.mkdir(parents=True)
         manifest = Manifest(
             classes=tuple(classes),
@@ -80,6 +84,7 @@ class Store:
             groundwave=__version__,
             group_names=None if numbered_groups else (),
             notes=dict(notes or {}),
+            arrays=dict(arrays or {}),
         )
         manifest.save(folder)
         return cls(folder, manifest)
@@ -178,40 +183,39 @@ class Store:
         if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
             raise IndexError(f"record {rows.min()}..{rows.max()} of a store of {len(self)}")
         kept = torch.from_numpy(rows.copy())
-        record = {name: column[kept] for name, column in self.columns.items() if name != "scale"}
-        scale = self.columns["scale"][kept].reshape(-1, *[1] * len(self._shape))
-        iq = torch.from_numpy(self._iq(rows)) * scale
-        return {"iq": torch.view_as_complex(iq), "index": kept, **record}
+        record = {name: column[kept] for name, column in self.columns.items()}
+        scale = record.pop("scale", None)
+        arrays = {name: self._rows(name, array, rows) for name, array in parts.arrays(self.manifest).items()}
+        if scale is not None:
+            iq = arrays["iq"]
+            arrays["iq"] = torch.view_as_complex(iq * scale.reshape(-1, *[1] * (iq.ndim - 1)))
+        return {**arrays, "index": kept, **record}
 
-    @property
-    def _shape(self) -> tuple[int, ...]:
-        return parts.record_shape(self.manifest)
-
-    def _iq(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        out = np.empty((rows.size, *self._shape), dtype=self.manifest.dtype)
-        if not rows.size:
-            return out
-        per_chunk = self.num_per_chunk
+    def _rows(self, name: str, array: Array, rows: npt.NDArray[np.int64]) -> Tensor:
+        """Return rows of an array as stored, each chunk read once."""
+        out = np.empty((rows.size, *array.shape), dtype=array.dtype)
         number = np.searchsorted(self._starts, rows, side="right") - 1
-        offset = rows - np.asarray(self._starts)[number]
-        keys, inverse, counts = np.unique(
-            number * (1 << 32) + offset // per_chunk, return_inverse=True, return_counts=True
-        )
-        places = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
-        for key, where in zip(keys.tolist(), places, strict=True):
-            part, chunk = divmod(key, 1 << 32)
-            out[where] = self._chunk(part, chunk)[offset[where] - chunk * per_chunk]
-        return out
+        for part in np.unique(number).tolist():
+            among = np.flatnonzero(number == part)
+            opened = self._opened(name, part)
+            chunk, offset = np.divmod(rows[among] - self._starts[part], opened.num_per_chunk)
+            order = np.argsort(chunk, kind="stable")
+            keys, firsts = np.unique(chunk[order], return_index=True)
+            for key, some in zip(keys.tolist(), np.split(order, firsts[1:]), strict=True):
+                out[among[some]] = self._chunk(name, part, key)[offset[some]]
+        return torch.from_numpy(out)
 
-    def _chunk(self, part: int, chunk: int) -> npt.NDArray[Any]:
-        key = (part, chunk)
+    def _opened(self, name: str, part: int) -> parts.PartArray:
+        if (name, part) not in self._arrays:
+            self._arrays[name, part] = parts.PartArray(self.path / self.manifest.parts[part].name, name)
+        return self._arrays[name, part]
+
+    def _chunk(self, name: str, part: int, chunk: int) -> npt.NDArray[Any]:
+        key = (name, part, chunk)
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        start = chunk * self.num_per_chunk
-        if part not in self._arrays:
-            self._arrays[part] = parts.IqArray(self.path / self.manifest.parts[part].name)
-        block = self._arrays[part].read(start, start + self.num_per_chunk)
+        block = self._opened(name, part).read(chunk)
         self._cache[key] = block
         while len(self._cache) > max(1, CACHE_BYTES // max(1, block.nbytes)):
             self._cache.popitem(last=False)
@@ -222,3 +226,14 @@ class Store:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+
+def open_iq(path: str | PathLike[str]) -> Store:
+    """Open a store as a source of IQ; raises `DataError` as `Store.open` does, and when its records have none."""
+    store = Store.open(path)
+    if store.manifest.num_samples is None:
+        held = ", ".join(store.manifest.arrays)
+        raise DataError(
+            f"{path}, a store of {held}", "a store of IQ", "generate the scene again with IQ in its records"
+        )
+    return store

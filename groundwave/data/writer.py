@@ -55,21 +55,20 @@ class Appender:
         self._parts: list[Part] = []
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future[Part] | None = None
-        size = int(np.prod(parts.record_shape(self._manifest))) * np.dtype(self._manifest.dtype).itemsize
-        chunk = parts.num_per_chunk(self._manifest)
-        self._num_per_part = max(1, PART_BYTES // (size * chunk)) * chunk
+        self._num_per_part = parts.num_per_part(self._manifest, PART_BYTES)
         return self
 
     def add(self, record: Record, *, groups: Sequence[str | None] | None = None) -> None:
         """Take one batched record (see `Store.append`); raises `DataError` when it does not fit the store."""
         columns = encoded(record, self._manifest)
-        columns["group"] = self._group_codes(record, groups, len(columns["iq"]))
+        num_records = len(columns["label"])
+        columns["group"] = self._group_codes(record, groups, num_records)
         if self._commit_each_part:
             columns["index"] = record["index"].cpu().numpy()
             if (columns["index"] < self._num_read).any():  # since the caller looked where to go on from
                 raise BusyError(self._store.path)
         self._rows.append(columns)
-        self._num_rows += len(columns["iq"])
+        self._num_rows += num_records
         while self._num_rows >= self._num_per_part:
             self._write(self._num_per_part)
 
@@ -142,14 +141,13 @@ def _write_part(folder: Path, number: int, manifest: Manifest, columns: Columns)
     """Write a part under another name, sync it and rename it."""
     name = f"part-{number:05d}.zarr"
     final, temporary = folder / name, folder / f".{name}.{secrets.token_hex(4)}"
-    iq = columns["iq"]
     with full_disk_told(folder):
-        parts.write(temporary, manifest, iq, {key: values for key, values in columns.items() if key != "iq"})
+        parts.write(temporary, manifest, columns)
         for path in [*temporary.rglob("*"), temporary]:
             sync(path)
         temporary.rename(final)
         sync(folder)
-    return Part(name, len(iq), describe_files(folder, name))
+    return Part(name, len(columns["label"]), describe_files(folder, name))
 
 
 def _sweep(folder: Path, manifest: Manifest) -> None:

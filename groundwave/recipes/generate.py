@@ -12,15 +12,16 @@ from groundwave.contracts import Record, Scene
 from groundwave.data.atomic import folder_atomically
 from groundwave.data.batch import loader
 from groundwave.data.draft import draft
+from groundwave.data.manifest import Array
 from groundwave.data.part import COLUMNS
 from groundwave.data.recording import Annotation
 from groundwave.data.sigmf_out import write_sigmf
 from groundwave.data.sources import SceneSource
-from groundwave.errors import DataError, GroundwaveError, lookup
+from groundwave.errors import GroundwaveError, lookup
 from groundwave.scenes import LONG_SCENES, SCENES
 from groundwave.scenes.bursts import Bursts
 
-BATCH_BYTES = 8 << 20  # IQ made at once, but at least a block
+BATCH_BYTES = 8 << 20  # of records made at once, but at least a block
 
 Progress = Callable[[int, int], None]
 
@@ -55,7 +56,7 @@ def generate(
     Raises:
         OutputExistsError: `out` exists.
         UnknownNameError: No such scene.
-        DataError: A store cannot hold what the scene makes, another command left `OUT.partial`, or the disk is full.
+        DataError: Another command left `OUT.partial`, or the disk is full.
     """
     if num < 1:
         raise GroundwaveError(f"--num {num}", "at least 1", "raise it")
@@ -97,20 +98,19 @@ def _records(scene: Scene, num: int, out: Path, plan: Mapping[str, Any], workers
 def _layout(source: SceneSource) -> dict[str, Any]:
     """Return the arguments of `Store.create` for records like the source's first."""
     record = source[torch.arange(1)]
-    more = {key: values for key, values in record.items() if key not in (*COLUMNS, "iq", "index")}
-    for key, values in more.items():
-        if values.ndim != 1 or values.is_complex():
-            raise DataError(
-                got=f"{key} of shape {list(values.shape[1:])} in the scene's records",
-                expected="IQ, and one real number for each record in every other column",
-                do="leave it out by the scene's settings, or use the scene from Python: nothing need be stored",
-            )
-    iq = record["iq"]
+    iq = record.pop("iq", None)
+    more = {key: values for key, values in record.items() if key not in (*COLUMNS, "index") and values.numel()}
+    columns = [key for key, values in more.items() if values.ndim == 1 and not values.is_complex()]
     return {
         "classes": source.classes,
-        "num_samples": iq.shape[-1],
-        "num_antennas": iq.shape[1] if iq.ndim == 3 else None,
-        "extra": list(more),
+        "num_samples": None if iq is None else iq.shape[-1],
+        "num_antennas": iq.shape[1] if iq is not None and iq.ndim == 3 else None,
+        "extra": columns,
+        "arrays": {
+            key: Array(str(values.dtype).removeprefix("torch."), tuple(values.shape[1:]))
+            for key, values in more.items()
+            if key not in columns
+        },
         "numbered_groups": True,
     }
 
@@ -119,7 +119,7 @@ def _batches(source: SceneSource, done: int, workers: int) -> Iterator[Record]:
     """Return all records but the first `done`, in order, as batches of whole blocks; workers start at once."""
     if done >= len(source):
         return iter(())
-    block_bytes = source.num_per_chunk * source[torch.arange(1)]["iq"].nbytes
+    block_bytes = source.num_per_chunk * sum(values.nbytes for values in source[torch.arange(1)].values())
     size = source.num_per_chunk * max(1, BATCH_BYTES // block_bytes)
     batches = loader(source, batch_size=size, seed=0, shuffle=False, num_workers=workers, step=done // size)
     return map(partial(_from, done), iter(batches))
