@@ -7,7 +7,7 @@ at knots and joined by polynomials, whose mean-square error is below -58 dB.
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from jaxtyping import Complex, Float
@@ -166,15 +166,22 @@ def _fast_length(num: int) -> int:
     return num if rest == 1 else _fast_length(num + 1)
 
 
-def _pieces(paths: Paths, num_samples: int) -> tuple[int, int, Complex[Tensor, "knots samples"]]:
-    """Return the degree and length of the polynomials, and the weights of their knots (Lagrange) at their samples."""
-    degree = min(paths.gains.shape[-1] - 1, 3)
-    length = degree * paths.spacing if degree else num_samples
-    at = torch.arange(length, device=paths.gains.device) / paths.spacing
+@lru_cache(maxsize=64)
+def _lagrange(degree: int, spacing: int, device: torch.device) -> Float[Tensor, "knots samples"]:
+    """Return the weights of `degree` + 1 knots at the samples from the first up to the last."""
+    at = torch.arange(degree * spacing, device=device) / spacing
     others = [[m for m in range(degree + 1) if m != knot] for knot in range(degree + 1)]
-    factors = [[(at - m) / (knot - m) for m in rest] for knot, rest in enumerate(others)]
-    weights = [torch.stack(rest).prod(0) if rest else torch.ones_like(at) for rest in factors]
-    return degree, length, torch.stack(weights).to(paths.gains.dtype)
+    factors = [torch.stack([(at - m) / (knot - m) for m in rest]) for knot, rest in enumerate(others)]
+    return torch.stack([rest.prod(0) for rest in factors])
+
+
+def _pieces(paths: Paths, num_samples: int) -> tuple[int, int, Complex[Tensor, "knots samples"]]:
+    """Return the degree and length of the polynomials, and the weights of their knots at their samples."""
+    gains = paths.gains
+    degree = min(gains.shape[-1] - 1, 3)
+    if degree == 0:
+        return 0, num_samples, gains.new_ones(1, num_samples)
+    return degree, degree * paths.spacing, _lagrange(degree, paths.spacing, gains.device).to(gains.dtype)
 
 
 def path_gains(paths: Paths, num_samples: int) -> Complex[Tensor, "batch path {num_samples}"]:
