@@ -57,7 +57,7 @@ def _bluetooth(num_records: int, num_samples: int, air: Air, generator: Generato
     sent = repeat(padded, first - lead, period, num_bits + 2 * lead)
     silent = sent == _SILENT
     x = bluetooth.modulate(sent.masked_fill(silent, 0).float(), sps)
-    gate = bluetooth.ramp((~silent[:, lead : len(silent[0]) - lead + 1]).float(), sps)
+    gate = bluetooth.ramp((~silent[:, lead : lead + num_bits + 1]).float(), sps)
     return unit_power(cut(x * gate, into, num_samples))
 
 

@@ -1,13 +1,12 @@
 """The two plainest signals: one frequency, and all of them. The table `PLAIN`."""
 
-import math
-
 import torch
 from torch import Generator, Tensor
 
 from groundwave.scenes.air import Air, Waveform
-from groundwave.signal import modulate, pulse
+from groundwave.signal import pulse
 from groundwave.signal.chirp import turn
+from groundwave.signal.filters import fir
 
 _SPAN = 16
 
@@ -22,11 +21,10 @@ def _tone(num_records: int, num_samples: int, air: Air, generator: Generator) ->
 
 
 def _noise(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
-    """Send Gaussian symbols under the pulse of the linear modulations: their spectrum without their points."""
-    sps = air.samples_per_symbol
-    shape = (num_records, math.ceil(num_samples / sps) + _SPAN)
-    symbols = torch.randn(shape, dtype=torch.complex64, generator=generator, device=generator.device)
-    return modulate.linear(symbols, pulse.root_raised_cosine(sps, _SPAN, 0.35), sps)[:, :num_samples]
+    """Send white noise through the pulse of the linear modulations: their spectrum, without points or symbol clock."""
+    taps = pulse.root_raised_cosine(air.samples_per_symbol, _SPAN, 0.35)
+    shape = (num_records, num_samples + len(taps) - 1)
+    return fir(torch.randn(shape, dtype=torch.complex64, generator=generator, device=generator.device), taps)
 
 
 PLAIN: dict[str, Waveform] = {

@@ -76,7 +76,7 @@ def _cdma(num_records: int, num_samples: int, air: Air, generator: Generator) ->
 
 
 def _lora(spreading_factor: int, num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
-    """Send random symbols, beginning anywhere within one."""
+    """Send random symbols, as in the payload of a packet, beginning anywhere within one."""
     length = air.samples_per_symbol << spreading_factor
     symbols = _draw(1 << spreading_factor, num_records, num_samples // length + 2, generator=generator)
     start = _draw(length, num_records, generator=generator)

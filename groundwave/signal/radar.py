@@ -34,11 +34,18 @@ def p4(num_chips: int) -> Complex[Tensor, " chips"]:
     return turn(n * (n - num_chips) / (2 * num_chips))
 
 
+def _edges(num_samples: int) -> Float[Tensor, " samples"]:
+    """Return a raised cosine that rises over the first half of `num_samples` and falls over the second."""
+    return torch.sin(math.pi * (torch.arange(num_samples) + 0.5) / num_samples).square()
+
+
 @cache
 def linear_pulse(num_samples: int, bandwidth: float) -> Complex[Tensor, " samples"]:
-    """Return one linear-FM pulse that sweeps `bandwidth` (cycles per sample) upwards."""
+    """Return a linear-FM pulse that sweeps `bandwidth` (cycles per sample) upwards; its edges last 1 / `bandwidth`."""
     time = torch.arange(num_samples, dtype=torch.float64) + 0.5
-    return sweep(time, torch.full_like(time, num_samples), bandwidth)
+    rise, fall = _edges(2 * round(1 / bandwidth)).chunk(2)
+    envelope = torch.cat([rise, torch.ones(num_samples - len(rise) - len(fall)), fall])
+    return envelope * sweep(time, torch.full_like(time, num_samples), bandwidth)
 
 
 def coded_pulse(code: Complex[Tensor, " chips"], samples_per_chip: int) -> Complex[Tensor, " samples"]:
@@ -46,8 +53,7 @@ def coded_pulse(code: Complex[Tensor, " chips"], samples_per_chip: int) -> Compl
 
     Hard edges would spread it over the whole sampled band, which no transmitter may.
     """
-    t = (torch.arange(2 * samples_per_chip) + 0.5) / (2 * samples_per_chip)
-    return upsample(torch.nn.functional.pad(code, (1, 1)), torch.sin(math.pi * t).square(), samples_per_chip)
+    return upsample(torch.nn.functional.pad(code, (1, 1)), _edges(2 * samples_per_chip), samples_per_chip)
 
 
 def autocorrelation(code: Complex[Tensor, " chips"]) -> Complex[Tensor, " lags"]:

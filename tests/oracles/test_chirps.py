@@ -168,3 +168,14 @@ def test_pulses_compress_to_their_length(name, code):
     peak = match.amax(1) / x.abs().amax(1)
     energy = pulse.abs().square().sum() / pulse.abs().max()
     torch.testing.assert_close(peak, energy.expand(4), rtol=0.02, atol=0)
+
+
+def test_linear_pulses_sweep_their_band_and_little_else():
+    x = radar.linear_pulse(512, 1 / 8)
+    spectrum = torch.fft.fft(x, 4096).abs().square()
+    far = torch.fft.fftfreq(4096).abs() > 1 / 8  # twice the sweep
+    assert spectrum[far].mean() / spectrum[~far].mean() < 2e-4
+    hard = torch.fft.fft(x / x.abs(), 4096).abs().square()  # edges that were cut are caught
+    assert hard[far].mean() / hard[~far].mean() > 4e-4
+    slope = frequency(x)[100:-100].diff().mean()
+    torch.testing.assert_close(slope, torch.tensor(1 / 8 / 512), rtol=0.01, atol=0)
