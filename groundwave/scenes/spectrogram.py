@@ -20,6 +20,7 @@ from groundwave.scenes.modulations import ALIASES
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.scenes.wideband import MOST_CLASSES, SAMPLES_PER_SYMBOL, Canvas, Grid, band_bursts
 from groundwave.signal.noise import noise_like
+from groundwave.signal.render import centre_dc_
 from groundwave.signal.spectrum import spectrogram_db, squared_magnitude
 
 CLASSES = tuple(name for name in WAVEFORMS if name not in ALIASES)
@@ -67,7 +68,7 @@ class Spectrogram:
         num_frames: int = 256,
         hop: int | None = None,
         with_iq: bool = False,
-        num_per_block: int = 32,
+        num_per_block: int = 64,
         seed: int = 0,
     ) -> None:
         for name in classes:
@@ -146,8 +147,7 @@ class Spectrogram:
         """Yield each record without noise, and its noise: one at a time, as a record just fits the cache."""
         first, num = self.grid.num_freqs, self.grid.num_samples
         for spectrum in canvas.spectra:
-            clean = torch.fft.ifft(spectrum)[first : first + num]
-            clean[1::2].neg_()  # its DC was in the middle of the spectrum
+            clean = centre_dc_(torch.fft.ifft(spectrum)[first : first + num])
             yield clean, noise_like(clean, generator=draw)
 
     def _heard(self, canvas: Canvas, draw: Generator) -> Record:

@@ -145,7 +145,7 @@ def _timelines(sent: Sequence[Tensor], bursts: Tensor, num_samples: int, ramp: i
     pieces = zip(track.tolist(), bursts[track, burst].tolist(), lengths.cumsum(1)[track, burst].tolist(), strict=True)
     for row, (start, stop), done in pieces:
         x[row, start:stop] = sent[row][done - stop + start : done]
-    return render.centre_dc(render.ramp_bursts(x, bursts, ramp))
+    return render.centre_dc_(render.ramp_bursts_(x, bursts, ramp))
 
 
 def _spans(x: Tensor, bursts: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,10 @@ from torch.nn.functional import pad
 from groundwave.signal.spectrum import squared_magnitude
 
 
-def ramp_bursts(
+def ramp_bursts_(
     x: Complex[Tensor, "tracks time"], bursts: Int[Tensor, "tracks bursts 2"], ramp: int
 ) -> Complex[Tensor, "tracks time"]:
-    """Return `x` with raised-cosine ramps over the first and last `ramp` samples of each burst (start, stop; or empty).
+    """Put raised-cosine ramps over the first and last `ramp` samples of each burst (start, stop; or empty), in place.
 
     A transmitter's power rises and falls within a time; an edge of no width would splash over the whole band.
     """
@@ -24,17 +24,15 @@ def ramp_bursts(
     step = torch.arange(ramp, device=x.device)
     gain = torch.sin(0.5 * torch.pi * (step + 0.5) / ramp).square()
     start, stop = bursts[track, burst, :, None].unbind(1)
-    y = x.clone()
     for at in (start + step, stop - 1 - step):
-        y[track[:, None], at] = y[track[:, None], at] * gain
-    return y
+        x[track[:, None], at] *= gain
+    return x
 
 
-def centre_dc(x: Complex[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
-    """Return `x` times (-1)^n, whose DC is in the middle of its spectrum."""
-    y = x.clone()
-    y[..., 1::2].neg_()
-    return y
+def centre_dc_(x: Complex[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
+    """Multiply `x` by (-1)^n, in place: its DC moves to the middle of its spectrum, or back."""
+    x[..., 1::2].neg_()
+    return x
 
 
 def add_band(wide: Complex[Tensor, " wide"], band: Complex[Tensor, " narrow"], centre: int, amplitude: float) -> None:

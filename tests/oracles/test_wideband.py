@@ -23,13 +23,13 @@ def band() -> torch.Tensor:
     """Return a burst that fills a third of its band, silent at both ends of the timeline."""
     x = torch.zeros(1, WINDOWS * WIDTH, dtype=torch.complex64)
     x[:, WIDTH:-WIDTH] = WAVEFORMS["QPSK"](1, (WINDOWS - 2) * WIDTH, Air(4), generator(1, "band"))
-    return render.ramp_bursts(x, torch.tensor([[[WIDTH, (WINDOWS - 1) * WIDTH]]]), 8)
+    return render.ramp_bursts_(x, torch.tensor([[[WIDTH, (WINDOWS - 1) * WIDTH]]]), 8)
 
 
 def placed(x: torch.Tensor, centre: int) -> np.ndarray:
     wide = torch.zeros(WINDOWS * NUM_FREQS, dtype=torch.complex64)
-    render.add_band(wide, torch.fft.fft(render.centre_dc(x))[0], centre, 1.0)
-    return render.centre_dc(torch.fft.ifft(wide)).numpy()
+    render.add_band(wide, torch.fft.fft(render.centre_dc_(x.clone()))[0], centre, 1.0)
+    return render.centre_dc_(torch.fft.ifft(wide)).numpy()
 
 
 def slow_placed(x: torch.Tensor, centre: float) -> np.ndarray:
@@ -52,7 +52,7 @@ def test_the_spectrogram_of_a_band_is_the_scenes(centre: int, hop: int) -> None:
     x = band()
     cell = round(centre / WINDOWS)
     shift = torch.tensor([centre / WINDOWS - cell])
-    low = render.band_spectrogram(render.centre_dc(x), WIDTH, hop * WIDTH // NUM_FREQS, shift, NUM_FREQS)[0].T
+    low = render.band_spectrogram(render.centre_dc_(x.clone()), WIDTH, hop * WIDTH // NUM_FREQS, shift, NUM_FREQS)[0].T
     full = stft(torch.from_numpy(placed(x, centre)).to(torch.complex64), NUM_FREQS, hop).abs().square()
     first = NUM_FREQS // 2 + cell - WIDTH // 2
     tolerance = 2e-3 * float(full.max())  # the window's skirts wrap round inside the band

@@ -71,7 +71,8 @@ def test_boxes_are_padded_and_inside_the_record() -> None:
 
 def test_emitters_apart_do_not_meet_and_others_do() -> None:
     def num_meetings(overlap: bool) -> int:
-        record = small(classes=("QPSK", "LTE-5"), num_emitters=(6, 6), activities=("burst", "periodic"), overlap=overlap).block(0)
+        settings = {"classes": ("QPSK", "LTE-5"), "num_emitters": (6, 6), "activities": ("burst", "periodic")}
+        record = small(**settings, overlap=overlap).block(0)
         start, stop, low, high = record["boxes"].unbind(-1)
         other = record["box_emitter"][:, :, None] != record["box_emitter"][:, None]
         in_time = (start[:, :, None] < stop[:, None]) & (start[:, None] < stop[:, :, None])
