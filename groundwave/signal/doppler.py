@@ -71,12 +71,12 @@ def draw_scatter(
     """Draw unit-power Rayleigh gains of independent paths at `times` (samples).
 
     `doppler` is the largest Doppler shift in cycles per sample, for all records or for each; `sinusoids` come from
-    `nodes`. The gains lie on the generator's device.
+    `nodes`. All lie on the generator's device.
     """
     device = generator.device
     frequencies, powers = (t.float().to(device) for t in sinusoids)
     drawn = torch.randn((num_records, num_paths, len(powers), 2), generator=generator, device=device)
     amplitudes = torch.view_as_complex(drawn * (powers[:, None] / 2).sqrt())
-    turns = doppler.to(device)[:, None, None] * frequencies[:, None] * times.to(device)
+    turns = doppler[:, None, None] * frequencies[:, None] * times
     waves = torch.polar(torch.ones_like(turns), 2 * math.pi * turns)
     return amplitudes @ (waves[0] if len(waves) == 1 else waves)  # one table of sinusoids may serve all records

@@ -106,20 +106,21 @@ def draw_paths(
     if num_records < 1 or num_samples < 1:
         raise GroundwaveError(f"{num_records} records of {num_samples} samples", "at least one of each", "ask for more")
     delays, num_taps = _delays(profile, sample_rate_hz, delay_spread_s)
-    doppler = _checked("doppler_hz", doppler_hz, sample_rate_hz / 2) / sample_rate_hz
+    device = generator.device
+    doppler = _checked("doppler_hz", doppler_hz, sample_rate_hz / 2).to(device) / sample_rate_hz
     if {len(delays), len(doppler)} - {1, num_records}:
         got = f"{len(delays)} delay spreads and {len(doppler)} Doppler shifts for {num_records} records"
         raise GroundwaveError(got, "one, or one a record", "match their number")
     cycles = num_samples * float(doppler.max())
     num_steps = _num_steps(cycles)
     spacing = math.ceil(num_samples / max(num_steps, 1))
-    times = spacing * torch.arange(num_steps + 1.0)
+    times = spacing * torch.arange(num_steps + 1.0, device=device)
     sinusoids = nodes(spectrum, num_sinusoids(cycles))
     gains = draw_scatter(num_records, len(profile.delays), times, doppler, sinusoids, generator=generator)
     if profile.rician_k_db is not None:
         gains = _with_line_of_sight(gains, 10 ** (profile.rician_k_db / 10), doppler[:, None] * times, generator)
-    amplitudes = torch.tensor(profile.powers, device=generator.device).sqrt()
-    return Paths(gains * amplitudes[:, None], delays.to(generator.device), num_taps, spacing)
+    amplitudes = torch.tensor(profile.powers, device=device).sqrt()
+    return Paths(gains * amplitudes[:, None], delays.to(device), num_taps, spacing)
 
 
 def _num_steps(cycles: float) -> int:
@@ -133,7 +134,7 @@ def _num_steps(cycles: float) -> int:
 def _with_line_of_sight(gains: Tensor, k: float, turns: Tensor, generator: Generator) -> Tensor:
     """Give the first path a steady ray `k` times as strong as its scattered part, without changing its power."""
     start = torch.rand((len(gains), 1), generator=generator, device=generator.device)
-    turns = start + LOS_DOPPLER * turns.to(generator.device)
+    turns = start + LOS_DOPPLER * turns
     ray = torch.polar(torch.full_like(turns, math.sqrt(k / (k + 1))), 2 * math.pi * turns)
     return torch.cat((gains[:, :1] / math.sqrt(k + 1) + ray[:, None], gains[:, 1:]), 1)
 
