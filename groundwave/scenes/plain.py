@@ -13,10 +13,8 @@ _SPAN = 16
 
 def _tone(num_records: int, num_samples: int, air: Air, generator: Generator) -> Tensor:
     """Send one frequency, anywhere in the nominal band."""
-    frequency = (
-        torch.rand((num_records, 1), generator=generator, device=generator.device) - 0.5
-    ) / air.samples_per_symbol
-    start = torch.rand((num_records, 1), generator=generator, device=generator.device)
+    start, offset = torch.rand((2, num_records, 1), generator=generator, device=generator.device)
+    frequency = (offset.double() - 0.5) / air.samples_per_symbol  # float64: records may be long
     return turn(start + frequency * torch.arange(num_samples, device=generator.device))
 
 

@@ -71,7 +71,8 @@ def _swept(
     """Sweep the band again and again; each record has its own sweep time and begins anywhere."""
     length = air.samples_per_symbol * _uniform(num_records, *_SWEEPS, generator)[:, None]
     begin = torch.rand((num_records, 1), generator=generator, device=generator.device) * sweeps * length
-    position = (begin + torch.arange(num_samples, device=generator.device)).remainder(sweeps * length)
+    time = begin.double() + torch.arange(num_samples, device=generator.device)  # float64: records may be long
+    position = time.remainder(sweeps * length.double()).float()
     return shape(position, length.expand_as(position), sign / air.samples_per_symbol)
 
 

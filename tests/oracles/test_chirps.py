@@ -179,3 +179,10 @@ def test_linear_pulses_sweep_their_band_and_little_else():
     assert hard[far].mean() / hard[~far].mean() > 4e-4
     slope = frequency(x)[100:-100].diff().mean()
     torch.testing.assert_close(slope, torch.tensor(1 / 8 / 512), rtol=0.01, atol=0)
+
+
+def test_long_sawtooths_keep_their_phase():
+    x = RADAR["FMCW-up"](1, 1_000_000, Air(4), generator(0, "long"))[0]
+    slope = frequency(x).diff()
+    torch.testing.assert_close(slope[-50_000:].median(), slope[:50_000].median(), atol=1e-6, rtol=1e-3)
+    assert slope[-50_000:].abs().quantile(0.9) < 1.01 * slope[:50_000].abs().quantile(0.9)

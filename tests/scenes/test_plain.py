@@ -41,3 +41,9 @@ def test_noise_is_gaussian_and_qpsk_is_not() -> None:
     assert kurtosis(qpsk) < 1.5
     spectra = [torch.fft.fft(x).abs().square().mean(0).reshape(-1, 64).mean(1) for x in (noise, qpsk)]
     torch.testing.assert_close(spectra[0], spectra[1], rtol=0.1, atol=0.01 * float(spectra[1].max()))
+
+
+def test_a_long_tone_keeps_its_phase() -> None:
+    x = WAVEFORMS["Tone"](1, 2_000_000, Air(2), generator(0, "long"))[0]
+    steps = x[1:] * x[:-1].conj()
+    torch.testing.assert_close(steps[-1000:], steps[:1000].mean().expand(1000), atol=1e-4, rtol=0)
