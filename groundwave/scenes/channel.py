@@ -12,7 +12,7 @@ from groundwave.signal.filters import FARROW_TAPS, interpolate_knots, sample_dri
 from groundwave.signal.impair import apply_phase, draw_walk
 
 _KNOT = 256
-_PIECE = 1 << 15
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Linear filters on batches: FIR, polyphase interpolation, arbitrary resampling, pre-emphasis."""
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from jaxtyping import Complex, Float, Shaped
@@ -49,6 +49,13 @@ def upsample(
     return torch.view_as_complex(y.unflatten(-1, (-1, 2))) if x.is_complex() else y
 
 
+@lru_cache(maxsize=64)
+def _matrices(
+    filters: tuple[tuple[float, ...], ...], block: int, width: int, dtype: torch.dtype, device: torch.device
+) -> list[Tensor]:
+    return [_polyphase_matrix(torch.tensor(taps, dtype=dtype, device=device), 1, block, width) for taps in filters]
+
+
 def fir_bank(
     x: Shaped[Tensor, "*batch time"], taps: Float[Tensor, "filters taps"]
 ) -> list[Shaped[Tensor, "*batch valid"]]:
@@ -56,7 +63,7 @@ def fir_bank(
     width = 2 if x.is_complex() else 1
     count = x.shape[-1] - taps.shape[1] + 1
     block = max(1, min(count, max(_FIR_BLOCK, taps.shape[1])))
-    matrices = [_polyphase_matrix(row, 1, block, width) for row in taps.to(x.device, x.real.dtype)]
+    matrices = _matrices(tuple(map(tuple, taps.tolist())), block, width, x.real.dtype, x.device)
     rows = torch.view_as_real(x).flatten(-2) if width == 2 else x
     windows = pad(rows, (0, width * (-count % block))).unfold(-1, len(matrices[0]), width * block)
     flat = windows.reshape(-1, len(matrices[0]))  # one copy for all filters
@@ -127,8 +134,8 @@ def sample_at(
 
 
 @cache
-def _farrow_matrices(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "orders window block"]:
-    return torch.stack([_polyphase_matrix(taps, 1, _FIR_BLOCK, 1) for taps in _farrow().flip(1)]).to(device, dtype)
+def _farrow_matrices(dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+    return [_polyphase_matrix(taps, 1, _FIR_BLOCK, 1).to(device, dtype) for taps in _farrow().flip(1)]
 
 
 def sample_drifting(
@@ -146,13 +153,13 @@ def sample_drifting(
     mu = (offset - whole[..., None]).to(x.real.dtype).reshape(batch, 1, -1)
     time = torch.arange(0, num, block, device=x.device)
     start = whole.long() + time - (FARROW_TAPS // 2 - 1)
-    windows = pad(torch.view_as_real(x).transpose(1, 2), (0, block)).unfold(2, block + FARROW_TAPS - 1, 1)
+    windows = torch.view_as_real(pad(x, (0, block))).transpose(1, 2).unfold(2, block + FARROW_TAPS - 1, 1)
     record, part = torch.arange(batch, device=x.device)[:, None, None], torch.arange(2, device=x.device)[:, None]
     windows = windows[record, part, start[:, None]]
-    orders = [(windows @ matrix).flatten(2) for matrix in _farrow_matrices(mu.dtype, x.device)]
-    y = orders[-1]
-    for order in reversed(orders[:-1]):  # Horner's rule in mu
-        y = torch.addcmul(order, y, mu)
+    *lower, highest = _farrow_matrices(mu.dtype, x.device)
+    y = (windows @ highest).flatten(2)
+    for matrix in reversed(lower):  # Horner's rule in mu, one order at a time in the cache
+        y = torch.addcmul((windows @ matrix).flatten(2), y, mu)
     return torch.complex(y[:, 0, :num], y[:, 1, :num])
 
 
