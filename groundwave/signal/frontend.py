@@ -166,9 +166,8 @@ class FrontEnd:
         """Draw what differs from record to record, for records of `num_samples` of the given devices."""
         largest = self.largest_drift(num_samples, sample_rate_hz)
         rows = self.pick(device.to(generator.device))
-        chance = {"generator": generator, "device": generator.device}
-        wander, level_error = torch.randn((2, len(device)), **chance)  # type: ignore[call-overload]
-        start = torch.rand(len(device), **chance) * (2 * math.pi)  # type: ignore[call-overload]
+        wander, level_error = torch.randn((2, len(device)), generator=generator, device=generator.device)
+        start = torch.rand(len(device), generator=generator, device=generator.device) * (2 * math.pi)
         ppm = rows.ppm + rows.wander_ppm * wander
         before_filters = num_samples + _ECHOES + 2 * (REACH + math.floor(largest))
         noise = draw_phase_noise(len(device), before_filters, PHASE_NOISE_SHAPE, sample_rate_hz, generator=generator)
