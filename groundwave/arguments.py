@@ -7,7 +7,7 @@ lists and tuples take several values, and each argument's help is its line in th
 import re
 import types
 from argparse import ArgumentError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, isclass, signature
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -39,12 +39,19 @@ def add_signature(
     for name, parameter in signature(function).parameters.items():
         if name in skip or parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
             continue
+        if takes_mapping(hints.get(name)):  # settings of something else, which has options of its own
+            continue
         positional = parameter.kind is not Parameter.KEYWORD_ONLY and prefix is None
         parser.add_argument(
             name if positional else f"--{prefix or ''}{name.replace('_', '-')}",
             help=" ".join((texts.get(name) or "").split()),
             **_settings(hints.get(name, str), parameter.default, positional),
         )
+
+
+def takes_mapping(hint: Any) -> bool:
+    """Return whether a parameter takes names with values."""
+    return get_origin(hint) is Mapping
 
 
 def _settings(hint: Any, default: Any, positional: bool) -> dict[str, Any]:

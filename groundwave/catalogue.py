@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from groundwave.errors import lookup
@@ -30,6 +31,12 @@ def scenes() -> dict[str, Callable[..., Any]]:
 def scene_of(name: str) -> Callable[..., Any]:
     """Return the class of a scene; raises `UnknownNameError`."""
     return lookup(scenes(), name, "scene")
+
+
+def scene_or_path(name: str) -> Callable[..., Any]:
+    """Return the class of a scene of records; a function without settings for a path, or for what is neither."""
+    found = None if Path(name).exists() else _table("groundwave.scenes", "SCENES").get(name)
+    return found or (lambda: None)
 
 
 def protocol_of(name: str) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
+from typing import get_type_hints
 
 from groundwave import __version__, verbs
 from groundwave.errors import GroundwaveError, lookup
@@ -18,6 +19,7 @@ VERBS: dict[str, Callable[..., int | None]] = {
     "list": verbs.list_names,
     "generate": verbs.generate,
     "ingest": verbs.ingest,
+    "audit": verbs.audit,
     "pretrain": verbs.pretrain,
     "adapt": verbs.adapt,
     "predict": verbs.predict,
@@ -38,7 +40,7 @@ RESUMES = {
 
 
 # Verbs whose first argument names something with settings of its own: where to find it, and their prefix.
-OWN_SETTINGS = {"generate": ("scene_of", "scene."), "bench": ("protocol_of", "")}
+OWN_SETTINGS = {"generate": ("scene_of", "scene."), "audit": ("scene_or_path", "scene."), "bench": ("protocol_of", "")}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,7 +102,7 @@ def overview() -> str:
 def run(verb: str, words: list[str]) -> int:
     """Parse the arguments of a verb by its signature, and call it."""
     function = lookup(VERBS, verb, "command")
-    from groundwave.arguments import add_signature, arguments, parser_of
+    from groundwave.arguments import add_signature, arguments, parser_of, takes_mapping
 
     parser = parser_of(function, f"groundwave {verb}")
     if verb in OWN_SETTINGS and words and not words[0].startswith("-"):
@@ -110,6 +112,8 @@ def run(verb: str, words: list[str]) -> int:
         add_signature(parser, getattr(catalogue, find)(words[0]), prefix=prefix, skip=("seed",) if prefix else ())
     given = arguments(parser, words)
     settings = given.pop("scene", {})
+    if takes_mapping(get_type_hints(function).get("scene")):  # its own arguments have names that a scene uses, too
+        return function(**given, scene=settings) or 0
     return function(**given, **settings) or 0
 
 

@@ -4,7 +4,9 @@ Heavy imports are inside the functions, so that help answers at once. Each verb 
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from groundwave.errors import DataError, GroundwaveError, OutputExistsError
@@ -139,6 +141,66 @@ def ingest(
     if silent := store.manifest.notes.get("silent", 0):
         print(f"left out: {silent} records without any power")
     _wrote(out, f"{len(store)} records of {store.manifest.num_samples} samples, {len(store.classes)} classes")
+
+
+def audit(
+    data: str,
+    *,
+    out: Path = Path("runs/audit"),
+    num: int = 20_000,
+    window: int = 1024,
+    seed: int = 0,
+    strict: bool = False,
+    sample_rate: float | None = None,
+    format: str | None = None,
+    datatype: str | None = None,
+    iq: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    snr: str | None = None,
+    classes: str | None = None,
+    group_names: str | None = None,
+    scene: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
+    """Say what is wrong with a data set: SNR, empty classes, one channel, copies, give-aways, clipping, ...
+
+    Prints the findings, and writes OUT/audit.json and OUT/audit.html with tables and pictures.
+    `groundwave audit SCENE --help` shows a scene's own settings, `--scene.SETTING VALUE`.
+
+    Args:
+        data: a store, a file of windows, a recording, or the name of a scene.
+        out: folder of the report.
+        num: most records to look at, evenly from all classes and SNRs; of a scene, how many to draw.
+        window: length in samples of the windows that a recording is cut into.
+        seed: of a scene, and of which records are looked at.
+        strict: exit with 1 if there is a finding.
+        sample_rate: in Hz, where a file does not say.
+        format: see `groundwave list formats`; by default told by the name.
+        datatype: sample type of a raw recording (cu8, cs8, cs16, cf32, ...).
+        iq: name of the array of windows in a .npz.
+        label: name of the array of labels in a .npz.
+        group: name of the array of groups (recording, device, ...) in a .npz.
+        snr: name of the array of SNRs in dB in a .npz.
+        classes: name of the array of class names in a .npz, if labels are numbers.
+        group_names: name of the array of group names in a .npz.
+        scene: the scene's settings.
+    """
+    names = ("format", "datatype", "iq", "label", "group", "snr", "classes", "group_names")
+    given = dict(locals())
+    options = {"sample_rate_hz": sample_rate, **{name: given[name] for name in names}}
+    _check_output(out, new=False)
+    from groundwave.recipes.audit import audit as run
+    from groundwave.recipes.bar import bar
+
+    with bar("auditing", "step") as progress:
+        text, count = run(
+            data, out=out, num=num, window=window, seed=seed, options=options, scene=scene, progress=progress
+        )
+    print(text)
+    print()
+    _wrote(out / "audit.html", "tables and pictures")
+    _wrote(out / "audit.json", "the same for a machine")
+    return 1 if strict and count else 0
 
 
 def pretrain(

@@ -78,7 +78,10 @@ def check_diversity(sample: Sample) -> Outcome:
         ]
         for name, p in phases.items()
     ]
-    caption = f"R is 0 for uniform phases and 1 for equal ones; limit {RESULTANT_LIMIT}, if chance gives it less than once in 10^6"
+    caption = (
+        f"R is 0 for uniform phases and 1 for equal ones; limit {RESULTANT_LIMIT}, "
+        "where chance gives it less than once in 10^6"
+    )
     table = Table(["class", "M", "R", "log10 of chance", "spread of the carrier phase (degrees)"], body, caption)
     title = "Carrier phases of the records of each class, turned so that their mean is up; uniform is sound."
     return Outcome(_findings(alike, len(phases)), [], [table], {title: _picture(phases)})

@@ -78,7 +78,7 @@ def _findings(empty: list[str], measured: dict[str, tuple[float, float, float, f
             evidence=f"at the highest SNRs the spectrum ripples by {ripple:.2f} dB and E|x|^4 - 2 is {kurtosis:+.3f}",
             value=ripple,
             limit=RIPPLE_LIMIT_DB,
-            why="A model learns 'no signal' under the name of a signal; its recall there says nothing about that signal.",
+            why="A model learns noise under the name of a signal; its recall there says nothing about that signal.",
             do="Look at its generator or recorder; leave the class out, or name it noise if that is what it is.",
             about=empty,
         )

@@ -46,7 +46,7 @@ def _clipping(share: float, at_top: float) -> Finding:
         evidence=f"{100 * at_top:.1f} % of their samples of I and Q lie at the largest value, with few just below it",
         value=share,
         limit=CLIPPED_LIMIT,
-        why="Clipping squares the constellation and spreads the spectrum; strong and weak emitters look different for it.",
+        why="Clipping squares the constellation and spreads the spectrum: near and far emitters look different.",
         do="Lower the receiver's gain; leave the clipped records out, or clip at random when training.",
     )
 
@@ -67,9 +67,9 @@ def _normalisation(sample: Sample) -> list[str]:
     pieces = (sample.iq[rows] for rows in sample.batches())
     size = torch.cat([torch.stack([iq.abs().sum(-1), power(iq), iq.abs().amax(-1)], 1) for iq in pieces])
     spread = size.std(0) / size.mean(0)
-    kinds = ("to a sum of |x|", "to a mean power", "to a largest |x|")
+    kinds = ("to a sum of |x| (so that the power follows from the envelope)", "to a mean power", "to a largest |x|")
     return [
-        f"All records are normalised {kind} of {float(mean):.4g}: the level tells nothing of the distance."
+        f"All records are normalised {kind} of {float(mean):.4g}."
         for kind, mean, deviation in zip(kinds, size.mean(0), spread, strict=True)
         if deviation < 1e-3
     ]

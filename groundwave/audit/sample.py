@@ -74,7 +74,8 @@ class Sample:
         known = self.snr_db[self.snr_db.isfinite()]
         if not len(known):
             return torch.ones(len(self), dtype=torch.bool)
-        return self.snr_db >= known.unique().double().quantile(0.75)
+        mask: Tensor = self.snr_db >= known.unique().double().quantile(0.75)
+        return mask
 
     def members(self, mask: Tensor, least: int) -> dict[str, Tensor]:
         """Return the rows of each class within a mask, by class name; classes with fewer than `least` are left out.

@@ -41,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """measured = slope * label + offset_db; `shift_db` is the mean of measured - label; None when too little is known."""
+    """measured = slope * label + offset_db, None when too little is known; `shift_db`: mean of measured - label."""
 
     slope: float | None
     offset_db: float | None
@@ -145,12 +145,12 @@ def _findings(lines: dict[str, Line]) -> list[Finding]:
             Finding(
                 what=f"The SNR is not what its label says: about {middle:.2f} dB for each dB of label.",
                 evidence=(
-                    f"measured = {_span(slopes, 2)} * label {_span(offsets, 1, sign=True)} dB in the sampled band, "
+                    f"SNR = {_span(slopes, 2)} * label {_span(offsets, 1, sign=True)} dB in the sampled band, "
                     f"for {len(tilted)} of {len(lines)} classes"
                 ),
                 value=middle,
                 limit=1 + SLOPE_LIMIT if middle > 1 else 1 - SLOPE_LIMIT,
-                why="Accuracy at a given SNR compares with no other data set; most records are far too easy or too hard.",
+                why="Accuracy at an SNR compares with no other data set; most records are far too easy or too hard.",
                 do="Relabel with the line of each class in the table, and say so beside every result.",
                 about=list(tilted),
             )
@@ -160,7 +160,7 @@ def _findings(lines: dict[str, Line]) -> list[Finding]:
         found.append(
             Finding(
                 what="The SNR is off its label by a constant.",
-                evidence=f"measured - label = {_span(shifts, 1, sign=True)} dB, for {len(moved)} of {len(lines)} classes",
+                evidence=f"measured - label = {_span(shifts, 1, sign=True)} dB, {len(moved)} of {len(lines)} classes",
                 value=max(shifts, key=abs),
                 limit=SHIFT_LIMIT_DB,
                 why="Curves of accuracy against SNR move sideways; classes that move differently are not equally hard.",
