@@ -6,6 +6,7 @@ tells which cells are its own. So the truth is that of the emitters as made, not
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -15,6 +16,7 @@ from groundwave.errors import lookup
 from groundwave.rng import generator
 from groundwave.scenes.air import Air
 from groundwave.scenes.emitters import ACTIVITIES, MAX_BURSTS, Plan, Tracks
+from groundwave.scenes.environment import Environment
 from groundwave.scenes.knobs import Check, require
 from groundwave.scenes.modulations import ALIASES
 from groundwave.scenes.waveforms import WAVEFORMS
@@ -42,7 +44,12 @@ class Spectrogram:
         duration: shortest and longest, as a share of the record; continuous emitters last longer than it.
         emitter_snr_db: lowest and highest SNR of an emitter over its own time and band.
         activities: how emitters use their time, names in `ACTIVITIES`.
-        overlap: whether emitters may meet; if not, one that finds no free place is left out.
+        overlap: whether emitters may meet; if not, each keeps 1.5 times its nominal bandwidth for itself, and one that
+            finds no free place is left out.
+        environment: the fading of each emitter, a channel profile such as `TDL-A`; `none`: none.
+        delay_spread_s: rms delay spread of profiles that leave it open.
+        doppler_hz: largest Doppler shift; 0: nothing moves.
+        sample_rate_hz: width of the band; it counts for fading alone.
         num_freqs: cells in frequency, a power of two: the length of the Hann window.
         num_frames: cells in time.
         hop: samples from one window to the next, a divisor of `num_freqs`; by default `num_freqs`.
@@ -64,6 +71,10 @@ class Spectrogram:
         emitter_snr_db: tuple[float, float] = (0.0, 30.0),
         activities: Sequence[str] = tuple(ACTIVITIES),
         overlap: bool = False,
+        environment: str = "none",
+        delay_spread_s: float = 100e-9,
+        doppler_hz: float = 0.0,
+        sample_rate_hz: float = 20e6,
         num_freqs: int = 256,
         num_frames: int = 256,
         hop: int | None = None,
@@ -103,6 +114,8 @@ class Spectrogram:
             activities=tuple(activities),
             overlap=overlap,
         )
+        self.environment = Environment(environment, delay_spread_s, doppler_hz, sample_rate_hz)
+        self.environment.check(SAMPLES_PER_SYMBOL * self.plan.bandwidths[0])
         self.with_iq, self.num_per_block, self.seed = with_iq, num_per_block, seed
 
     def block(self, b: int) -> Record:
@@ -124,10 +137,11 @@ class Spectrogram:
         canvas = Canvas(self.grid, self.num_per_block)
         width = self.grid.width(tracks.bandwidth)
         sent = self._sent(tracks, width, draw)
+        channel = partial(self.environment.transfer, generator=draw)
         spans, edges = torch.zeros_like(tracks.bursts), torch.zeros(len(tracks), 2)
         for size in width.unique().tolist():
             rows = (width == size).nonzero().squeeze(1)
-            spans[rows], edges[rows] = canvas.add(size, tracks[rows], [sent[row] for row in rows.tolist()])
+            spans[rows], edges[rows] = canvas.add(size, tracks[rows], [sent[row] for row in rows.tolist()], channel)
         return canvas, self._boxes(tracks, spans, edges), draw
 
     def _sent(self, tracks: Tracks, width: Tensor, draw: Generator) -> list[Tensor]:

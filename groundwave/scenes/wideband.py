@@ -1,7 +1,7 @@
 """What a block of wideband records is drawn on: their spectra, the class of each cell, the edges of each burst."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -95,17 +95,26 @@ class Canvas:
             row.copy_((keys & MOST_CLASSES).byte().T)
         return mask
 
-    def add(self, width: int, tracks: Tracks, sent: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Draw tracks of one width. `sent` holds for each the clean IQ of all its bursts, end to end.
+    def add(
+        self, width: int, tracks: Tracks, sent: Sequence[Tensor], channel: Callable[[Tensor, float], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Draw tracks of one width.
+
+        Args:
+            width: of their bands in cells.
+            tracks: the tracks.
+            sent: for each the clean IQ of all its bursts, end to end.
+            channel: what happens to `[tracks, time]` on the way, at a rate that is a share of the record's.
 
         Returns:
             The first and last sample `[tracks, bursts, 2]`, in the record, and the lowest and highest frequency
             `[tracks, 2]`, in cycles per sample, between which 99 % of the energy lies. A burst that fell between an
             emitter's pulses or packets is empty.
         """
-        grid, num_bins = self.grid, self.spectra.shape[1]
+        grid, num_bins, rate = self.grid, self.spectra.shape[1], width / self.grid.num_freqs
         bursts = band_bursts(tracks.bursts, width, grid.num_freqs)
-        x = _timelines(sent, bursts, width * grid.num_windows, ramp=max(1, width // 4))
+        x = _timelines(sent, bursts, width * grid.num_windows)
+        x = render.centre_dc_(channel(render.ramp_bursts_(x, bursts, max(1, width // 4)), rate))
         spectrum = torch.fft.fft(x)
         spans, mean_power = _spans(x, bursts)
         edges = torch.stack(central_span(squared_magnitude(spectrum)), -1) / num_bins
@@ -122,8 +131,7 @@ class Canvas:
         for i, (row, bin_, cell, amplitude) in enumerate(places):  # each has its own slice of the record
             render.add_band(self.spectra[row], spectrum[i], bin_, amplitude)
             _keep_strongest(self.keys[row], keys[i], cell)
-        margin, rate = grid.num_freqs, width / grid.num_freqs
-        return spans / rate - margin, edges - 0.5 * rate + bins[:, None] / num_bins
+        return spans / rate - grid.num_freqs, edges - 0.5 * rate + bins[:, None] / num_bins
 
     def _spectrogram(self, x: Tensor, width: int, shift: Tensor) -> Tensor:
         """Return the power of each timeline in the frames of the record, as if it was alone there."""
@@ -137,15 +145,15 @@ def band_bursts(bursts: Tensor, width: int | Tensor, num_freqs: int) -> Tensor:
     return torch.where(bursts.diff(dim=-1) > 0, (bursts + num_freqs) * (width / num_freqs), 0.0).round().long()
 
 
-def _timelines(sent: Sequence[Tensor], bursts: Tensor, num_samples: int, ramp: int) -> Tensor:
-    """Lay out what is sent in bursts, DC in the middle of the band; an emitter pauses between them."""
+def _timelines(sent: Sequence[Tensor], bursts: Tensor, num_samples: int) -> Tensor:
+    """Lay out what is sent in bursts; an emitter pauses between them."""
     x = torch.zeros(len(bursts), num_samples, dtype=torch.complex64)
     lengths = bursts.diff(dim=-1).squeeze(-1)
     track, burst = lengths.nonzero().unbind(1)
     pieces = zip(track.tolist(), bursts[track, burst].tolist(), lengths.cumsum(1)[track, burst].tolist(), strict=True)
     for row, (start, stop), done in pieces:
         x[row, start:stop] = sent[row][done - stop + start : done]
-    return render.centre_dc_(render.ramp_bursts_(x, bursts, ramp))
+    return x
 
 
 def _spans(x: Tensor, bursts: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,14 @@ from scipy.ndimage import binary_closing
 from groundwave.rng import generator
 from groundwave.scenes.air import Air
 from groundwave.scenes.emitters import MAX_BURSTS, Tracks
+from groundwave.scenes.environment import Environment
 from groundwave.scenes.spectrogram import Spectrogram
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.scenes.wideband import Canvas, Grid
 from groundwave.signal import render
+from groundwave.signal.multipath import draw_paths
+from groundwave.signal.noise import power
+from groundwave.signal.profiles import PROFILES
 from groundwave.signal.spectrum import stft
 
 NUM_FREQS, WINDOWS, WIDTH = 64, 20, 24
@@ -95,7 +99,9 @@ def test_the_strongest_emitter_owns_a_cell(stronger: int) -> None:
         emitter = Tracks(
             **one, label=torch.tensor([label]), centre=torch.tensor([centre]), snr_db=snr_db, bursts=bursts
         )
-        canvas.add(32, emitter, [WAVEFORMS["Noise"](1, grid.num_windows * 32, Air(4), generator(label))[0]])
+        canvas.add(
+            32, emitter, [WAVEFORMS["Noise"](1, grid.num_windows * 32, Air(4), generator(label))[0]], lambda x, rate: x
+        )
     rows = canvas.mask()[0].mode(dim=1).values
     assert rows[31:36].tolist() == [stronger + 1] * 5
     assert set(rows.tolist()) == {0, 1, 2}
@@ -136,13 +142,32 @@ def test_boxes_hold_98_percent_and_their_snr_is_true(name: str) -> None:
     assert float(error.abs().max()) < 0.5
 
 
-def test_the_records_snr_is_true() -> None:
-    scene = Spectrogram(**(ALONE | {"num_emitters": (1, 4), "num_per_block": 64}))
+@pytest.mark.parametrize("environment", ["none", "TDL-A"])
+def test_the_records_snr_is_true(environment: str) -> None:
+    scene = Spectrogram(**(ALONE | {"num_emitters": (1, 4), "num_per_block": 64}), environment=environment)
     clean, noise = scene.clean_and_noise(0)
     measured = 10 * torch.log10(clean.abs().square().mean(1) / noise.abs().square().mean(1))
     error = measured - scene.block(0)["snr_db"]
     assert abs(float(error.mean())) < 0.1
     assert float(error.abs().max()) < 0.5
+
+
+def test_each_emitter_fades_by_its_profile() -> None:
+    x = band()
+    environment = Environment("TDL-A", 300e-9, 0.0, 20e6)
+    y = environment.transfer(x, WIDTH / NUM_FREQS, generator=generator(5))
+    torch.testing.assert_close(power(y), power(x))
+    paths = draw_paths(
+        PROFILES["TDL-A"], 1, x.shape[1], sample_rate_hz=7.5e6, delay_spread_s=300e-9, generator=generator(5)
+    )
+    frequency = np.fft.fftfreq(x.shape[1])
+    delays = paths.delays[0].numpy()
+    response = paths.gains[0, :, 0].numpy() @ np.exp(-2j * np.pi * delays[:, None] * frequency)
+    slow = np.fft.ifft(np.fft.fft(x[0].numpy()) * response)
+    slow *= np.sqrt(float(power(x)[0]) / np.mean(np.abs(slow) ** 2))
+    np.testing.assert_allclose(y[0].numpy(), slow, atol=0.03)
+    with pytest.raises(AssertionError):  # one sample late
+        np.testing.assert_allclose(y[0].numpy(), np.roll(slow, 1), atol=0.03)
 
 
 @pytest.mark.parametrize("name", ["802.11a", "QAM64"])

@@ -152,7 +152,16 @@ def test_settings_that_no_record_can_have_are_refused(settings: dict[str, Any]) 
         small(**settings)
 
 
-@pytest.mark.parametrize("settings", [{"classes": ("QPKS",)}, {"activities": ("hoping",)}])
+@pytest.mark.parametrize(
+    "settings", [{"doppler_hz": float("nan")}, {"doppler_hz": 5e6}, {"delay_spread_s": -1.0}, {"sample_rate_hz": 0.0}]
+)
+def test_channels_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
+    (name,) = settings
+    with pytest.raises(GroundwaveError, match=name):
+        small(environment="TDL-A", **settings)
+
+
+@pytest.mark.parametrize("settings", [{"classes": ("QPKS",)}, {"activities": ("hoping",)}, {"environment": "TDL-a"}])
 def test_unknown_names_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UnknownNameError, match="did you mean"):
         small(**settings)
