@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
 from torch import Generator, Tensor
@@ -24,6 +25,14 @@ _QUIET = (0.063, 0.063)
 _CHANNEL_SEED = 41
 
 
+@lru_cache(maxsize=4)
+def _course(channel: Channel, num_samples: int) -> Course:
+    """Return the one course that the whole data set takes, its gains sample by sample."""
+    address = generator(_CHANNEL_SEED, "radioml", "as-published", "channel")
+    course = channel.draw(1, num_samples, timing=0, settled=False, generator=address).course()
+    return Course(course.offset, course.phase_rad, interpolate_knots(course.gains, course.offset.shape[1]))
+
+
 class Passes:
     """Passes of the published recipe: one audio message and one channel for all of them, new random bits for each."""
 
@@ -41,14 +50,12 @@ class Passes:
 
     def windows(self, num_snrs: int, records_per_cell: int, draw: Generator) -> tuple[Tensor, Tensor]:
         """Return clean windows ordered by (class, SNR, record), and the number of each one's pass."""
-        longest = max(self.length(name) for name in self.classes)
-        address = generator(_CHANNEL_SEED, "radioml", "as-published", "channel")
-        channel = self.channel.draw(1, longest, timing=0, settled=False, generator=address).course()
+        course = _course(self.channel, max(self.length(name) for name in self.classes))
         clean, group = [], []
         for label, name in enumerate(self.classes):
             starts, which = self._starts(name, num_snrs * records_per_cell, records_per_cell, draw)
             group.append(which + label * num_snrs * records_per_cell)
-            clean.append(self._cut(name, starts, which, channel, draw))
+            clean.append(self._cut(name, starts, which, course, draw))
         return torch.cat(clean), torch.cat(group)
 
     def _air(self, name: str) -> Air:
@@ -76,7 +83,7 @@ class Passes:
             start[cells + i], opened[cells + i] = here, which
         return start, opened
 
-    def _cut(self, name: str, starts: Tensor, which: Tensor, channel: Course, draw: Generator) -> Tensor:
+    def _cut(self, name: str, starts: Tensor, which: Tensor, course: Course, draw: Generator) -> Tensor:
         """Modulate the passes of a class and pass the windows through the shared channel at their own times."""
         if name == "AM-SSB":  # the recipe's carrier is a sine at 0 Hz, so the class is silent
             return torch.zeros(len(starts), self.num_samples, dtype=torch.complex64)
@@ -89,9 +96,9 @@ class Passes:
         sent = WAVEFORMS[name](len(passes), num_sent, self._air(name), source)
         num_inner = self.num_samples + self.channel.num_taps - 1
         at = starts[:, None] + torch.arange(num_inner)
-        offset = channel.offset[0, at]
+        offset = course.offset[0, at]
         ahead = offset[:, :1].floor() - FARROW_TAPS // 2
         first = starts[:, None] + ahead.long()
         pieces = sent[row[:, None], first + torch.arange(self.channel.margin(self.num_samples) + self.num_samples)]
-        gains = interpolate_knots(channel.gains[0], channel.phase_rad.shape[-1])[:, at[:, : self.num_samples]]
-        return self.channel.follow(pieces, Course(offset - ahead, channel.phase_rad[0, at], gains.transpose(0, 1)))
+        gains = course.gains[0][:, at[:, : self.num_samples]].transpose(0, 1)
+        return self.channel.follow(pieces, Course(offset - ahead, course.phase_rad[0, at], gains))
