@@ -73,4 +73,5 @@ def shape(iq: Tensor) -> Tensor:
     width = ((above * frequency**2).sum(-1, keepdim=True) / total).sqrt().clamp(min=0.5 / iq.shape[-1])
     place = ((frequency / width + 3) / 6 * SHAPE_BINS).long().clamp(0, SHAPE_BINS - 1)
     found: Tensor = torch.zeros(len(iq), SHAPE_BINS).scatter_add_(1, place, above)
-    return found / total
+    share: Tensor = found / total
+    return share

@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 from groundwave.audit.finding import Finding, Outcome, names
@@ -17,18 +18,24 @@ CONTRAST = 2.0  # of the strongest bin over the floor, below which there is no b
 def bandwidth(iq: Tensor, fraction: float = 0.99) -> float:
     """Return the width that holds a fraction of the signal's power, in cycles per sample; NaN where nothing stands out.
 
-    From the mean spectrum of records `[n, time]`, whose floor (the mean of its lowest sixth) is taken off. The width
-    includes how far the centre moves from record to record.
+    From the mean spectrum of records `[n, time]`, whose floor is taken off. The width includes how far the centre moves
+    from record to record.
     """
     num_bins = min(1024, iq.shape[-1])
     level = power_spectrum(iq, num_bins).mean(0)
-    floor = level.sort().values[: max(1, num_bins // 6)].mean()
+    floor = quietest(level)
     if level.max() < CONTRAST * floor:
         return math.nan
     cumulative = (level - floor).cumsum(0)
     share = cumulative / cumulative[-1]
     inside = (share >= (1 - fraction) / 2) & (share <= (1 + fraction) / 2)
     return max(1, int(inside.sum())) / num_bins
+
+
+def quietest(level: Tensor) -> Tensor:
+    """Return the mean of the sixteenth of a spectrum `[freq]`, in one piece, where it is the lowest."""
+    width = max(3, len(level) // 16)
+    return torch.cat([level, level[: width - 1]]).unfold(0, width, 1).mean(1).min()
 
 
 def check_rate(sample: Sample) -> Outcome:

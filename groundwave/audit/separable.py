@@ -12,9 +12,9 @@ from groundwave.audit.nuisance import NUISANCES, features, normalised_features, 
 from groundwave.audit.sample import Sample
 from groundwave.page import Table
 
-PER_CLASS = 600
-LEAST, LEAST_TO_DENY = 24, 150  # records of a class to compare it, and to say that nothing separates it
-SEPARATES, NOTHING, LOOK_CLOSER = 0.9, 0.55, 0.7
+PER_CLASS = 1000
+LEAST, LEAST_TO_DENY = 24, 300  # records of a class to compare it, and to say that nothing separates it
+SEPARATES, NOTHING, LOOK_CLOSER = 0.9, 0.57, 0.7
 MOST_CLOSER = 40  # pairs that a forest looks at, those that linear discriminants find hardest
 ALONE = ("level", "length")  # others are properties of many modulations
 
@@ -92,7 +92,7 @@ def _only_nuisance(pairs: Pairs, x: Tensor, label: Tensor, fold: Tensor) -> dict
         by = max(("centre", "bandwidth"), key=lambda name: pairs.alone[name][pair])
         if pairs.alone[by][pair] >= SEPARATES and pairs.rest[pair] < LOOK_CLOSER and _enough(pairs, pair):
             value, error = _closer(pair, x, label, fold)
-            if value + 2 * error < NOTHING + 0.05:
+            if value + 2 * error < NOTHING:
                 found[pair] = by
     return found
 
