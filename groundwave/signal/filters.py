@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate, pad
 
 _BLOCK_SAMPLES = 32
 _FIR_BLOCK = 16
-_FEW_KNOTS = 16
+_FEW_KNOTS, _SHORT = 16, 1 << 16
 
 
 def _polyphase_matrix(taps: Tensor, factor: int, num_symbols: int, width: int) -> Tensor:
@@ -50,6 +50,7 @@ def upsample(
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # a cached constant must serve training, too
 def _matrices(
     filters: tuple[tuple[float, ...], ...], block: int, width: int, dtype: torch.dtype, device: torch.device
 ) -> list[Tensor]:
@@ -134,6 +135,7 @@ def sample_at(
 
 
 @cache
+@torch.inference_mode(False)
 def _farrow_matrices(dtype: torch.dtype, device: torch.device) -> list[Tensor]:
     return [_polyphase_matrix(taps, 1, _FIR_BLOCK, 1).to(device, dtype) for taps in _farrow().flip(1)]
 
@@ -163,7 +165,8 @@ def sample_drifting(
     return torch.complex(y[:, 0, :num], y[:, 1, :num])
 
 
-@cache
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)
 def _hats(num_knots: int, num_samples: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the matrix from knots to samples; with `width` 2, I and Q alternate in rows and columns."""
     rows = torch.eye(num_knots, dtype=dtype, device=device)[:, None]
@@ -177,7 +180,7 @@ def interpolate_knots(
     """Draw straight lines through knots: the first and last samples are the first and last knots."""
     num_knots, width = knots.shape[-1], 2 if knots.is_complex() else 1
     rows = torch.view_as_real(knots).flatten(-2) if width == 2 else knots
-    if num_knots <= _FEW_KNOTS:  # a small matrix product is several times faster
+    if num_knots <= _FEW_KNOTS and num_knots * num_samples <= _SHORT:  # a small product is several times faster
         lines = rows @ _hats(num_knots, num_samples, width, rows.dtype, rows.device)
     else:
         parts = rows.reshape(-1, num_knots, width).transpose(1, 2)

@@ -52,6 +52,17 @@ def test_blocks_are_pure_functions_of_their_address(version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_threads_do_not_change_a_byte(version):
+    scene, threads = RadioML(version, snrs_db=(0, 10), records_per_cell=3, num_samples=200), torch.get_num_threads()
+    one = scene.block(0)
+    try:
+        torch.set_num_threads(3)
+        assert_same(scene.block(0), one)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_blocks_and_seeds_differ(version):
     def iq(seed, b):
         return RadioML(version, snrs_db=(10,), records_per_cell=1, seed=seed).block(b)["iq"]

@@ -43,6 +43,9 @@ def test_generators_are_handed_in(module):
         lambda x: filters.fir(x, torch.tensor([1.0, -0.5, 0.25])),
         lambda x: filters.upsample(x, torch.tensor([1.0, 2.0, 1.0, 0.5], dtype=torch.float64), 2),
         lambda x: filters.sample_at(x, 5 + 0.7 * torch.arange(20, dtype=torch.float64).expand(2, -1)),
+        lambda x: filters.sample_drifting(x, 5 + 1e-3 * torch.arange(20, dtype=torch.float64).expand(2, -1)),
+        lambda x: filters.interpolate_knots(x[:, :5], 12),
+        lambda x: filters.interpolate_knots(x, 40),
         lambda x: fading.apply_paths(x, torch.ones(2, 2, 3, dtype=x.dtype), fading.delay_taps([0.0, 0.5], 4).double()),
         noise.unit_power,
     ],
@@ -50,6 +53,26 @@ def test_generators_are_handed_in(module):
 def test_gradients_are_right(apply):
     x = torch.randn(2, 30, dtype=torch.complex128, generator=generator(0, "gradient"), requires_grad=True)
     assert torch.autograd.gradcheck(apply, (x,), atol=1e-4)
+
+
+def test_gradients_reach_path_gains():
+    x = torch.randn(2, 20, dtype=torch.complex128, generator=generator(0, "gradient"))
+    gains = torch.randn(2, 2, 4, dtype=torch.complex128, generator=generator(1, "gradient"), requires_grad=True)
+    taps = fading.delay_taps([0.0, 0.5], 4).double()
+    assert torch.autograd.gradcheck(lambda g: fading.apply_paths(x, g, taps), (gains,), atol=1e-4)
+
+
+def test_constants_of_inference_serve_training():
+    x, knots = torch.randn(2, 50, generator=generator(0, "cache")), torch.randn(2, 7, generator=generator(1, "cache"))
+    taps = torch.tensor([0.3, 0.7, 0.2])
+    with torch.inference_mode():
+        filters.fir(x, taps)
+        filters.interpolate_knots(knots, 53)
+    x.requires_grad_()
+    knots.requires_grad_()
+    (filters.fir(x, taps).square().sum() + filters.interpolate_knots(knots, 53).square().sum()).backward()
+    assert x.grad.isfinite().all()
+    assert knots.grad.isfinite().all()
 
 
 def test_leading_dimensions_are_free():
