@@ -14,11 +14,11 @@ from torch import Generator, Tensor
 from groundwave.contracts import Record
 from groundwave.errors import lookup
 from groundwave.rng import generator
-from groundwave.scenes.air import Air
 from groundwave.scenes.emitters import ACTIVITIES, MAX_BURSTS, Plan, Tracks
 from groundwave.scenes.environment import Environment
 from groundwave.scenes.knobs import Check, require
 from groundwave.scenes.modulations import ALIASES
+from groundwave.scenes.transmitters import transmissions
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.scenes.wideband import MOST_CLASSES, SAMPLES_PER_SYMBOL, Canvas, Grid, band_bursts
 from groundwave.signal.noise import noise_like
@@ -136,26 +136,14 @@ class Spectrogram:
         tracks = self.plan.draw(self.num_per_block, draw)
         canvas = Canvas(self.grid, self.num_per_block)
         width = self.grid.width(tracks.bandwidth)
-        sent = self._sent(tracks, width, draw)
+        count = band_bursts(tracks.bursts, width[:, None, None], self.grid.num_freqs).diff(dim=-1).sum((1, 2))
+        sent = transmissions(self.classes, tracks.label, count, SAMPLES_PER_SYMBOL, generator=draw)
         channel = partial(self.environment.transfer, generator=draw)
         spans, edges = torch.zeros_like(tracks.bursts), torch.zeros(len(tracks), 2)
         for size in width.unique().tolist():
             rows = (width == size).nonzero().squeeze(1)
             spans[rows], edges[rows] = canvas.add(size, tracks[rows], [sent[row] for row in rows.tolist()], channel)
         return canvas, self._boxes(tracks, spans, edges), draw
-
-    def _sent(self, tracks: Tracks, width: Tensor, draw: Generator) -> list[Tensor]:
-        """Return clean IQ for each track, at its own rate and at least as long as its bursts together."""
-        count = (band_bursts(tracks.bursts, width[:, None, None], self.grid.num_freqs).diff(dim=-1)).sum((1, 2))
-        sent = [torch.empty(0)] * len(tracks)
-        for label in tracks.label.unique().tolist():
-            rows = (tracks.label == label).nonzero().squeeze(1)
-            waveform = WAVEFORMS[self.classes[label]]
-            rate = SAMPLES_PER_SYMBOL * (waveform.bandwidth_hz or 50e3)
-            made = waveform(len(rows), int(count[rows].max()), Air(SAMPLES_PER_SYMBOL, rate), draw)
-            for row, iq in zip(rows.tolist(), made, strict=True):
-                sent[row] = iq
-        return sent
 
     def _received(self, canvas: Canvas, draw: Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each record without noise, and its noise: one at a time, as a record just fits the cache."""

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from groundwave.scenes.emitters import Tracks
+from groundwave.scenes.transmitters import SILENT
 from groundwave.signal import render
 from groundwave.signal.spectrum import central_span, central_spans, squared_magnitude
 
 SAMPLES_PER_SYMBOL = 4  # in an emitter's band, which so holds four times its nominal bandwidth
 _DEPTH = 0.1  # of an emitter's mean: a cell with less is its own only if that is above the noise floor
-_SILENT = 1e-3  # mean power of a burst that falls between pulses or packets; the waveforms' own is about 1
 MOST_CLASSES = 0xFF
 
 
@@ -120,7 +120,7 @@ class Canvas:
         edges = torch.stack(central_span(squared_magnitude(spectrum)), -1) / num_bins
         bandwidth = edges.diff(dim=-1).squeeze(-1).clamp(min=1 / grid.num_freqs)  # a tone's band is one cell
         snr = 10 ** (tracks.snr_db / 10)
-        gain = snr * bandwidth / mean_power.clamp(min=_SILENT)
+        gain = snr * bandwidth / mean_power.clamp(min=SILENT)
         bins = (tracks.centre * num_bins).round()
         cells = (bins / grid.num_windows).round()
         power = self._spectrogram(x, width, bins / grid.num_windows - cells) * gain[:, None, None]
@@ -160,7 +160,7 @@ def _spans(x: Tensor, bursts: Tensor) -> tuple[Tensor, Tensor]:
     """Return where 99 % of each burst's energy lies, zeros for one without, and each track's mean power in bursts."""
     spans, energy = central_spans(squared_magnitude(x), bursts)
     lengths = bursts.diff(dim=-1).squeeze(-1)
-    silent = energy <= _SILENT * lengths
+    silent = energy <= SILENT * lengths
     return spans.masked_fill(silent[..., None], 0.0), energy.sum(1) / lengths.sum(1)
 
 

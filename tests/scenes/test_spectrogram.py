@@ -109,6 +109,14 @@ def test_each_class_comes_before_any_again() -> None:
     torch.testing.assert_close(counts, torch.full((4,), 10))
 
 
+@pytest.mark.parametrize("name", ["ADS-B", "BLE", "Frank64", "Pulse"])
+def test_no_burst_falls_between_packets_or_pulses(name: str) -> None:
+    scene = small(classes=(name,), num_emitters=(1, 1), activities=("burst",), duration=(0.05, 0.9), num_frames=128)
+    record = scene.block(0)
+    assert (record["box_label"][:, 0] == 0).all()
+    assert (record["mask"] == 1).flatten(1).any(1).all()
+
+
 def test_a_wide_emitter_fills_the_band() -> None:
     record = small(classes=("QPSK",), num_emitters=(1, 1), activities=("continuous",), bandwidth=(0.9, 1.0)).block(0)
     assert float((record["mask"] > 0).float().mean()) > 0.9
