@@ -20,7 +20,7 @@ class Clocks:
     """A draw of sample clocks and carriers that drift: knots spread evenly over `num_samples`, joined by lines.
 
     `start`: where the first sample is read; `drift`: sample rate offset, relative; `frequency`: carrier offset in
-    cycles per sample; `turn`: the carrier's first phase in cycles. In float64.
+    cycles per sample; `turn`: the carrier's first phase in cycles. Drift and frequency in float64: they are summed.
     """
 
     num_samples: int

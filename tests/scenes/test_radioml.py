@@ -166,7 +166,7 @@ def test_published_snr_is_twice_the_label_and_some(published):
         if name == "AM-SSB":
             assert bool((excess == -torch.inf).all())
         else:
-            assert 0 < float(excess.mean()) < 3.5, name
+            assert 0.2 < float(excess.mean()) < 2.7, name  # GNU Radio: 0.2 to 2.4 dB
     bpsk = (published["true_snr_db"] - 2 * published["snr_db"])[published["label"] == CLASSES.index("BPSK")]
     assert float(bpsk.mean()) == pytest.approx(2.28, abs=0.15)
 
