@@ -37,10 +37,21 @@ def _range(name: str, value: tuple[float, float], least: float, most: float) -> 
 class Spectrogram:
     """Records of a wide band with several emitters, each with its own waveform, place, bandwidth and times.
 
+    A record carries `spec` (decibels over the noise floor, whose mean is 0 dB in each cell), `mask`, and for each burst
+    a row of `boxes`, `box_label`, `box_emitter` and `box_snr_db`. `snr_db` keeps the SNR contract: the mean power of
+    all emitters over the record, over the noise in the full band (-inf where there is none). `box_snr_db` is the mean
+    power of an emitter while it sends, over the noise in the bandwidth that holds 99 % of its power (at least a cell).
+
+    A cell of `mask` belongs to an emitter where its noise-free power reaches the noise floor, or is no more than 10 dB
+    below its mean over its time and band; gaps in which no 3 x 3 cells fit are filled, and the strongest takes the
+    cell. A box holds 99 % of a burst's energy in time and of its emitter's power in frequency. Frame t begins at sample
+    t * `hop` and is `num_freqs` long; row f is centred on f / `num_freqs` - 1/2 cycles per sample.
+
     Args:
         classes: waveforms to draw from; by default all, but for second names of the same waveform.
         num_emitters: fewest and most in a record; (0, 0) is noise alone.
-        bandwidth: narrowest and widest emitter, nominal (symbol rate or its like), as a share of the band.
+        bandwidth: narrowest and widest emitter, nominal (symbol rate or its like), as a share of the band. A range too
+            narrow to hold a bandwidth whose FFT is fast takes the next one above.
         duration: shortest and longest, as a share of the record; continuous emitters last longer than it.
         emitter_snr_db: lowest and highest SNR of an emitter over its own time and band.
         activities: how emitters use their time, names in `ACTIVITIES`.
@@ -52,7 +63,7 @@ class Spectrogram:
         sample_rate_hz: width of the band; it counts for fading alone.
         num_freqs: cells in frequency, a power of two: the length of the Hann window.
         num_frames: cells in time.
-        hop: samples from one window to the next, a divisor of `num_freqs`; by default `num_freqs`.
+        hop: samples from one window to the next: `num_freqs` (the default), half, a quarter or an eighth of it.
         with_iq: give `iq`, too.
         num_per_block: records that are made together.
         seed: another seed is another, independent scene.
@@ -87,13 +98,14 @@ class Spectrogram:
         for name in activities:
             lookup(ACTIVITIES, name, "activity")
         hop = num_freqs if hop is None else hop
+        hops = [num_freqs // share for share in (1, 2, 4, 8)]
         fewest, most = num_emitters
         require(
             ("classes", classes, 0 < len(set(classes)) == len(classes) <= MOST_CLASSES, "1 to 255, each once"),
             ("activities", activities, len(activities) > 0, "at least one"),
             ("num_freqs", num_freqs, num_freqs >= 16 and num_freqs.bit_count() == 1, "a power of two, 16 or more"),
             ("num_frames", num_frames, num_frames >= 1, "at least 1"),
-            ("hop", hop, hop >= 1 and num_freqs % hop == 0, f"a divisor of num_freqs={num_freqs}"),
+            ("hop", hop, hop in hops, f"one of {hops}"),
             ("num_emitters", num_emitters, 0 <= fewest <= most, "fewest, most: from 0 up"),
             ("num_per_block", num_per_block, num_per_block >= 1, "at least 1"),
             _range("bandwidth", bandwidth, 1 / num_freqs, 1.0),

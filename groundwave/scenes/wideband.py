@@ -85,11 +85,7 @@ class Canvas:
         self.keys = torch.zeros(self.num_records, grid.num_frames, grid.num_freqs, dtype=torch.int32)
 
     def mask(self) -> Tensor:
-        """Return the class + 1 of the strongest emitter in each cell, 0 where there is none: uint8 `[B, freq, time]`.
-
-        A cell is an emitter's own where its noise-free power reaches the noise floor or is no more than 10 dB below its
-        mean over its time and band; gaps in which no 3 x 3 cells fit are filled.
-        """
+        """Return the class + 1 of each cell's strongest emitter, 0 where there is none: uint8 `[B, freq, time]`."""
         mask = torch.empty(self.keys.transpose(1, 2).shape, dtype=torch.uint8)
         for row, keys in zip(mask, self.keys, strict=True):
             row.copy_((keys & MOST_CLASSES).byte().T)

@@ -140,6 +140,7 @@ def test_one_frame_is_enough() -> None:
         {"hop": 0},
         {"hop": 24},
         {"hop": 128},
+        {"hop": 4},
         {"num_emitters": (-1, 2)},
         {"num_emitters": (3, 2)},
         {"num_per_block": 0},
