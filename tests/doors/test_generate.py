@@ -28,7 +28,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "modulations": {"classes": ("QPSK", "GFSK", "AM-USB"), "records_per_class": 9, "num_samples": 64},
     "radioml": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "rml22": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
-    "spectrogram": {"num_freqs": 16, "num_frames": 4, "num_per_block": 20, "bandwidth": (0.1, 0.4)},
+    "spectrogram": {
+        "num_freqs": 16,
+        "num_frames": 4,
+        "num_per_block": 20,
+        "num_emitters": (1, 2),
+        "bandwidth": (0.1, 0.4),
+    },
 }
 NUM, LONG = 300, 1500
 SMALL_CHUNK = 50 * 64 * 4  # bytes of 50 records
