@@ -137,7 +137,7 @@ class Channel:
         return Draw(Clocks(num_inner, start, drift, frequency, turn), gains)
 
     def apply(self, x: Tensor, draw: Draw) -> Tensor:
-        """Pass `x` `[batch, time]` through drawn channels, some records at a time: a block of temporaries would be large."""
+        """Pass `x` `[batch, time]` through drawn channels, some records at a time to bound memory."""
         num_rows = max(1, _PIECE // x.shape[1])
         pieces = zip(x.split(num_rows), draw.split(num_rows), strict=True)
         return torch.cat([self.follow(piece, drawn.course()) for piece, drawn in pieces])
