@@ -1,14 +1,18 @@
 """From a typed signature and its docstring to command-line arguments: Python API and command line are one thing.
 
 Positional parameters become positional arguments, keyword-only ones become options (`sample_rate` is `--sample-rate`),
-lists and tuples take several values, and each argument's help is its line in the docstring.
+lists and tuples take several values, the fields of a dataclass are options `--NAME.FIELD`, and each argument's help is
+its line in the docstring.
 """
 
 import re
 import types
 from argparse import ArgumentError
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
+from functools import reduce
 from inspect import Parameter, isclass, signature
+from operator import getitem
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from docstring_parser import parse
@@ -20,20 +24,35 @@ UNKNOWN_OPTION = re.compile(r"unrecognized arguments:.*?(--[^\s=]+)")
 UNKNOWN_VALUE = re.compile(r'key "(?P<key>[^"]+)".*Literal\[(?P<known>[^]]+)\].*Got value: (?P<value>\S+)', re.DOTALL)
 
 
-def parser_of(function: Callable[..., Any], prog: str) -> ArgumentParser:
+class Parser(ArgumentParser):
+    """A parser that knows which options together make a dataclass, by the name of the parameter that takes it."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(exit_on_error=False, allow_abbrev=False, **settings)
+        self.dataclasses: dict[str, Any] = {}
+
+
+def parser_of(function: Callable[..., Any], prog: str) -> Parser:
     """Return a parser of a function's arguments, which also reads them from a YAML file."""
     text = parse(function.__doc__ or "")
     description = "\n\n".join(part for part in (text.short_description, text.long_description) if part)
-    parser = ArgumentParser(prog=prog, description=description, exit_on_error=False, allow_abbrev=False)
+    parser = Parser(prog=prog, description=description)
     add_signature(parser, function)
     parser.add_argument("--config", action="config", help="YAML file of arguments; those on the command line win")
     return parser
 
 
 def add_signature(
-    parser: ArgumentParser, function: Callable[..., Any], prefix: str | None = None, skip: Sequence[str] = ()
+    parser: Parser,
+    function: Callable[..., Any],
+    prefix: str | None = None,
+    skip: Sequence[str] = (),
+    default: object = None,
 ) -> None:
-    """Add the parameters of a function or class; with a prefix (even an empty one) all are options `--PREFIXNAME`."""
+    """Add the parameters of a function or class; with a prefix (even an empty one) all are options `--PREFIXNAME`.
+
+    `default`: an instance whose attributes are the defaults, instead of the signature's.
+    """
     texts = {p.arg_name: p.description for p in parse(function.__doc__ or "").params}
     hints = get_type_hints(function.__init__ if isclass(function) else function)
     for name, parameter in signature(function).parameters.items():
@@ -42,10 +61,16 @@ def add_signature(
         if takes_mapping(hints.get(name)):  # settings of something else, which has options of its own
             continue
         positional = parameter.kind is not Parameter.KEYWORD_ONLY and prefix is None
+        dashed, hint = f"{prefix or ''}{name.replace('_', '-')}", hints.get(name, str)
+        usual = parameter.default if default is None else getattr(default, name)
+        if isinstance(hint, type) and is_dataclass(hint) and not positional:
+            parser.dataclasses[dashed.replace("-", "_")] = hint
+            add_signature(parser, hint, prefix=f"{dashed}.", default=usual)
+            continue
         parser.add_argument(
-            name if positional else f"--{prefix or ''}{name.replace('_', '-')}",
+            name if positional else f"--{dashed}",
             help=" ".join((texts.get(name) or "").split()),
-            **_settings(hints.get(name, str), parameter.default, positional),
+            **_settings(hint, usual, positional),
         )
 
 
@@ -83,7 +108,7 @@ def _items(hint: Any) -> tuple[Any, Any]:
     return None, None
 
 
-def arguments(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
+def arguments(parser: Parser, argv: Sequence[str]) -> dict[str, Any]:
     """Return what a command line says, by parameter.
 
     Raises:
@@ -100,4 +125,9 @@ def arguments(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
             kind = f"value of --{value['key'].replace('_', '-')}"
             raise UnknownNameError(kind, value["value"].strip("'"), re.findall(r"'([^']*)'", value["known"])) from error
         raise
+    for name, make in parser.dataclasses.items():
+        *path, last = name.split(".")
+        holder = reduce(getitem, path, parsed)
+        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in holder[last].items()}
+        holder[last] = make(**fields)
     return {name: value for name, value in parsed.items() if name != "config"}

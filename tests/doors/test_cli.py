@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import groundwave.bench
 from groundwave.bench.rows import Row, append
@@ -242,3 +243,13 @@ def test_settings_may_come_from_a_file(tmp_path: Path, encoder: Path, store: Pat
     config.write_text(f"model: {encoder}\ndata: {store}\nout: {tmp_path / 'f.npz'}\n")
     assert main(["embed", "--config", str(config)]) == 0
     assert (tmp_path / "f.npz").exists()
+
+
+def test_fields_of_a_setting_are_options(tmp_path: Path) -> None:
+    domain = ["--scene.domain.num-devices", "2", "--scene.domain.interference", "tone"]
+    domain += ["--scene.domain.sir-db", "1", "2"]
+    settings = ["--scene.classes", "QPSK", "--scene.num-samples", "64", "--scene.provenance", *domain]
+    assert main(["generate", "modulations", "--num", "8", "--out", str(tmp_path / "air"), *settings]) == 0
+    record = Store.open(tmp_path / "air")[torch.arange(8)]
+    assert set(record["drawn_device"].tolist()) <= {0.0, 1.0}
+    assert ((record["drawn_sir_db"] - 1.5).abs() <= 0.5).all()
