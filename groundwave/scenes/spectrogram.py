@@ -76,7 +76,7 @@ class Spectrogram:
         self,
         *,
         classes: Sequence[str] = CLASSES,
-        num_emitters: tuple[int, int] = (1, 6),
+        num_emitters: tuple[int, int] = (1, 5),
         bandwidth: tuple[float, float] = (1 / 64, 1 / 8),
         duration: tuple[float, float] = (0.1, 0.8),
         emitter_snr_db: tuple[float, float] = (0.0, 30.0),
@@ -90,7 +90,7 @@ class Spectrogram:
         num_frames: int = 256,
         hop: int | None = None,
         with_iq: bool = False,
-        num_per_block: int = 64,
+        num_per_block: int = 48,
         seed: int = 0,
     ) -> None:
         for name in classes:
