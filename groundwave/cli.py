@@ -32,7 +32,7 @@ VERBS: dict[str, Callable[..., int | None]] = {
 # What Ctrl-C left, for the commands that can go on; every other command leaves nothing.
 RESUMES = {
     "demo": "run the same command again: finished steps are kept",
-    "generate": "run the same command again: it goes on after the last whole part",
+    "generate": "run the same command again: whole parts of a store are kept",
     "ingest": "run the same command again: it goes on after the last whole part",
     "pretrain": "run the same command again: it goes on after its last whole epoch",
     "bench": "run the same command again: the rows so far are kept",

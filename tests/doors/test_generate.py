@@ -36,7 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "bandwidth": (0.1, 0.4),
     },
 }
-NUM, LONG = 300, 1500
+NUM, LONG = 300, 1000
 SMALL_CHUNK = 50 * 64 * 4  # bytes of 50 records
 
 
