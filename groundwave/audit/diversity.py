@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ORDERS = (2, 4, 8)
 LEAST = 12  # records of a class
 RESULTANT_LIMIT, LOG_CHANCE = 0.5, math.log(1e-6)
+MOST_IMAGE = 0.2  # more is no receiver's imbalance
 STRENGTH_LIMIT = 0.05  # what a receiver's residual image or rounding leaves is below it
 
 
@@ -60,12 +61,15 @@ def check_diversity(sample: Sample) -> Outcome:
     rows = sample.members(sample.strong() & ~sample.clipped, LEAST)
     if not rows:
         return Outcome(notes=["Too few records of each class to compare their carrier phases."])
-    iq = sample.unit()
+    chosen = torch.cat(list(rows.values()))
+    iq, label = sample.unit(chosen), sample.label[chosen]
     # a receiver's own DC and image are the same in all records, and no matter of the channel
-    iq = iq - coherent_dc(iq, sample.label)
-    kappa = image(iq, sample.label)
-    iq = iq - kappa / 2 * iq.conj() if abs(kappa) < 0.2 else iq
-    phases = {name: most_alike(iq[here]) for name, here in rows.items()}
+    iq -= coherent_dc(iq, label)
+    kappa = image(iq, label)
+    if abs(kappa) < MOST_IMAGE:
+        iq -= kappa / 2 * iq.conj()
+    parts = iq.split([len(here) for here in rows.values()])
+    phases = {name: most_alike(part) for name, part in zip(rows, parts, strict=True)}
     limit = LOG_CHANCE - math.log(len(phases))
     alike = {n: p for n, p in phases.items() if p.alike(limit)}
     body = [

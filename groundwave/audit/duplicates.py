@@ -66,7 +66,7 @@ def check_duplicates(sample: Sample) -> Outcome:
         notes.append("Without groups any near-duplicate may fall on both sides of a split.")
     if copies.dull:
         notes.append(f"Records of {names(copies.dull)} are alike by nature; a copy cannot be told there.")
-    return Outcome(_findings(shares, counts, copies, grouped), notes, tables)
+    return Outcome(_findings(shares, counts, copies, grouped, _classes(sample, label[i])), notes, tables)
 
 
 def find_copies(iq: Tensor, group: Tensor, label: Tensor, classes: Sequence[str]) -> Copies:
@@ -117,7 +117,9 @@ def limits(iq: Tensor, group: Tensor, label: Tensor, band: bool) -> tuple[Tensor
     return limit, blunt
 
 
-def _findings(shares: list[float], counts: list[int], copies: Copies, grouped: bool) -> list[Finding]:
+def _findings(
+    shares: list[float], counts: list[int], copies: Copies, grouped: bool, classes: Sequence[str]
+) -> list[Finding]:
     everything, across, mixed = shares
     found = []
     if counts[1] >= LEAST and across > ACROSS_LIMIT:
@@ -129,7 +131,11 @@ def _findings(shares: list[float], counts: list[int], copies: Copies, grouped: b
                 value=across,
                 limit=ACROSS_LIMIT,
                 why="A split puts copies on both sides: the test score then measures memory.",
-                do="Put records that share a waveform into one group; split by group.",
+                do=(
+                    "Look at the pairs in the table: put records that share a waveform into one group, and split by "
+                    "group. Classes of few waveforms (chirps, fixed packets) are alike by nature."
+                ),
+                about=classes,
             )
         )
     elif everything > WITHIN_LIMIT:
@@ -155,6 +161,10 @@ def _findings(shares: list[float], counts: list[int], copies: Copies, grouped: b
             )
         )
     return found
+
+
+def _classes(sample: Sample, label: Tensor) -> list[str]:
+    return [sample.classes[code] for code in label.unique().tolist() if code >= 0]
 
 
 def _evidence(count: int, copies: Copies) -> str:

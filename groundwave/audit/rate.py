@@ -1,14 +1,18 @@
 """Hints about the sample rate: how much of the band each class fills."""
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from groundwave.audit.finding import Finding, Outcome, names
 from groundwave.audit.sample import Sample
-from groundwave.page import Table
+from groundwave.page import PALETTE, Table, clean, new_figure
 from groundwave.signal.spectrum import power_spectrum
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LEAST = 5
 FULL, SPARSE = 0.92, 1 / 16
@@ -56,7 +60,28 @@ def check_rate(sample: Sample) -> Outcome:
     notes = [f"The widest class fills {100 * widest:.0f} % of the band."]
     if widest < SPARSE:
         notes.append(f"All fit into 1/{int(1 / widest)} of the band: decimating loses nothing and takes noise away.")
-    return Outcome(_findings(full, widest), notes, [table])
+    caption = "Mean spectrum of each class at its highest SNRs; records at unit power."
+    figure = _picture({name: sample.unit(rows[name]) for name in known})
+    return Outcome(_findings(full, widest), notes, [table], {caption: figure})
+
+
+def _picture(records: "dict[str, Tensor]") -> "Figure":
+    columns = min(6, len(records))
+    lines = math.ceil(len(records) / columns)
+    grid = {"nrows": lines, "ncols": columns, "squeeze": False, "sharex": True, "sharey": True}
+    figure, panels = new_figure(1.6 * columns + 0.6, 1.2 * lines + 0.7, **grid)
+    for axes in panels.flat[len(records) :]:
+        axes.set_visible(False)
+    for axes, (name, iq) in zip(panels.flat, records.items(), strict=False):
+        num_bins = min(256, iq.shape[-1])
+        level = 10 * torch.log10(power_spectrum(iq, num_bins).mean(0).clamp(min=1e-8))
+        axes.plot(torch.linspace(-0.5, 0.5, num_bins + 1)[:-1], level, color=PALETTE[0], linewidth=0.9)
+        axes.set_title(name, fontsize=8)
+        clean(axes)
+        axes.grid(alpha=0.25)
+    figure.supxlabel("frequency (cycles per sample)", fontsize=8)
+    figure.supylabel("power (dB)", fontsize=8)
+    return figure
 
 
 def _findings(full: list[str], widest: float) -> list[Finding]:

@@ -8,6 +8,7 @@ from textwrap import fill
 from typing import Any
 
 from groundwave import __version__
+from groundwave.audit import CHECKS
 from groundwave.audit.finding import Finding, Outcome, names
 from groundwave.audit.sample import Sample
 from groundwave.page import Section, Table, render
@@ -90,11 +91,10 @@ def _number(value: float) -> float | None:
 def as_html(title: str, sample: Sample, outcomes: Mapping[str, Outcome], seconds: Mapping[str, float]) -> str:
     """Return one page: a table of the findings, then each check with its measurements and pictures."""
     findings = [(check, finding) for check, outcome in outcomes.items() for finding in outcome.findings]
-    body = [[check, finding.what, finding.evidence, finding.do] for check, finding in findings]
     overview = Section(
         f"{len(findings)} finding{'s'[: len(findings) != 1]}" if findings else "No findings",
-        [] if findings else ["Each check below says what it measured."],
-        [Table(["check", "what", "measured", "what to do"], body)] if findings else [],
+        [f"{number}. {finding.what} ({check})" for number, (check, finding) in enumerate(findings, start=1)]
+        or ["Each check below says what it measured."],
     )
     sections = [_section(check, outcome) for check, outcome in outcomes.items()]
     clock = Table(["check", "seconds"], [[name, f"{value:.1f}"] for name, value in seconds.items()])
@@ -106,5 +106,8 @@ def _section(check: str, outcome: Outcome) -> Section:
     text = []
     for finding in outcome.findings:
         text += [finding.what, f"Measured: {finding.evidence}.", f"Why it matters: {finding.why}", f"Do: {finding.do}"]
-        text += [f"About: {names(list(finding.about), 60)}."] if finding.about else []
-    return Section(check, [*text, *outcome.notes], outcome.tables, outcome.figures)
+        text += [f"About: {names(list(finding.about), 24)}."] if finding.about else []
+    purpose = (CHECKS[check].__doc__ or "").splitlines()[0].rstrip(".")
+    return Section(
+        f"{check}: {purpose[:1].lower()}{purpose[1:]}", [*text, *outcome.notes], outcome.tables, outcome.figures
+    )

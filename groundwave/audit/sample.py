@@ -96,7 +96,7 @@ def draw_sample(source: Source, *, most: int, seed: int, progress: Callable[[int
         seed: of the draw.
         progress: told records read and to read.
     """
-    num_samples = int(source[torch.arange(1)]["iq"].shape[-1]) if len(source) else 0
+    num_samples = _num_samples(source)
     rows = choose(source, min(most, MAX_TOTAL // max(1, min(num_samples, MAX_NUM_SAMPLES))), seed)
     pieces: list[Record] = []
     left_out: dict[str, int] = {}
@@ -118,6 +118,17 @@ def draw_sample(source: Source, *, most: int, seed: int, progress: Callable[[int
         num_samples=num_samples,
         left_out=left_out,
     )
+
+
+def _num_samples(source: Source) -> int:
+    """Return the length of a source's records; raises `DataError` unless it holds IQ."""
+    try:
+        first = next(_readable(source, torch.arange(min(BATCH, len(source))), {}))
+    except StopIteration:
+        raise DataError("no record that can be read", "at least one", "check what the file holds") from None
+    if "iq" not in first:
+        raise DataError("records without IQ", "records with `iq`", "make or ingest them with their samples")
+    return int(first["iq"].shape[-1])
 
 
 def choose(source: Source, most: int, seed: int) -> Tensor:

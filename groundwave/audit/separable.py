@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,7 +12,10 @@ from groundwave.audit.classify import Array, area, by_all, by_one, folds
 from groundwave.audit.finding import Finding, Outcome, names
 from groundwave.audit.nuisance import NUISANCES, features, normalised_features, nuisances
 from groundwave.audit.sample import Sample
-from groundwave.page import Table
+from groundwave.page import Table, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PER_CLASS = 1000
 LEAST, LEAST_TO_DENY = 24, 300  # records of a class to compare it, and to say that nothing separates it
@@ -62,7 +67,8 @@ def check_pairs(sample: Sample) -> Outcome:
     same = _inseparable(pairs, features_, label, fold)
     only = _only_nuisance(pairs, rest, label, fold)
     findings = [*_level_findings(pairs), *_only_findings(pairs, only), *_same_findings(pairs, same)]
-    return Outcome(findings, notes, [_table(pairs, same)])
+    caption = "Balanced accuracy of each pair by all features (below the diagonal) and by the level alone (above)."
+    return Outcome(findings, notes, [_table(pairs, same)], {caption: _picture(pairs)})
 
 
 def _several(group: Tensor) -> bool:
@@ -168,6 +174,22 @@ def _same_findings(pairs: Pairs, same: dict[tuple[int, int], float]) -> list[Fin
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s'[: number != 1]}"
+
+
+def _picture(pairs: Pairs) -> "Figure":
+    num = len(pairs.classes)
+    size = 2.0 + 0.28 * num
+    figure, axes = new_figure(size + 1.0, size)
+    matrix = np.where(np.tri(num, k=-1, dtype=bool), pairs.everything, pairs.alone["level"])
+    np.fill_diagonal(matrix, np.nan)
+    image = axes.imshow(matrix, cmap="cividis", vmin=0.5, vmax=1.0)
+    axes.set_xticks(range(num), pairs.classes, rotation=90)
+    axes.set_yticks(range(num), pairs.classes)
+    axes.tick_params(labelsize=7, length=0)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)
+    bar.set_label("balanced accuracy", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    return figure
 
 
 def _table(pairs: Pairs, same: dict[tuple[int, int], float]) -> Table:

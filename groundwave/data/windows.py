@@ -1,7 +1,7 @@
 """Window sets in arrays: `.npz` with names that the user gives, decoded batch by batch."""
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,11 @@ class ArrayWindows:
 
     def __len__(self) -> int:
         return self._num_records
+
+    @property
+    def columns(self) -> Mapping[str, Tensor]:
+        """What is known of all windows without decoding one: `label`, `group`, `snr_db`."""
+        return {"label": self.labels, "group": self.groups, "snr_db": self._snr_db}
 
     def __getitem__(self, indices: Tensor) -> Record:
         """Return the windows at `indices` (int64 `[B]`); raises `DataError` when one is not finite."""
