@@ -1,11 +1,13 @@
 """Pictures of a waveform: its spectrum, and its constellation or how its frequency goes with time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from groundwave.bench.pictures import PALETTE
 
@@ -44,3 +46,44 @@ def _constellation(axes: Axes, points: Array) -> None:
     axes.plot(points.real, points.imag, ".", color=PALETTE[1], markersize=1.5, alpha=0.5)
     reach = 1.1 * float(np.abs(points).max())
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="in phase", ylabel="quadrature")
+
+
+def wideband_picture(
+    spec: Array, mask: Array, boxes: Array, names: Sequence[str], hop: int, *, num_classes: int
+) -> Figure:
+    """Draw a wide-band spectrogram with its boxes beside its mask.
+
+    Args:
+        spec: decibels over the noise floor, `[frequency, time]`.
+        mask: class + 1 of each cell, 0 for noise, `[frequency, time]`.
+        boxes: start, stop in samples, lowest, highest frequency in cycles per sample, `[N, 4]`.
+        names: what is in each box.
+        hop: samples from one column to the next.
+        num_classes: how many colours the mask needs.
+    """
+    figure = Figure(figsize=(9.0, 4.0), dpi=100, layout="constrained", facecolor="white")
+    left, right = figure.subplots(ncols=2, sharex=True, sharey=True)
+    extent = (0, spec.shape[1] * hop, -0.5, 0.5)
+    left.imshow(spec, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-5, vmax=35)
+    shown = np.ma.masked_equal(mask, 0)
+    right.imshow(
+        shown,
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        cmap="turbo",
+        vmin=1,
+        vmax=num_classes,
+        interpolation="none",
+    )
+    for (start, stop, low, high), name in zip(boxes, names, strict=True):
+        for axes, colour in ((left, "white"), (right, "black")):
+            axes.add_patch(
+                Rectangle((start, low), stop - start, high - low, fill=False, edgecolor=colour, linewidth=0.8)
+            )
+        right.annotate(name, (start, high), fontsize=7, va="bottom", annotation_clip=True)
+    left.set(xlabel="samples", ylabel="cycles per sample", title="received, boxes of the truth")
+    right.set(xlabel="samples", title="mask")
+    for axes in (left, right):
+        axes.tick_params(labelsize=7)
+    return figure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from groundwave.bench.signal_pictures import waveform_picture
+from groundwave.bench.signal_pictures import waveform_picture, wideband_picture
 from groundwave.data.atomic import write_atomically
 from groundwave.rng import generator
 from groundwave.scenes.air import Air, Waveform
@@ -21,6 +21,7 @@ from groundwave.scenes.multicarrier import MULTICARRIER
 from groundwave.scenes.packets import PACKETS
 from groundwave.scenes.plain import PLAIN
 from groundwave.scenes.radar import RADAR
+from groundwave.scenes.spectrogram import Spectrogram
 from groundwave.scenes.spread import SPREAD
 from groundwave.signal.demodulate import matched, matched_offset
 from groundwave.signal.noise import power, unit_power
@@ -53,6 +54,14 @@ bandwidth that holds 99 % of the power, in the same unit; the crest factor is th
 mean. Both are of {NUM_RECORDS} records of {NUM_SAMPLES // AIR.samples_per_symbol} symbols.
 """
 
+WIDE_BAND = """## Wide band
+
+One record of the scene `spectrogram`: what a receiver sees, and its truth.
+
+![A spectrogram with boxes, and its mask]({folder}/spectrogram.png)
+"""
+SPECTROGRAM_SEED = 2
+
 
 def signals(out: Path = Path("docs/signals.md")) -> Path:
     """Write the page and, in a folder of its name beside it, one picture a waveform."""
@@ -73,8 +82,21 @@ def signals(out: Path = Path("docs/signals.md")) -> Path:
             write_atomically(file, png(picture(name, iq)))
             shown.append(f"**{name}**<br>![Spectrum and view of {name}]({pictures.name}/{file.name})")
         text += ["| | |\n|---|---|", *(f"| {' | '.join(shown[i : i + 2])} |" for i in range(0, len(shown), 2)), ""]
+    write_atomically(pictures / "spectrogram.png", png(wideband()))
+    text.append(WIDE_BAND.format(folder=pictures.name))
     write_atomically(out, "\n".join(text).encode())
     return out
+
+
+def wideband() -> Figure:
+    """Return the picture of one record of the scene `spectrogram`."""
+    scene = Spectrogram(seed=SPECTROGRAM_SEED, num_per_block=1, num_emitters=(5, 5))
+    record = {key: values[0].numpy() for key, values in scene.block(0).items()}
+    there = record["box_label"] >= 0
+    names = [scene.classes[label] for label in record["box_label"][there]]
+    return wideband_picture(
+        record["spec"], record["mask"], record["boxes"][there], names, scene.grid.hop, num_classes=len(scene.classes)
+    )
 
 
 def draw(name: str, waveform: Waveform) -> Tensor:
