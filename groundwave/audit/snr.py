@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 NUM_BINS = 64
 QUIET_SHARES = (1 / 3, 1 / 6, 1 / 12)  # of the band, the widest that is flat
+WIDEST = 0.75  # bandwidth of a class whose tails cannot be told from noise
 MAX_RIPPLE = 0.15  # of the quiet part, beyond what chance gives
 LEAST_DB, MOST_ERROR_DB = -5.0, 1.0  # below, and less certain than that, a cell is not used
 MIN_RECORDS = 5
+CEILING_DB, LEAST_SPAN_DB = 8.0, 6.0
 SLOPE_LIMIT, SHIFT_LIMIT_DB = 0.1, 1.0
 
 
@@ -69,8 +71,10 @@ def check_snr(sample: Sample) -> Outcome:
     spectra = torch.cat([power_spectrum(sample.unit(rows), NUM_BINS) for rows in sample.batches()])
     cells, lines, lost = {}, {}, []
     for name, rows in sample.members(labelled, MIN_RECORDS).items():
-        cells[name] = measure(spectra[rows], sample.snr_db[rows])
-        line = fit(cells[name], bandwidth(sample.unit(rows[sample.snr_db[rows] == sample.snr_db[rows].max()])))
+        label_db = sample.snr_db[rows]
+        width = bandwidth(sample.unit(rows[label_db >= label_db.unique().double().quantile(0.75)]))
+        cells[name] = measure(spectra[rows], label_db, width)
+        line = fit(cells[name], width)
         if line is None:
             lost.append(name)
         else:
@@ -83,8 +87,12 @@ def check_snr(sample: Sample) -> Outcome:
     return Outcome(_findings(lines), notes, tables, figures if lines else {})
 
 
-def measure(spectra: Tensor, label_db: Tensor) -> list[Cell]:
-    """Return a class's cells from spectra `[n, bins]` of records at unit power and their labels `[n]`."""
+def measure(spectra: Tensor, label_db: Tensor, width: float) -> list[Cell]:
+    """Return a class's cells from spectra `[n, bins]` of records at unit power and their labels `[n]`.
+
+    `width` is the class's bandwidth; one that fills the band, or is not known, leaves no quiet part.
+    """
+    shares = [share for share in QUIET_SHARES if width < min(WIDEST, 1 - share)]
     found = label_db.unique()
     if len(found) > 64:  # continuous labels: steps of 2 dB
         label_db = (label_db / 2).round() * 2
@@ -95,30 +103,31 @@ def measure(spectra: Tensor, label_db: Tensor) -> list[Cell]:
     for label in found.tolist():
         here = spectra[label_db == label]
         if len(here) >= MIN_RECORDS:
-            cells.append(_cell(label, here, order))
+            cells.append(_cell(label, here, order, shares))
     return cells
 
 
-def _cell(label_db: float, spectra: Tensor, order: Tensor) -> Cell:
+def _cell(label_db: float, spectra: Tensor, order: Tensor, shares: list[float]) -> Cell:
     """Measure one cell in the widest flat part of the bins that are the weakest of the strongest records."""
     level = spectra.mean(0)
     chance = spectra.std(0) / math.sqrt(len(spectra))
-    for share in QUIET_SHARES:
+    flat = False
+    for share in shares or QUIET_SHARES[-1:]:
         quiet = order[: max(4, int(share * len(order)))]
         floor = level[quiet].mean()
         ripple = (level[quiet].var() - chance[quiet].square().mean()).clamp(min=0).sqrt() / floor
-        if ripple < MAX_RIPPLE:
+        if flat := bool(shares) and bool(ripple < MAX_RIPPLE):
             break
     each = spectra[:, quiet].mean(1) / spectra.mean(1)
     noise = min(max(float(each.mean()), 1e-9), 1 - 1e-9)
     error = float(each.std()) / math.sqrt(len(each))
     measured = 10 * math.log10((1 - noise) / noise)
-    return Cell(label_db, measured, 10 / math.log(10) * error / (noise * (1 - noise)), bool(ripple < MAX_RIPPLE))
+    return Cell(label_db, measured, 10 / math.log(10) * error / (noise * (1 - noise)), flat)
 
 
 def fit(cells: list[Cell], width: float) -> Line | None:
     """Return the weighted least-squares line through the trusted cells; None when there is none."""
-    good = [cell for cell in cells if cell.trusted]
+    good = below_the_ceiling([cell for cell in cells if cell.trusted])
     if not good:
         return None
     label, measured, error = torch.tensor([[c.label_db, c.measured_db, c.error_db] for c in good]).double().unbind(1)
@@ -127,10 +136,22 @@ def fit(cells: list[Cell], width: float) -> Line | None:
     centre, mean = (weight * label).sum() / total, (weight * measured).sum() / total
     shift, shift_error = float(mean - centre), float(total.rsqrt())
     spread = (weight * (label - centre).square()).sum()
-    if len(good) < 3 or float(label.max() - label.min()) < 6:
+    if len(good) < 3 or float(label.max() - label.min()) < LEAST_SPAN_DB:
         return Line(None, None, shift, math.inf, shift_error, width)
     slope = float((weight * (label - centre) * measured).sum() / spread)
     return Line(slope, float(mean - slope * centre), shift, float(spread.rsqrt()), shift_error, width)
+
+
+def below_the_ceiling(cells: list[Cell]) -> list[Cell]:
+    """Return the cells that the signal's own tails in the quiet part cannot have moved by a decibel.
+
+    Tails that are 1 / S of the signal's density look like noise, so that measurements bend towards a ceiling of S. S is
+    at least the highest measurement; `CEILING_DB` below it the bend is at most 0.75 dB. With fewer than three labels
+    left nothing can be told apart from a bend, and all are kept.
+    """
+    ceiling = max((cell.measured_db for cell in cells), default=0.0) - CEILING_DB
+    low = [cell for cell in cells if cell.measured_db < ceiling]
+    return low if len(low) >= 3 and low[-1].label_db - low[0].label_db >= LEAST_SPAN_DB else cells
 
 
 def _findings(lines: dict[str, Line]) -> list[Finding]:
@@ -192,7 +213,7 @@ def _table(cells: dict[str, list[Cell]], lines: dict[str, Line]) -> Table:
     for name, line in lines.items():
         slope, offset = ("–" if v is None else f"{v:.2f}" for v in (line.slope, line.offset_db))
         inband = "–" if line.offset_db is None else f"{line.offset_db + _gain_db(line):.2f}"
-        used = sum(cell.trusted for cell in cells[name])
+        used = len(below_the_ceiling([cell for cell in cells[name] if cell.trusted]))
         width = f"{line.bandwidth:.3f}"
         body.append([name, slope, offset, inband, f"{line.shift_db:+.2f}", width, f"{used} of {len(cells[name])}"])
     header = ["class", "slope", "offset (dB)", "offset in-band (dB)", "mean shift (dB)", "99 % bandwidth", "cells used"]
@@ -209,8 +230,8 @@ def _picture(cells: dict[str, list[Cell]]) -> "Figure":
     axes.plot([min(known), max(known)], [min(known), max(known)], "k:", linewidth=1, label="measured = label")
     for i, (name, found) in enumerate(cells.items()):
         colour = PALETTE[i % len(PALETTE)]
-        good = [cell for cell in found if cell.trusted]
-        faint = [cell for cell in found if not cell.trusted and cell.measured_db > 2 * LEAST_DB]
+        good = below_the_ceiling([cell for cell in found if cell.trusted])
+        faint = [cell for cell in found if cell not in good and cell.measured_db > 2 * LEAST_DB]
         axes.plot([c.label_db for c in good], [c.measured_db for c in good], "o-", ms=3, lw=1, color=colour, label=name)
         axes.plot([c.label_db for c in faint], [c.measured_db for c in faint], "o", ms=3, color=colour, alpha=0.2)
     axes.set(xlabel="label (dB)", ylabel="measured in the sampled band (dB)")
