@@ -23,7 +23,7 @@ from groundwave.signal.profiles import PROFILES
 
 NUM_SAMPLES, BATCH = 1024, 256
 SAMPLES_PER_SYMBOL, SNR_DB = 8, 10.0
-STORED = 49_152  # three parts of a store, so that writing at the end weighs as little as in a long run
+STORED = 131_072  # eight parts of a store, so that waiting for the last one weighs little, as in a long run
 
 
 def waveforms(device: str) -> Job:
