@@ -4,16 +4,29 @@ from collections.abc import Callable
 
 from torch import nn
 
-from groundwave.nn.fft import SpectrumEncoder
+from groundwave.nn.cldnn import CLDNN
+from groundwave.nn.conv4 import Conv4
+from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
 from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
 from groundwave.nn.lsm import LSM
+from groundwave.nn.mcldnn import MCLDNN
+from groundwave.nn.resnet import ResNet18
+from groundwave.nn.semiamc import SemiAMC
+from groundwave.nn.vtcnn2 import VTCNN2
 from groundwave.nn.welch import EnvelopeEncoder, WelchEncoder
 from groundwave.nn.xcit import XCiT
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "cldnn": CLDNN,
+    "conv4": Conv4,
     "envelope": EnvelopeEncoder,
+    "fft": FFTEncoder,
     "lsm": LSM,
+    "mcldnn": MCLDNN,
+    "resnet18": ResNet18,
+    "semiamc": SemiAMC,
     "spectrum": SpectrumEncoder,
+    "vtcnn2": VTCNN2,
     "welch": WelchEncoder,
     "xcit": XCiT,
 }

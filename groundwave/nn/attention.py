@@ -47,18 +47,19 @@ class LocalPatchInteraction(nn.Module):
 
 
 class FeedForward(nn.Sequential):
-    """Two linear layers with GELU between them."""
+    """Two linear layers with GELU between them, each followed by dropout."""
 
-    def __init__(self, dim: int, ratio: int = 4) -> None:
-        super().__init__(nn.Linear(dim, ratio * dim), nn.GELU(), nn.Linear(ratio * dim, dim))
+    def __init__(self, dim: int, ratio: int = 4, dropout: float = 0.0) -> None:
+        bend = nn.Sequential(nn.GELU(), nn.Dropout(dropout))
+        super().__init__(nn.Linear(dim, ratio * dim), bend, nn.Linear(ratio * dim, dim), nn.Dropout(dropout))
 
 
 class Residual(nn.Module):
     """`x + scale * layer(norm(x))`, the scale learned per channel (LayerScale, Touvron et al., 2021)."""
 
-    def __init__(self, dim: int, layer: nn.Module, scale: float) -> None:
+    def __init__(self, dim: int, layer: nn.Module, scale: float, eps: float = 1e-5) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(dim, eps)
         self.layer = layer
         self.scale = nn.Parameter(scale * torch.ones(dim))
 
@@ -70,12 +71,13 @@ class Residual(nn.Module):
 class ClassAttention(nn.Module):
     """The class token (first of the sequence) attends to all tokens; only the class token changes (CaiT, 2021)."""
 
-    def __init__(self, dim: int, num_heads: int) -> None:
+    def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(dim, 2 * dim)
         self.out = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch one dim"]:
         """Return the update of the class token."""
@@ -83,4 +85,4 @@ class ClassAttention(nn.Module):
         query = self.query(x[:, :1]).unflatten(-1, split).transpose(1, 2)
         key, value = (part.unflatten(-1, split).transpose(1, 2) for part in self.key_value(x).chunk(2, dim=-1))
         read = F.scaled_dot_product_attention(query, key, value)
-        return self.out(read.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self.dropout(self.out(read.transpose(1, 2).flatten(2)))  # type: ignore[no-any-return]

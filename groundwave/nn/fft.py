@@ -1,4 +1,4 @@
-"""SpectrumEncoder: the frequency encoder of LSM, for any length."""
+"""The frequency encoder of LSM: `FFTEncoder` as released, for crops of one length; `SpectrumEncoder` for any."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from groundwave.nn.complex import num_signals, to_complex
+from groundwave.nn.complex import num_signals, to_channels, to_complex
+from groundwave.nn.length import check_length
 from groundwave.signal.noise import unit_power
 
 
@@ -69,3 +70,48 @@ class SpectrumEncoder(nn.Module):
         """Return mean and maximum over frequency side by side."""
         tokens = self.tokens(x)
         return torch.cat([tokens.mean(dim=1), tokens.amax(dim=1)], dim=-1)
+
+
+class FFTEncoder(nn.Module):
+    """LSM's Encoder_f as released: two 1x1 convolutions over the plain FFT, then two dense layers.
+
+    The FFT is neither shifted nor scaled, so its level is that of the samples. Every layer is followed by batch norm
+    and LeakyReLU.
+
+    Args:
+        num_channels: input channels; an even number is taken as I/Q pairs, each of an odd number as a real signal.
+        num_samples: length of a record, which the dense layers fix; LSM crops 12.
+        dim: number of features; 1344 to match those of LSM's time encoder.
+    """
+
+    def __init__(self, num_channels: int = 2, num_samples: int = 12, dim: int = 1344) -> None:
+        super().__init__()
+        self.num_features = dim
+        self.num_samples = num_samples
+        self.convs = nn.Sequential(
+            nn.Conv1d(2 * num_signals(num_channels), 64, 1),
+            nn.BatchNorm1d(64),
+            nn.LeakyReLU(0.2),
+            nn.Conv1d(64, 1, 1),
+            nn.BatchNorm1d(1),
+            nn.LeakyReLU(0.2),
+        )
+        self.dense = nn.Sequential(
+            nn.Linear(num_samples, 128),
+            nn.BatchNorm1d(128),
+            nn.LeakyReLU(0.2),
+            nn.Linear(128, dim),
+            nn.BatchNorm1d(dim),
+            nn.LeakyReLU(0.2),
+        )
+
+    def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens one"]:
+        """Return one number per frequency bin, DC first."""
+        spectrum = to_channels(torch.fft.fft(to_complex(x.float())))
+        tokens: Tensor = self.convs(spectrum)
+        return tokens.transpose(1, 2)
+
+    def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
+        """Return the mixed bins; raises `ContractError` for another length."""
+        check_length(x, self.num_samples, self.num_samples)
+        return self.dense(self.tokens(x).flatten(1))  # type: ignore[no-any-return]

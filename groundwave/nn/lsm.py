@@ -8,13 +8,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from groundwave.errors import lookup
-from groundwave.nn.fft import SpectrumEncoder
+from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
 from groundwave.nn.welch import Attributes, EnvelopeEncoder, WelchEncoder
 from groundwave.nn.xcit import XCiT
 
 TOWERS: dict[str, Callable[..., nn.Module]] = {
     "attributes": Attributes,
     "envelope": EnvelopeEncoder,
+    "fft": FFTEncoder,
     "spectrum": SpectrumEncoder,
     "welch": WelchEncoder,
     "xcit": XCiT,

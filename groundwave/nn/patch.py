@@ -42,3 +42,28 @@ def sinusoidal_positions(num_tokens: int, dim: int, device: torch.device) -> Flo
     rate = torch.exp(torch.arange(0, dim, 2, device=device, dtype=torch.float32) * (-math.log(10_000.0) / dim))
     code = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
     return code.flatten(1)[:, :dim]
+
+
+class FourierPositions(nn.Module):
+    """XCiT's position code: sines and cosines of a token's share of the whole length, mixed by a 1x1 convolution.
+
+    XCiT codes rows and columns (El-Nouby et al., 2021, its released code). Tokens of a signal are the rows; the only
+    column contributes 32 constants, which are kept because their weights are trained.
+
+    Args:
+        dim: token width.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.project = nn.Conv1d(64, dim, 1)
+
+    def forward(self, num_tokens: int) -> Float[Tensor, "tokens dim"]:
+        """Return the codes of so many tokens."""
+        device = self.project.weight.device
+        row = torch.arange(1, num_tokens + 1, device=device) * (2 * math.pi / num_tokens)
+        angle = torch.stack([row, torch.full_like(row, 2 * math.pi)], dim=-1)[..., None]
+        angle = angle * 10_000.0 ** (-torch.arange(0, 32, 2, device=device) / 32)
+        code = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+        mixed: Tensor = self.project(code.T)
+        return mixed.T
