@@ -22,7 +22,7 @@ from groundwave.rng import generator
 MOST = 12_000  # records compared with each other
 NUM_RANDOM = 256
 CHANCE = 1e-3  # expected false alarms in a whole audit, of all pairs that could be compared
-EXACT = 0.999
+EXACT, BY_NATURE = 0.999, 0.9
 ALIKE = (0.5, 0.7)  # least correlation of a near-duplicate: of whole bands, and of the signal's band alone
 WITHIN_LIMIT, ACROSS_LIMIT, LEAST = 0.05, 0.001, 3  # shares of records; pairs
 
@@ -93,7 +93,7 @@ def find_copies(iq: Tensor, group: Tensor, label: Tensor, classes: Sequence[str]
 
 def limits(iq: Tensor, group: Tensor, label: Tensor, band: bool) -> tuple[Tensor, set[int]]:
     """Return the correlation `[n]` that chance does not reach in each record's class, and classes that have none."""
-    limit = torch.ones(len(iq))
+    limit = torch.full((len(iq),), EXACT)
     blunt = set()
     for code in label.unique().tolist():
         rows = (label == code).nonzero()[:, 0]
@@ -108,13 +108,27 @@ def limits(iq: Tensor, group: Tensor, label: Tensor, band: bool) -> tuple[Tensor
         if len(peak) < 16:
             continue
         y = -torch.log1p(-peak.double().square().clamp(max=1 - 1e-7))
-        low, median, high = y.quantile(torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)).tolist()
-        scale = (high - low) / 1.573  # the quartiles of Gumbel's distribution are that far apart
-        top = median - 0.3665 * scale + scale * math.log(len(iq) ** 2 / CHANCE)
-        limit[rows] = max(math.sqrt(1 - math.exp(-top)), ALIKE[band])
-        if limit[rows[0]] > EXACT:
+        top = unlikely(y, CHANCE / len(iq) ** 2)
+        least = max(math.sqrt(1 - math.exp(-top)), ALIKE[band])
+        if float(peak.quantile(0.75)) > BY_NATURE:
             blunt.add(code)
+        else:
+            least = min(least, EXACT)  # noise and all alike: no chance does that
+        limit[rows] = least
     return limit, blunt
+
+
+def unlikely(y: Tensor, chance: float) -> float:
+    """Return what a value of the same distribution exceeds by that chance.
+
+    The larger of two: Gumbel's through the quartiles, which are 1.573 scales apart; and an exponential tail through
+    the upper quartile and the highest fiftieth, which is heavier where parameters of a waveform happen to agree.
+    """
+    low, median, high, upper = y.quantile(torch.tensor([0.25, 0.5, 0.75, 0.98], dtype=torch.float64)).tolist()
+    scale = (high - low) / 1.573
+    gumbel = median - 0.3665 * scale - scale * math.log(chance)
+    tail = (upper - high) / math.log(0.25 / 0.02)
+    return float(max(gumbel, upper + tail * math.log(0.02 / chance)))
 
 
 def _findings(
