@@ -44,7 +44,10 @@ OWN_SETTINGS = {"generate": ("scene_of", "scene."), "audit": ("scene_or_path", "
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 (the doctor found a fault), 2 (an error), 130 (Ctrl-C)."""
+    """Run one command and return its exit code.
+
+    0; 1 (the doctor or a strict audit found a fault); 2 (an error); 130 (Ctrl-C).
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     verb = words[0] if words else "--help"
     # Before torch is loaded: threads that wait by spinning make a busy machine ten times slower.

@@ -78,7 +78,7 @@ def check_diversity(sample: Sample) -> Outcome:
             str(p.order),
             f"{p.resultant:.2f}",
             f"{min(0.0, p.log_chance / math.log(10)):.1f}",
-            f"{p.spread_deg:.0f}" if name in alike else "uniform",
+            f"{p.spread_deg:.0f}" if name in alike else "too weak" if p.resultant > RESULTANT_LIMIT else "uniform",
         ]
         for name, p in phases.items()
     ]
