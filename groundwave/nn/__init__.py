@@ -10,8 +10,10 @@ from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
 from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
 from groundwave.nn.lsm import LSM
 from groundwave.nn.mcldnn import MCLDNN
+from groundwave.nn.relation import RelationHead
 from groundwave.nn.resnet import ResNet18
 from groundwave.nn.semiamc import SemiAMC
+from groundwave.nn.token_map import TokenMap
 from groundwave.nn.vtcnn2 import VTCNN2
 from groundwave.nn.welch import EnvelopeEncoder, WelchEncoder
 from groundwave.nn.xcit import XCiT
@@ -26,6 +28,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet18": ResNet18,
     "semiamc": SemiAMC,
     "spectrum": SpectrumEncoder,
+    "token_map": TokenMap,
     "vtcnn2": VTCNN2,
     "welch": WelchEncoder,
     "xcit": XCiT,
@@ -35,4 +38,5 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
     "cosine": CosineHead,
     "linear": LinearHead,
     "mlp": MLPHead,
+    "relation": RelationHead,
 }

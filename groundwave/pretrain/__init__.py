@@ -5,7 +5,21 @@ from collections.abc import Callable
 from torch import nn
 
 from groundwave.pretrain.lsm import LSMObjective
+from groundwave.pretrain.moco import MoCo
+from groundwave.pretrain.protonet import ProtoNet
+from groundwave.pretrain.relationnet import RelationNet
+from groundwave.pretrain.sclbss import SCLBSS
+from groundwave.pretrain.simclr import SimCLR
+from groundwave.pretrain.simsiam import SimSiam
+from groundwave.pretrain.supervised import Supervised
 
 OBJECTIVES: dict[str, Callable[..., nn.Module]] = {
     "lsm": LSMObjective,
+    "moco": MoCo,
+    "protonet": ProtoNet,
+    "relationnet": RelationNet,
+    "sclbss": SCLBSS,
+    "simclr": SimCLR,
+    "simsiam": SimSiam,
+    "supervised": Supervised,
 }

@@ -7,21 +7,17 @@ from torch import Generator, Tensor, nn
 
 from groundwave.contracts import Record, View
 from groundwave.errors import GroundwaveError, lookup
-from groundwave.nn.complex import to_channels
 from groundwave.nn.heads import ProjectionHead
 from groundwave.nn.lsm import LSM
 from groundwave.pretrain.contrastive import nt_xent
-from groundwave.views import Compose, check_views
+from groundwave.pretrain.objective import ViewObjective, kin
 
 
-class LSMObjective(nn.Module):
+class LSMObjective(ViewObjective):
     """Two random views of each record; the towers must agree on which views belong together.
 
     A term `("time", "frequency")` contrasts the time tower's view 1 with the frequency tower's view 2. As published it
     is the only one, straight on the features (`projection=0`); ours adds a projector per tower and terms within towers.
-
-    A record that carries a `partner` (another window of the same recording) lends it as view 2; records of the same
-    `group` are then no negatives of each other.
 
     Args:
         backbone: the towers.
@@ -41,17 +37,13 @@ class LSMObjective(nn.Module):
         projection: int = 128,
         answer: str | None = None,
     ) -> None:
-        super().__init__()
         if not isinstance(backbone, LSM):
             raise GroundwaveError(
                 got=f"objective lsm on a {type(backbone).__name__}",
                 expected="a backbone with towers to contrast",
                 do="pretrain --backbone lsm; an encoder alone can be one of its towers",
             )
-        if answer is not None:
-            check_views(views, answer)
-        self.backbone = backbone
-        self.view = Compose(views)
+        super().__init__(backbone, views, answer)
         self.temperature = temperature
         self.terms = tuple((first, second) for first, second in terms)
         self.projectors = nn.ModuleDict()
@@ -61,12 +53,11 @@ class LSMObjective(nn.Module):
 
     def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the mean of the terms, and each term to log."""
-        second = {**record, "iq": record.get("partner", record["iq"])}
-        views = [to_channels(self.view(seen, generator)["iq"]) for seen in (record, second)]
-        both = torch.cat(views)
+        both = torch.cat(self.look_twice(record, generator))
         projected = {
-            name: projector(self.backbone.towers[name](both)).chunk(2) for name, projector in self.projectors.items()
+            name: projector(self.backbone.towers[name](both)).chunk(2)  # type: ignore[index]
+            for name, projector in self.projectors.items()
         }
-        group = record["group"] if "partner" in record else None
+        group = kin(record)
         losses = {f"{a}-{b}": nt_xent(projected[a][0], projected[b][1], self.temperature, group) for a, b in self.terms}
         return {"loss": torch.stack(list(losses.values())).mean(), **{k: v.detach() for k, v in losses.items()}}

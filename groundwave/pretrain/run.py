@@ -1,8 +1,9 @@
-"""pretrain(): from unlabelled records to a model."""
+"""pretrain(): from records, most often unlabelled, to a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from groundwave.data.partner import Partner
 from groundwave.errors import GroundwaveError, lookup
 from groundwave.model import InputContract, Model
 from groundwave.pretrain import OBJECTIVES
+from groundwave.pretrain.objective import LabelledObjective
 from groundwave.rng import generator, stable_hash
 from groundwave.train import Schedule, fit, holds_run
 
@@ -39,12 +41,12 @@ def pretrain(
     card: str = "",
     progress: bool = True,
 ) -> Model:
-    """Pretrain a backbone on `source` without labels and return it as a model, also saved in `out/model`.
+    """Pretrain a backbone on `source` and return it as a model, also saved in `out/model`.
 
     Called again with the same settings and records it resumes an interrupted run, and returns a finished one at once.
 
     Args:
-        source: records with `iq`; labels are not looked at.
+        source: records with `iq`; their labels are looked at by a `LabelledObjective` only.
         out: folder of the run.
         contract: what the model will accept; stored with it.
         views: the perturbations that the representation must not depend on.
@@ -53,7 +55,7 @@ def pretrain(
         backbone: name in `BACKBONES`.
         backbone_args: its arguments.
         objective: name in `OBJECTIVES`.
-        objective_args: its arguments beyond backbone and views.
+        objective_args: its arguments beyond backbone, views, and what the records say (`num_classes`, `num_channels`).
         batch_size: records per step.
         num_workers: processes that read ahead.
         groups: group of each record, int64 `[N]`: views are then taken from two records of one group.
@@ -64,6 +66,7 @@ def pretrain(
     Raises:
         OutputExistsError: `out` holds another run.
         GroundwaveError: a batch size or records that cannot be trained with; nothing is written then.
+        DataError: records without a label and an objective that learns from labels.
     """
     rows = torch.arange(len(source)) if indices is None else indices
     if not 2 <= batch_size <= len(rows):
@@ -75,7 +78,10 @@ def pretrain(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash(seed, "weights"))
         model = Model.build(backbone, contract, dict(backbone_args or {}), card=card)
-        module = lookup(OBJECTIVES, objective, "objective")(model.backbone, views=views, **(objective_args or {}))
+        make = lookup(OBJECTIVES, objective, "objective")
+        told = {"num_classes": len(source.classes), "num_channels": 2 * contract.num_antennas}
+        asked = {name: value for name, value in told.items() if name in signature(make).parameters}
+        module = make(model.backbone, views=views, **asked, **(objective_args or {}))
     config = {
         "backbone": [backbone, dict(backbone_args or {})],
         "objective": [objective, dict(objective_args or {})],
@@ -84,11 +90,11 @@ def pretrain(
         "batch_size": batch_size,
         "pairs": "records" if groups is None else "groups",
         "records": fingerprint(source, rows, groups),
+        **({"labels": _labels(source, rows)} if isinstance(module, LabelledObjective) else {}),
     }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():
         return Model.load(out / "model")
     partner = None if groups is None else Partner(source, groups, indices)
-    _rehearse(module, source[rows[:2]], partner)
 
     def batches(epoch: int) -> DataLoader[Record]:
         return loader(
@@ -102,6 +108,12 @@ def pretrain(
             epoch=epoch,
         )
 
+    if isinstance(module, LabelledObjective):
+        seen = next(iter(batches(0)))  # an episode needs several records of several classes
+    else:
+        seen = source[rows[:2]]
+        seen = partner(seen, generator(0, "rehearsal")) if partner else seen
+    _rehearse(module, seen)
     fit(
         module,
         batches,
@@ -111,6 +123,8 @@ def pretrain(
         config=config,
         progress=progress,
     )
+    if isinstance(module, LabelledObjective):
+        model = module.finished(model, seen, source.classes)
     if not (out / "model").exists():
         model.save(out / "model")
     return Model.load(out / "model")
@@ -126,14 +140,19 @@ def fingerprint(source: Source, rows: Tensor, groups: Tensor | None) -> str:
     return digest.hexdigest()
 
 
-def _rehearse(module: nn.Module, record: Record, partner: Partner | None) -> None:
+def _labels(source: Source, rows: Tensor) -> list[Any]:
+    """Return the names of the labels and, where the source tells them without reading records, their hash."""
+    labels = getattr(source, "labels", torch.empty(0, dtype=torch.int64))
+    chosen = labels[rows] if len(labels) else labels
+    return [*source.classes, blake2b(chosen.contiguous().numpy().tobytes(), digest_size=8).hexdigest()]
+
+
+def _rehearse(module: nn.Module, record: Record) -> None:
     """Take one step's loss on a few records, without learning, so that what cannot work is told before it starts."""
-    stream = generator(0, "rehearsal")
-    seen = partner(record, stream) if partner else record
     training = module.training
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            module.eval()(seen, stream)
+            module.eval()(record, generator(0, "rehearsal", "views"))
     except GroundwaveError:
         raise
     except (RuntimeError, ValueError, IndexError) as error:

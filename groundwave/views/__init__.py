@@ -8,7 +8,7 @@ from groundwave.views.clock import Crop, Resample, TimeReverse
 from groundwave.views.compose import Compose
 from groundwave.views.level import AddNoise, Gain, Normalise
 from groundwave.views.multipath import Filter
-from groundwave.views.oscillator import Conjugate, FrequencyShift, Rotate
+from groundwave.views.oscillator import Conjugate, FrequencyShift, QuarterTurns, Rotate
 
 VIEWS: Mapping[str, Callable[..., View]] = {
     "add_noise": AddNoise,
@@ -19,6 +19,7 @@ VIEWS: Mapping[str, Callable[..., View]] = {
     "frequency_shift": FrequencyShift,
     "gain": Gain,
     "normalise": Normalise,
+    "quarter_turns": QuarterTurns,
     "resample": Resample,
     "rotate": Rotate,
     "time_reverse": TimeReverse,
@@ -35,6 +36,7 @@ __all__ = [
     "FrequencyShift",
     "Gain",
     "Normalise",
+    "QuarterTurns",
     "Resample",
     "Rotate",
     "TimeReverse",

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from groundwave.contracts import Record
 from groundwave.signal.impair import rotate, shift_frequency
@@ -22,6 +22,29 @@ class Rotate:
         """Return the record turned."""
         angle = uniform(record, 0, 2 * math.pi, generator)
         return {**record, "iq": rotate(record["iq"], per_antenna(angle, record["iq"]))}
+
+
+def quarter_turn(iq: Tensor, turns: Tensor) -> Tensor:
+    """Turn samples by a number of quarters, without rounding: `turns` int64 0 to 3, broadcast against `iq`."""
+    return iq * torch.tensor([1, 1j, -1, -1j], dtype=iq.dtype, device=iq.device)[turns.to(iq.device)]
+
+
+@dataclass(frozen=True)
+class QuarterTurns:
+    """Turn by 0, 90, 180 or 270 degrees, the same for all antennas: each record its own, or all of a batch alike.
+
+    SemiAMC (Liu et al., 2021) draws one turn for a batch.
+    """
+
+    per_batch: bool = False
+    keeps, maps, destroys = keeping()
+
+    def __call__(self, record: Record, generator: Generator) -> Record:
+        """Return the record turned."""
+        iq = record["iq"]
+        num_turns = 1 if self.per_batch else len(iq)
+        turns = torch.randint(4, (num_turns,), generator=generator, device=generator.device).expand(len(iq))
+        return {**record, "iq": quarter_turn(iq, per_sample(turns, iq))}
 
 
 @dataclass(frozen=True)

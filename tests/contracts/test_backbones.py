@@ -7,7 +7,10 @@ from groundwave.contracts import Backbone
 from groundwave.nn import BACKBONES
 
 TINY = {
+    "cldnn": {},
+    "conv4": {"width": 8},
     "envelope": {"dim": 16},
+    "fft": {"dim": 16},
     "lsm": {
         "towers": {
             "time": {"kind": "xcit", "dim": 16, "depth": 1, "patch": 4},
@@ -16,14 +19,18 @@ TINY = {
         }
     },
     "spectrum": {"dim": 16, "depth": 2},
+    "token_map": {"kind": "xcit", "args": {"dim": 16, "depth": 1, "patch": 4}, "num_tokens": 4},
     "welch": {"dim": 16},
     "xcit": {"dim": 16, "depth": 1, "patch": 4},
 }
+# Networks whose source has a dense layer over time are built for one length.
+ONE_LENGTH = {"cldnn", "conv4", "fft", "vtcnn2"}
 
 
-def build(name: str, num_channels: int) -> torch.nn.Module:
+def build(name: str, num_channels: int, num_samples: int = 64) -> torch.nn.Module:
     torch.manual_seed(0)
-    return BACKBONES[name](num_channels=num_channels, **TINY[name])
+    length = {"num_samples": num_samples} if name in ONE_LENGTH else {}
+    return BACKBONES[name](num_channels=num_channels, **length, **TINY[name])
 
 
 def test_every_backbone_has_a_tiny_setting() -> None:
@@ -33,9 +40,9 @@ def test_every_backbone_has_a_tiny_setting() -> None:
 @pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize("num_channels", [1, 2, 5])
 def test_shapes_for_any_channels_and_length(name: str, num_channels: int) -> None:
-    network = build(name, num_channels).eval()
-    assert isinstance(network, Backbone)
     for num_samples in (64, 100):
+        network = build(name, num_channels, num_samples).eval()
+        assert isinstance(network, Backbone)
         x = torch.randn(3, num_channels, num_samples)
         assert network(x).shape == (3, network.num_features)
         batch, num_tokens, _ = network.tokens(x).shape
@@ -51,6 +58,15 @@ def test_every_parameter_gets_a_gradient(name: str, num_channels: int) -> None:
     missing = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # A bias before a batch norm, and the bias of keys, shift what the next operation takes out again.
     assert [n for n in missing if not n.endswith("bias")] == []
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_it_trains_in_bf16(name: str) -> None:
+    network = build(name, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        features = network(torch.randn(4, 2, 64))
+    features.float().square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
 @pytest.mark.parametrize("name", BACKBONES)

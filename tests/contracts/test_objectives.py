@@ -1,14 +1,23 @@
 """Every objective of the table keeps the same contract, on a tiny backbone that it can train."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 from groundwave.contracts import Objective, Record
+from groundwave.data.sources import Records
+from groundwave.errors import DataError, GroundwaveError
+from groundwave.model import InputContract, Model
 from groundwave.nn import BACKBONES
 from groundwave.pretrain import OBJECTIVES
+from groundwave.pretrain.objective import LabelledObjective
+from groundwave.pretrain.run import pretrain
 from groundwave.rng import generator
-from groundwave.views import Normalise, Rotate
+from groundwave.train import Schedule
+from groundwave.views import Conjugate, Normalise, Rotate
 
 TOWERS = {
     "time": {"kind": "xcit", "dim": 16, "depth": 1, "patch": 4},
@@ -17,18 +26,29 @@ TOWERS = {
 # The backbone that an objective asks for; any will do for those that are not named.
 BACKBONE = {"lsm": ("lsm", {"towers": TOWERS})}
 ANY = ("xcit", {"dim": 16, "depth": 1, "patch": 4})
+EPISODE = {"num_ways": 2, "num_shots": 2, "num_queries": 3}
+# Settings that suit a batch of 16 records of 2 classes, and no wider than needed.
+TINY: dict[str, dict[str, Any]] = {
+    "moco": {"projection": 16, "queue_size": 16},
+    "protonet": EPISODE,
+    "relationnet": {"num_tokens": 4, **EPISODE},
+    "simsiam": {"projection": 32},
+    "supervised": {"num_classes": 2},
+}
+VIEWS = (Rotate(), Normalise())
+LABELLED = [name for name, make in OBJECTIVES.items() if isinstance(make, type) and issubclass(make, LabelledObjective)]
 
 
-def build(name: str) -> tuple[nn.Module, nn.Module]:
+def build(name: str, **settings: Any) -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
-    kind, settings = BACKBONE.get(name, ANY)
-    backbone = BACKBONES[kind](num_channels=2, **settings)
-    return backbone, OBJECTIVES[name](backbone, views=[Rotate(), Normalise()])
+    kind, args = BACKBONE.get(name, ANY)
+    backbone = BACKBONES[kind](num_channels=2, **args)
+    return backbone, OBJECTIVES[name](backbone, **{"views": VIEWS, **TINY.get(name, {}), **settings})
 
 
 def batch() -> Record:
     iq = torch.randn(16, 64, dtype=torch.complex64, generator=generator(0, "batch"))
-    return {"iq": iq, "group": torch.arange(16)}
+    return {"iq": iq, "group": torch.arange(16), "label": torch.arange(16) % 2}
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -37,6 +57,7 @@ def test_the_loss_is_a_finite_scalar_and_the_rest_can_be_logged(name: str) -> No
     assert isinstance(objective, Objective)
     scalars = objective(batch(), generator(0, "step"))
     assert scalars["loss"].requires_grad
+    assert not any(value.requires_grad for key, value in scalars.items() if key != "loss")
     assert all(value.shape == () and value.isfinite() for value in scalars.values())
 
 
@@ -60,7 +81,7 @@ def test_the_views_come_from_the_generator_alone(name: str) -> None:
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_few_steps_lower_the_loss(name: str) -> None:
     _, objective = build(name)
-    optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW([p for p in objective.parameters() if p.requires_grad], lr=1e-2)
     losses = []
     for _ in range(10):
         loss = objective(batch(), generator(0, "step"))["loss"]
@@ -69,3 +90,50 @@ def test_a_few_steps_lower_the_loss(name: str) -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_view_that_changes_the_answer_is_refused(name: str) -> None:
+    with pytest.raises(GroundwaveError, match="leave Conjugate out"):
+        build(name, views=(*VIEWS, Conjugate()), answer="sideband")
+
+
+def run(name: str, out: Path, record: Record) -> Model:
+    kind, args = BACKBONE.get(name, ANY)
+    settings = {key: value for key, value in TINY.get(name, {}).items() if key != "num_classes"}
+    return pretrain(
+        Records(record, classes=("even", "odd")),
+        out=out,
+        contract=InputContract(64, 32, 128),
+        views=VIEWS,
+        schedule=Schedule(epochs=1, precision="32-true"),
+        backbone=kind,
+        backbone_args=args,
+        objective=name,
+        objective_args=settings,
+        batch_size=16,
+        progress=False,
+    )
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_it_leaves_a_model_that_can_be_probed_and_loaded_again(name: str, tmp_path: Path) -> None:
+    record = batch()
+    model = run(name, tmp_path / "run", record)
+    features = model.embed(record["iq"])
+    assert features.shape == (16, model.num_features)
+    assert features.std(dim=0).sum() > 0
+    torch.testing.assert_close(Model.load(tmp_path / "run" / "model").embed(record["iq"]), features, rtol=0, atol=0)
+    if model.head is not None:
+        assert model.predict(record["iq"]).shape == (16, len(model.classes))
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("label", [None, torch.full((16,), -1), torch.tensor([-1, *[0, 1] * 7, 0])])
+def test_records_without_labels_are_told_before_anything_is_written(
+    name: str, label: torch.Tensor | None, tmp_path: Path
+) -> None:
+    record = {key: value for key, value in batch().items() if key != "label"}
+    with pytest.raises(DataError, match="--label KEY"):
+        run(name, tmp_path / "run", record if label is None else {**record, "label": label})
+    assert list(tmp_path.iterdir()) == []
