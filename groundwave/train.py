@@ -30,7 +30,7 @@ Batches = Callable[[int], DataLoader[Record]]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train: AdamW with a linear warm-up and a cosine decay to zero.
+    """How long and how fast to train: AdamW with a linear warm-up and, by default, a cosine decay to zero.
 
     Args:
         epochs: passes over the batches.
@@ -39,6 +39,7 @@ class Schedule:
         warmup: share of all steps spent warming up.
         clip: largest gradient norm.
         precision: Lightning's name of the number format; bf16-mixed is several times faster on processors with AMX.
+        decay: `cosine`, or `none` for a constant rate after the warm-up.
     """
 
     epochs: int = 10
@@ -47,6 +48,7 @@ class Schedule:
     warmup: float = 0.05
     clip: float = 1.0
     precision: str = "bf16-mixed"
+    decay: str = "cosine"
 
     def __post_init__(self) -> None:
         for name, good, expected in (
@@ -55,6 +57,7 @@ class Schedule:
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
             ("warmup", 0 <= self.warmup <= 1, "a share of the steps, 0 to 1"),
             ("clip", self.clip > 0, "a positive number"),
+            ("decay", self.decay in ("cosine", "none"), "cosine or none"),
         ):
             if not good:
                 raise GroundwaveError(f"{name} {getattr(self, name)}", expected, f"change {name}")
@@ -210,13 +213,15 @@ def _progress(wanted: bool) -> list[Any]:
     return [RichProgressBar(leave=False)] if wanted else []
 
 
-def warm_cosine(total_steps: int, warmup: float) -> Callable[[int], float]:
-    """Return the factor on the learning rate at each step: a linear rise, then half a cosine down to zero."""
+def warm_cosine(total_steps: int, warmup: float, decay: str = "cosine") -> Callable[[int], float]:
+    """Return the factor on the learning rate at each step: a linear rise, then half a cosine down to zero (or 1)."""
     rise = max(1, round(warmup * total_steps))
 
     def factor(step: int) -> float:
         if step < rise:
             return (step + 1) / rise
+        if decay == "none":
+            return 1.0
         return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total_steps - rise)))
 
     return factor
@@ -254,7 +259,7 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
                 {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
             ]
             optimizer = torch.optim.AdamW(groups, lr=schedule.lr)
-            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(total_steps, schedule.warmup))
+            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(total_steps, schedule.warmup, schedule.decay))
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     return Adapter()

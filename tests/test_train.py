@@ -130,3 +130,10 @@ def test_the_schedule_rises_and_falls() -> None:
     assert values[0] == pytest.approx(0.1)
     assert 0 <= values[-1] < 0.01
     assert all(a >= b for a, b in pairwise(values[10:]))
+
+
+def test_a_schedule_without_decay_stays_at_its_rate() -> None:
+    factor = warm_cosine(100, 0.0, "none")
+    assert {factor(step) for step in range(100)} == {1.0}
+    with pytest.raises(GroundwaveError, match="cosine or none"):
+        Schedule(decay="linear")
