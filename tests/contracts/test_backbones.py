@@ -18,8 +18,12 @@ TINY = {
             "attributes": {"kind": "attributes"},
         }
     },
+    "mcldnn": {},
+    "resnet18": {"width": 8},
+    "semiamc": {},
     "spectrum": {"dim": 16, "depth": 2},
     "token_map": {"kind": "xcit", "args": {"dim": 16, "depth": 1, "patch": 4}, "num_tokens": 4},
+    "vtcnn2": {},
     "welch": {"dim": 16},
     "xcit": {"dim": 16, "depth": 1, "patch": 4},
 }
