@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 
+from groundwave.adapt.discriminant import LDA, Euclidean
 from groundwave.adapt.linear import FeatureLearner, Logistic, Prototype, Ridge
 from groundwave.adapt.mlp import MLP
+from groundwave.adapt.transductive import SoftKMeans
 
 LEARNERS: dict[str, Callable[..., FeatureLearner]] = {
+    "euclidean": Euclidean,
+    "lda": LDA,
     "logistic": Logistic,
     "mlp": MLP,
     "prototype": Prototype,
     "ridge": Ridge,
+    "soft_kmeans": SoftKMeans,
 }

@@ -17,8 +17,10 @@ class FeatureLearner:
     Attributes:
         head_name: the head's name in `HEADS`.
         head: the learned head.
+        transductive: whether an answer depends on the other queries of its batch, so that no head can give it.
     """
 
+    transductive = False
     head_name: str
     head: nn.Module
 

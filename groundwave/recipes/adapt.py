@@ -1,6 +1,6 @@
 """Adapting a model to a question with a few labels, and saying honestly how well it answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from groundwave.adapt import LEARNERS
 from groundwave.data.episodes import episodes
 from groundwave.data.recording import Recording
-from groundwave.errors import DataError, OutputExistsError, lookup
+from groundwave.errors import DataError, GroundwaveError, OutputExistsError, lookup
 from groundwave.metrics import Interval, interval, macro_recall
 from groundwave.model import Model
 from groundwave.recipes.inputs import open_input, read
@@ -55,11 +55,18 @@ def adapt(
     Raises:
         OutputExistsError: `out` exists.
         DataError: `data` has no labelled windows.
+        GroundwaveError: a learner that answers all queries together, which no saved head can.
         SplitError: too few labels or groups.
     """
     if out.exists():
         raise OutputExistsError(out)
-    make: Callable[..., Any] = lookup(LEARNERS, learner, "learner")
+    make: Any = lookup(LEARNERS, learner, "learner")
+    if make.transductive:
+        raise GroundwaveError(
+            got=f"learner {learner}, which looks at all queries together",
+            expected="a learner whose head answers each record by itself",
+            do="choose another, such as prototype",
+        )
     base = Model.load(model)
     source = open_input(data, **(options or {}))
     if isinstance(source, Recording) or not (source.labels >= 0).any():

@@ -1,20 +1,23 @@
 """Learners: what all of them keep, and what each of them is."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from groundwave.adapt import LEARNERS
 from groundwave.adapt.finetune import FineTune
-from groundwave.errors import DataError
+from groundwave.errors import DataError, GroundwaveError
 from groundwave.model import InputContract
 from groundwave.nn import BACKBONES, HEADS
+from groundwave.recipes.adapt import adapt
 
 
-def blobs(num_per_class: int, num_classes: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
+def blobs(num_per_class: int, num_classes: int = 3, seed: int = 0, noise: float = 1.0) -> dict[str, torch.Tensor]:
     stream = torch.Generator().manual_seed(seed)
     label = torch.arange(num_classes).repeat(num_per_class)
     centres = 6 * torch.eye(num_classes, 8)
-    return {"features": centres[label] + torch.randn(len(label), 8, generator=stream), "label": label}
+    return {"features": centres[label] + noise * torch.randn(len(label), 8, generator=stream), "label": label}
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -27,7 +30,29 @@ def test_learns_separable_classes_and_its_head_rebuilds(name: str, num_classes: 
     assert (probabilities.argmax(1) == query["label"]).float().mean() > 0.9
     head = HEADS[learner.head_name](**learner.head_args())
     head.load_state_dict(learner.head.state_dict())
-    torch.testing.assert_close(head(query["features"]).softmax(-1), probabilities)
+    by_head = head(query["features"]).softmax(-1)
+    assert (by_head.argmax(1) == query["label"]).float().mean() > 0.9
+    if not learner.transductive:
+        torch.testing.assert_close(by_head, probabilities)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_an_answer_depends_on_other_queries_only_where_the_learner_says_so(name: str) -> None:
+    learner = LEARNERS[name]().fit(blobs(2))
+    query = {"features": 3 * blobs(20, seed=1)["features"] + 1}
+    together = learner.predict(query)
+    alone = torch.cat([learner.predict({"features": row[None]}) for row in query["features"]])
+    again = learner.predict(query)
+    torch.testing.assert_close(together, again, rtol=0, atol=0)
+    assert learner.transductive == bool((together - alone).abs().max() > 1e-4)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_one_record_per_class_is_enough(name: str) -> None:
+    # Without the coordinates that hold nothing but noise, which one record per class cannot tell from the others.
+    support, query = ({**r, "features": r["features"][:, :3].repeat(1, 4)} for r in (blobs(1), blobs(50, seed=1)))
+    prediction = LEARNERS[name]().fit(support).predict(query).argmax(dim=1)
+    assert (prediction == query["label"]).float().mean() > 0.9
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -67,6 +92,89 @@ def test_prototype_is_the_nearest_class_mean_on_the_sphere() -> None:
         torch.testing.assert_close(probability, (10 * cosines).softmax(0))
 
 
+def test_euclidean_is_a_softmax_over_negative_squared_distances_to_class_means() -> None:
+    support, query = blobs(5), blobs(5, seed=1)
+    scores = LEARNERS["euclidean"]().fit(support).predict(query)
+    means = [support["features"][support["label"] == c].mean(0) for c in range(3)]
+    for row, probability in zip(query["features"], scores, strict=True):
+        distances = torch.stack([((row - mean) ** 2).sum() for mean in means])
+        torch.testing.assert_close(probability, (-distances).softmax(0))
+
+
+@pytest.mark.parametrize(("num_per_class", "num_features"), [(2, 30), (5, 30), (40, 30)])
+def test_lda_is_scikit_learns_with_the_shrinkage_of_ledoit_and_wolf(num_per_class: int, num_features: int) -> None:
+    from sklearn.covariance import ledoit_wolf
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    stream = torch.Generator().manual_seed(0)
+    label = torch.arange(3).repeat(num_per_class)
+    mixing = torch.randn(num_features, num_features, generator=stream) / num_features**0.5
+    x = torch.randn(len(label), num_features, generator=stream) @ mixing + 0.5 * label[:, None]
+    learner = LEARNERS["lda"]().fit({"features": x, "label": label})
+    unit = (x - x.mean(0)) / x.std(0, correction=0)
+    within = unit - torch.stack([unit[label == c].mean(0) for c in range(3)])[label]
+    _, shrinkage = ledoit_wolf(within.double().numpy(), assume_centered=True)
+    twin = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=[1 / 3] * 3).fit(unit, label)
+    # scikit-learn shrinks each class's covariance and averages them, which is the same for equally many records.
+    expected = torch.as_tensor(twin.predict_log_proba(unit.numpy()), dtype=torch.float32)
+    found = learner.head(x).detach().log_softmax(dim=1)
+    torch.testing.assert_close(found, expected, atol=1e-2, rtol=1e-2)
+
+
+def test_lda_of_one_record_per_class_is_the_nearest_mean_of_standardised_features() -> None:
+    support, query = blobs(1), blobs(20, seed=1)["features"]
+    x = support["features"]
+    mean, scale = x.mean(0), x.std(0, correction=0)
+    distances = torch.cdist((query - mean) / scale, (x - mean) / scale).square()
+    found = LEARNERS["lda"]().fit(support).predict({"features": query})
+    torch.testing.assert_close(found, (-distances / 2).softmax(1), atol=1e-4, rtol=1e-4)
+
+
+def slow_soft_kmeans(support: dict[str, torch.Tensor], queries: torch.Tensor, rounds: int) -> torch.Tensor:
+    """Ren et al. (2018), section 3.1.1, on the sphere, one query at a time."""
+    centre = support["features"].mean(0)
+
+    def unit(x: torch.Tensor) -> torch.Tensor:
+        return (x - centre) / (x - centre).norm()
+
+    shown = [[unit(x) for x, c in zip(support["features"], support["label"], strict=True) if c == k] for k in range(3)]
+    prototypes = [sum(xs) / len(xs) for xs in shown]
+    for turn in range(rounds + 1):
+        shares = []
+        for query in queries:
+            scores = torch.stack([10 * torch.cosine_similarity(query - centre, p, dim=0) for p in prototypes])
+            shares.append(scores.exp() / scores.exp().sum())
+        if turn < rounds:
+            for k in range(3):
+                lent = sum(share[k] * unit(query) for share, query in zip(shares, queries, strict=True))
+                prototypes[k] = (sum(shown[k]) + lent) / (len(shown[k]) + sum(share[k] for share in shares))
+    return torch.stack(shares)
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+def test_soft_kmeans_matches_its_slow_twin(rounds: int) -> None:
+    support, queries = blobs(2, noise=3), blobs(6, seed=1, noise=3)["features"]
+    found = LEARNERS["soft_kmeans"](rounds=rounds).fit(support).predict({"features": queries})
+    torch.testing.assert_close(found, slow_soft_kmeans(support, queries, rounds))
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(found, slow_soft_kmeans(support, queries, rounds + 1))
+
+
+def test_soft_kmeans_gains_from_many_queries_where_one_shot_is_poor() -> None:
+    stream = torch.Generator().manual_seed(0)
+    gains = []
+    for _ in range(20):
+        label = torch.arange(3).repeat(101)
+        x = 3 * torch.eye(3, 8)[label] + torch.randn(len(label), 8, generator=stream)
+        support, query = {"features": x[:3], "label": label[:3]}, {"features": x[3:], "label": label[3:]}
+        alone, together = (
+            (LEARNERS[name]().fit(support).predict(query).argmax(1) == query["label"]).float().mean()
+            for name in ("prototype", "soft_kmeans")
+        )
+        gains.append(together - alone)
+    assert torch.stack(gains).mean() > 0.02
+
+
 def test_fine_tuning_learns_from_samples_and_is_repeatable() -> None:
     def build() -> torch.nn.Module:
         return BACKBONES["spectrum"](dim=16, depth=2)
@@ -81,3 +189,8 @@ def test_fine_tuning_learns_from_samples_and_is_repeatable() -> None:
     first, second = (FineTune(build, contract, steps=80).fit(support).predict({"iq": iq[8:]}) for _ in range(2))
     assert (first.argmax(1) == label[8:]).all()
     torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+def test_a_transductive_learner_is_refused_where_one_head_must_answer(tmp_path: Path) -> None:
+    with pytest.raises(GroundwaveError, match="choose another, such as prototype"):
+        adapt("iq-small", data=tmp_path, shots=5, out=tmp_path / "out", learner="soft_kmeans")

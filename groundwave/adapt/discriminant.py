@@ -1,0 +1,72 @@
+"""Learners that model each class as a Gaussian: nearest mean, and linear discriminant analysis."""
+
+import torch
+from torch import Tensor
+
+from groundwave.adapt.linear import LinearLearner
+from groundwave.adapt.support import check_support
+from groundwave.contracts import Record
+from groundwave.nn.heads import LinearHead
+
+
+class Euclidean(LinearLearner):
+    """Softmax over negative squared distances to class means: ProtoNet's predictor (Snell et al., 2017, eq. 2)."""
+
+    def fit(self, support: Record) -> "Euclidean":
+        """Take class means of the features as they are: their scale is what ProtoNet has learned."""
+        features, label, num_classes = check_support(support)
+        means = class_means(features, label, num_classes)
+        self.head = LinearHead(features.shape[1], num_classes)
+        # -|x - m|^2 = 2 m x - |m|^2 - |x|^2, and the last is the same for all classes.
+        self.head.load_state_dict({"weight": 2 * means, "bias": -means.square().sum(dim=1)})
+        return self
+
+
+class LDA(LinearLearner):
+    """Linear discriminant analysis: one covariance for all classes, shrunk to a multiple of the identity.
+
+    The shrinkage is that of Ledoit and Wolf (2004), so that fewer records than features suffice; where no class has two
+    records, the covariance is the identity. All classes count as equally likely.
+    """
+
+    def solve(self, x: Tensor, label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+        """Return the affine scores of Gaussian classes of one covariance."""
+        means = class_means(x, label, num_classes)
+        weight = solve_shrunk(x - means[label], means)
+        return weight, -(weight * means).sum(dim=1) / 2
+
+
+def class_means(x: Tensor, label: Tensor, num_classes: int) -> Tensor:
+    """Return the mean `[C, D]` of each class's rows."""
+    return torch.stack([x[label == c].mean(dim=0) for c in range(num_classes)])
+
+
+def ledoit_wolf(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the shrinkage of the covariance of centred rows `[N, D]`, and the mean variance that it shrinks to.
+
+    Both come from the smaller of the two Gram matrices.
+    """
+    num_rows, dim = x.shape
+    gram = x @ x.T if num_rows < dim else x.T @ x
+    variance = x.square().sum() / (num_rows * dim)
+    distance = gram.square().sum() / num_rows**2 - dim * variance.square()
+    noise = (x.square().sum(dim=1).square().sum() / num_rows - gram.square().sum() / num_rows**2) / num_rows
+    return (noise / distance).clamp(0, 1) if distance > 0 else torch.ones_like(noise), variance
+
+
+def solve_shrunk(x: Tensor, targets: Tensor) -> Tensor:
+    """Return `targets` `[C, D]` times the inverse of the shrunk covariance of centred rows `[N, D]`.
+
+    With fewer rows than features by Woodbury's identity, which needs an `N` by `N` inverse only.
+    """
+    num_rows, dim = x.shape
+    shrinkage, variance = ledoit_wolf(x)
+    if variance == 0:
+        return targets
+    ridge, share = shrinkage * variance, (1 - shrinkage) / num_rows
+    if num_rows >= dim:
+        return torch.linalg.solve(share * x.T @ x + ridge * torch.eye(dim), targets.T).T
+    if share == 0:
+        return targets / ridge
+    inner = torch.linalg.solve(x @ x.T + ridge / share * torch.eye(num_rows), x @ targets.T)
+    return (targets - inner.T @ x) / ridge
