@@ -49,7 +49,8 @@ class Appender:
             self._lock.__exit__(type(error), error, error.__traceback__)
             raise
         self._codes = {name: code for code, name in enumerate(self._manifest.group_names or ())}
-        self._rows: list[Columns] = []
+        self._gathered: Columns = {}  # room for a part, and for the one before, which may be on its way
+        self._spare: Columns = {}
         self._num_rows = 0
         self._num_read = int(self._manifest.notes.get("num_read", 0))
         self._parts: list[Part] = []
@@ -67,17 +68,18 @@ class Appender:
             columns["index"] = record["index"].cpu().numpy()
             if (columns["index"] < self._num_read).any():  # since the caller looked where to go on from
                 raise BusyError(self._store.path)
-        self._rows.append(columns)
-        self._num_rows += num_records
-        while self._num_rows >= self._num_per_part:
-            self._write(self._num_per_part)
+        start = 0
+        while start < num_records:
+            start += self._gather({name: values[start:] for name, values in columns.items()})
+            if self._num_rows == self._num_per_part:
+                self._write()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
             if kind is None:
-                self._write(self._num_rows)
+                self._write()
             if kind is None or self._commit_each_part:
                 self._settle()
             if kind is None:
@@ -101,15 +103,24 @@ class Appender:
         codes = [-1 if name is None else self._codes.setdefault(name, len(self._codes)) for name in names]
         return np.asarray(codes, dtype=np.int64)
 
-    def _write(self, count: int) -> None:
-        """Hand the first `count` rows to the thread, as soon as it has written the part before."""
-        if not count:
+    def _gather(self, columns: Columns) -> int:
+        """Copy as many rows as the part has room for, and return their number."""
+        if not self._gathered:
+            room = self._num_per_part
+            self._gathered = {name: np.empty((room, *v.shape[1:]), v.dtype) for name, v in columns.items()}
+        count = min(len(columns["label"]), self._num_per_part - self._num_rows)
+        for name, values in columns.items():
+            self._gathered[name][self._num_rows : self._num_rows + count] = values[:count]
+        self._num_rows += count
+        return count
+
+    def _write(self) -> None:
+        """Hand the rows to the thread, as soon as it has written the part before."""
+        if not self._num_rows:
             return
-        gathered = {name: np.concatenate([row[name] for row in self._rows]) for name in self._rows[0]}
-        rest = {name: values[count:].copy() for name, values in gathered.items()}  # a view would keep the whole
-        self._rows, self._num_rows = [rest], self._num_rows - count
-        columns = {name: values[:count] for name, values in gathered.items()}
         self._settle()
+        columns = {name: values[: self._num_rows] for name, values in self._gathered.items()}
+        self._gathered, self._spare, self._num_rows = self._spare, self._gathered, 0
         if self._commit_each_part:
             self._num_read = int(columns.pop("index")[-1]) + 1
         number = len(self._manifest.parts) + len(self._parts)
