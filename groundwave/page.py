@@ -25,7 +25,8 @@ p { max-width: 44rem; margin: .6rem 0 } .lead, figcaption, caption { color: var(
 figure { margin: 1.2rem 0; overflow-x: auto }
 img { max-width: 100%; height: auto; background: white; border-radius: 6px; padding: 4px }
 figcaption, caption { font-size: .88rem; text-align: left; padding: .3rem 0 }
-.wide { overflow-x: auto } .wide + .wide { margin-top: 1.4rem } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem }
+.wide { overflow-x: auto } .wide + .wide { margin-top: 1.4rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem }
 th, td { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
 th[scope=row], thead th:first-child { text-align: left; font-weight: 500 } td strong { color: var(--mark) }
 caption { caption-side: bottom }

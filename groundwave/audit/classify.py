@@ -66,9 +66,8 @@ def by_all(features: Tensor, label: Tensor, fold: Tensor) -> Array:
         means = torch.stack([x[train & (label == c)].mean(0) for c in range(num)])
         rest = x[train] - means[label[train]]
         covariance = rest.T @ rest / max(1, len(rest) - num)
-        shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * torch.eye(len(covariance)) * covariance.trace() / len(
-            covariance
-        )
+        target = torch.eye(len(covariance)) * covariance.diagonal().mean().clamp(min=1e-6)
+        shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * target
         weights = torch.linalg.solve(shrunk, means.T)
         score = x[test] @ weights - 0.5 * (means.T * weights).sum(0)
         wins = (score.gather(1, label[test][:, None]) > score).double()

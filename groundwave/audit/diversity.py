@@ -52,7 +52,7 @@ class Phases:
     @property
     def spread_deg(self) -> float:
         """Circular standard deviation of the carrier's phase."""
-        return math.degrees(math.sqrt(-2 * math.log(max(self.resultant, 1e-9)))) / self.order
+        return math.degrees(math.sqrt(-2 * math.log(min(max(self.resultant, 1e-9), 1.0)))) / self.order
 
 
 def check_diversity(sample: Sample) -> Outcome:

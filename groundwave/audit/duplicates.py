@@ -43,6 +43,8 @@ class Copies:
 
 def check_duplicates(sample: Sample) -> Outcome:
     """Search for near-duplicates within and across groups and classes."""
+    if len(sample) < 2:
+        return Outcome(notes=["One record has nothing to be a copy of."])
     rows = torch.arange(len(sample))
     if len(rows) > MOST:
         rows = torch.randperm(len(sample), generator=generator(0, "audit", "duplicates"))[:MOST].sort().values
@@ -110,7 +112,7 @@ def limits(iq: Tensor, group: Tensor, label: Tensor, band: bool) -> tuple[Tensor
         y = -torch.log1p(-peak.double().square().clamp(max=1 - 1e-7))
         top = unlikely(y, CHANCE / len(iq) ** 2)
         least = max(math.sqrt(1 - math.exp(-top)), ALIKE[band])
-        if float(peak.quantile(0.75)) > BY_NATURE:
+        if BY_NATURE < float(peak.quantile(0.75)) < EXACT:
             blunt.add(code)
         else:
             least = min(least, EXACT)  # noise and all alike: no chance does that

@@ -64,6 +64,8 @@ def _coarseness(share: float) -> Finding:
 
 def _normalisation(sample: Sample) -> list[str]:
     """Return how the records were brought to one level, where they were."""
+    if len(sample) < 2:
+        return []
     pieces = (sample.iq[rows] for rows in sample.batches())
     size = torch.cat([torch.stack([iq.abs().sum(-1), power(iq), iq.abs().amax(-1)], 1) for iq in pieces])
     spread = size.std(0) / size.mean(0)

@@ -28,7 +28,7 @@ def bandwidth(iq: Tensor, fraction: float = 0.99) -> float:
     num_bins = min(1024, iq.shape[-1])
     level = power_spectrum(iq, num_bins).mean(0)
     floor = quietest(level)
-    if level.max() < CONTRAST * floor:
+    if level.max() < CONTRAST * (1 + 4 / math.sqrt(len(iq))) * floor:  # chance alone makes few records ragged
         return math.nan
     cumulative = (level - floor).cumsum(0)
     share = cumulative / cumulative[-1]

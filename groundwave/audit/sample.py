@@ -15,8 +15,10 @@ from groundwave.rng import generator
 from groundwave.signal.noise import unit_power
 
 BATCH = 512
+MIN_NUM_SAMPLES = 32
 MAX_NUM_SAMPLES = 8192  # of a record; longer ones are cut
 MAX_TOTAL = 1 << 25  # complex samples held in memory: 256 MiB
+MAX_READ = 1 << 22  # complex samples read at a time
 KEYS = ("label", "snr_db", "group", "index")
 
 
@@ -101,7 +103,7 @@ def draw_sample(source: Source, *, most: int, seed: int, progress: Callable[[int
     pieces: list[Record] = []
     left_out: dict[str, int] = {}
     rates: set[float] = set()
-    for batch in rows.split(BATCH):
+    for batch in rows.split(max(1, min(BATCH, MAX_READ // max(1, num_samples)))):
         for record in _readable(source, batch, left_out):
             rates.update(record.get("sample_rate_hz", torch.full((1,), torch.nan)).unique().tolist())
             pieces.append(_sound(record, left_out))
@@ -121,14 +123,27 @@ def draw_sample(source: Source, *, most: int, seed: int, progress: Callable[[int
 
 
 def _num_samples(source: Source) -> int:
-    """Return the length of a source's records; raises `DataError` unless it holds IQ."""
+    """Return the length of a source's records; raises `DataError` unless it holds IQ, and enough."""
     try:
-        first = next(_readable(source, torch.arange(min(BATCH, len(source))), {}))
+        first = next(_first(source))
     except StopIteration:
         raise DataError("no record that can be read", "at least one", "check what the file holds") from None
     if "iq" not in first:
         raise DataError("records without IQ", "records with `iq`", "make or ingest them with their samples")
-    return int(first["iq"].shape[-1])
+    num_samples = int(first["iq"].shape[-1])
+    if num_samples < MIN_NUM_SAMPLES:
+        raise DataError(
+            f"records of {num_samples} samples",
+            f"at least {MIN_NUM_SAMPLES}",
+            "cut longer ones: --window, --num-samples",
+        )
+    return num_samples
+
+
+def _first(source: Source) -> Iterator[Record]:
+    """Yield the records that can be read, one at a time."""
+    for row in range(len(source)):
+        yield from _readable(source, torch.tensor([row]), {})
 
 
 def choose(source: Source, most: int, seed: int) -> Tensor:

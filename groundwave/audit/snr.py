@@ -82,9 +82,10 @@ def check_snr(sample: Sample) -> Outcome:
     notes = (
         [f"Not measurable (no quiet part of the band, or no signal above the noise): {names(lost)}."] if lost else []
     )
-    tables = [_table(cells, lines)] if lines else []
-    figures = {"Measured SNR in the sampled band against its label; faint points were not used.": _picture(cells)}
-    return Outcome(_findings(lines), notes, tables, figures if lines else {})
+    if not lines:
+        return Outcome(notes=notes)
+    caption = "Measured SNR in the sampled band against its label; faint points were not used."
+    return Outcome(_findings(lines), notes, [_table(cells, lines)], {caption: _picture(cells)})
 
 
 def measure(spectra: Tensor, label_db: Tensor, width: float) -> list[Cell]:

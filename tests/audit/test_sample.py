@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from groundwave.audit import draw_sample
+from groundwave.audit import CHECKS, draw_sample
+from groundwave.audit.report import as_json, as_text
 from groundwave.audit.sample import choose
 from groundwave.data.sources import Records
 from groundwave.data.windows import ArrayWindows, open_npz
@@ -64,3 +65,43 @@ def test_of_several_antennas_the_first_is_looked_at() -> None:
 def test_nothing_to_look_at_is_an_error() -> None:
     with pytest.raises(DataError, match="without any signal"):
         draw_sample(Records({"iq": torch.zeros(4, 32, dtype=torch.complex64)}), most=10, seed=0)
+
+
+def test_records_too_short_to_tell_anything_are_an_error() -> None:
+    with pytest.raises(DataError, match="at least 32"):
+        draw_sample(Records({"iq": torch.ones(4, 16, dtype=torch.complex64)}), most=10, seed=0)
+
+
+def test_records_without_iq_are_an_error() -> None:
+    class Spectrograms(Records):
+        def __getitem__(self, indices: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"spec": torch.zeros(len(indices), 4, 4)}
+
+    with pytest.raises(DataError, match="without IQ"):
+        draw_sample(Spectrograms({"iq": torch.ones(4, 32, dtype=torch.complex64)}), most=10, seed=0)
+
+
+@pytest.mark.parametrize("num", [1, 2, 5, 60])
+@pytest.mark.parametrize("keys", [(), ("label",), ("label", "snr_db"), ("label", "group")])
+def test_every_check_takes_whatever_there_is(num: int, keys: tuple[str, ...]) -> None:
+    draw = torch.Generator().manual_seed(num)
+    record = {
+        "iq": torch.randn(num, 40, dtype=torch.complex64, generator=draw),
+        "label": torch.arange(num) % 3,
+        "snr_db": torch.tensor([torch.nan, torch.inf, 0.0, 10.0]).repeat(num)[:num],
+        "group": torch.zeros(num, dtype=torch.int64),
+    }
+    classes = ["a", "b", "c"] if "label" in keys else []
+    source = Records({key: record[key] for key in ("iq", *keys)}, classes=classes)
+    sample = draw_sample(source, most=100, seed=0)
+    outcomes = {name: check(sample) for name, check in CHECKS.items()}
+    assert as_text("x", sample, outcomes).startswith("audit of x")
+    assert as_json("x", sample, outcomes, {})
+
+
+def test_records_that_are_all_the_same_are_copies() -> None:
+    draw = torch.Generator().manual_seed(0)
+    iq = torch.randn(1, 64, dtype=torch.complex64, generator=draw).expand(100, -1).clone()
+    sample = draw_sample(Records({"iq": iq, "label": torch.arange(100) % 2}, classes=["a", "b"]), most=100, seed=0)
+    outcomes = {name: check(sample) for name, check in CHECKS.items()}
+    assert "near-duplicate" in outcomes["duplicates"].findings[0].what
