@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from groundwave.bench.methods import Method
+from groundwave.bench.patches import PatchVote
 from groundwave.bench.rows import Row, append, done, hash_config, read
 from groundwave.contracts import Record
 from groundwave.data.episodes import episodes
@@ -67,9 +68,12 @@ def _answer(known: Record, number: int, episode: Episode, method: Method, shared
     support, query = episode
     # Learners want classes numbered from 0 without a gap; an episode may hold any.
     classes, label = known["label"][support].unique(return_inverse=True)
-    learner = method.learner(number).fit({**{k: v[support] for k, v in known.items()}, "label": label})
-    prediction = classes[learner.predict({k: v[query] for k, v in known.items()}).argmax(dim=-1)]
     truth = known["label"][query]
+    learner = method.learner(number)
+    if isinstance(learner, PatchVote):  # repeats, where asked to, a published leak
+        learner.see({"iq": known["iq"][query], "label": torch.searchsorted(classes, truth)})
+    learner = learner.fit({**{k: v[support] for k, v in known.items()}, "label": label})
+    prediction = classes[learner.predict({k: v[query] for k, v in known.items()}).argmax(dim=-1)]
     seconds = time.perf_counter() - start + shared
     return Score(method.name, number, macro_recall(prediction, truth), len(query), seconds, prediction, truth)
 
@@ -80,17 +84,18 @@ def _attempts(record: Record, drawn: Mapping[int, Episode], method: Method) -> I
     try:
         known = _known(record, drawn, method)
     except FAILURES as error:
-        yield from ((number, _reason(error)) for number in drawn)
+        yield from ((number, reason(error)) for number in drawn)
         return
     shared = (time.perf_counter() - start) / len(drawn)
     for number, episode in drawn.items():
         try:
             yield number, _answer(known, number, episode, method, shared)
         except FAILURES as error:
-            yield number, _reason(error)
+            yield number, reason(error)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return what a failed cell says of an error."""
     return str(error) if isinstance(error, GroundwaveError) else f"{type(error).__name__}: {error}"
 
 

@@ -1,0 +1,232 @@
+"""Who takes part in the panels of LSM: ours, LSM as published, and every baseline with its source's settings."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from groundwave.adapt import LEARNERS
+from groundwave.adapt.finetune import FineTune
+from groundwave.adapt.relation import Relation
+from groundwave.bench.contest import Contender, Way
+from groundwave.bench.encoders import Pretraining
+from groundwave.bench.methods import CLASSICAL, Method, settings
+from groundwave.bench.patches import AS_RELEASED, HONEST, Leaks, PatchVote
+from groundwave.contracts import View
+from groundwave.errors import lookup
+from groundwave.model import InputContract, Model
+from groundwave.nn.xcit import XCIT_TINY_12
+from groundwave.train import Schedule
+from groundwave.views import AddNoise, Crop, FrequencyShift, Normalise, Rotate
+
+NUM_SAMPLES = 128
+WHOLE = InputContract(num_samples=NUM_SAMPLES, min_samples=NUM_SAMPLES, max_samples=NUM_SAMPLES)
+
+# Ours: a long crop, phase, a little carrier offset and noise change nothing about a modulation.
+OUR_CROP = 96
+OUR_VIEWS: tuple[View, ...] = (Crop(OUR_CROP), FrequencyShift(0.002), Rotate(), AddNoise((5.0, 30.0)), Normalise())
+
+
+def our_backbone(dim: int = 128, depth: int = 4) -> dict[str, Any]:
+    """Return the arguments of our two towers."""
+    return {
+        "towers": {
+            "time": {"kind": "xcit", "dim": dim, "depth": depth, "num_heads": 4, "patch": 4},
+            "frequency": {"kind": "spectrum", "dim": dim, "depth": depth, "powers": (1, 2, 4)},
+        }
+    }
+
+
+OURS = Pretraining(
+    backbone="lsm",
+    objective="lsm",
+    views=OUR_VIEWS,
+    schedule=Schedule(epochs=20, lr=1.5e-3, weight_decay=0.05),
+    batch_size=512,
+    contract=InputContract(num_samples=NUM_SAMPLES, min_samples=OUR_CROP // 2, max_samples=2 * NUM_SAMPLES),
+    backbone_args=our_backbone(),
+    objective_args={"temperature": 0.2, "projection": 128, "answer": "modulation"},
+)
+
+# As published: twelve samples, one phase, no scaling, a model for each SNR, a constant rate.
+PATCH = 12
+PUBLISHED_VIEWS: tuple[View, ...] = (Crop(PATCH), Rotate())
+PUBLISHED_SCHEDULE = Schedule(epochs=300, lr=1e-3, weight_decay=0.01, warmup=0.0, clip=1e9, decay="none")
+
+
+def published(xcit: Mapping[str, Any]) -> Pretraining:
+    """Return LSM as published around this time encoder, whose features the frequency encoder must match in number."""
+    frequency = {"kind": "fft", "num_samples": PATCH, "dim": xcit["dim"] * (1 + PATCH // xcit["patch"])}
+    return Pretraining(
+        backbone="lsm",
+        objective="lsm",
+        views=PUBLISHED_VIEWS,
+        schedule=PUBLISHED_SCHEDULE,
+        batch_size=1400,
+        contract=InputContract(num_samples=PATCH, min_samples=PATCH, max_samples=PATCH),
+        backbone_args={"towers": {"time": {"kind": "xcit", **xcit}, "frequency": frequency}},
+        objective_args={"terms": (("time", "frequency"),), "temperature": 0.5, "projection": 0, "answer": "modulation"},
+        per_snr=True,
+    )
+
+
+def in_lsm(objective: str, xcit: Mapping[str, Any]) -> Pretraining:
+    """Return another contrastive objective under LSM's framework: its crop, rotation, schedule and time encoder.
+
+    Records are scaled as a model's door scales them; features are means over patches.
+    """
+    return replace(
+        published(xcit),
+        backbone="xcit",
+        objective=objective,
+        views=(Normalise(), *PUBLISHED_VIEWS),
+        backbone_args=xcit,
+        objective_args={"answer": "modulation"},
+    )
+
+
+# SCLBSS brings its own encoder and turns; SemiAMC scales a record by its largest sample, we by its power.
+SEMIAMC = Pretraining(
+    backbone="semiamc",
+    objective="sclbss",
+    views=(Normalise(),),
+    schedule=replace(PUBLISHED_SCHEDULE, epochs=100),
+    batch_size=512,
+    contract=WHOLE,
+    objective_args={"answer": "modulation"},
+    per_snr=True,
+)
+# Networks that learn from the labels of the base classes, one for each SNR, as in the source.
+TOLD = Pretraining(
+    backbone="vtcnn2",
+    objective="supervised",
+    views=(Normalise(),),
+    schedule=Schedule(epochs=60, lr=1e-3, weight_decay=0.0, warmup=0.0, clip=1e9, decay="none"),
+    batch_size=1024,
+    contract=WHOLE,
+    labelled=True,
+    per_snr=True,
+)
+EPISODIC = replace(
+    TOLD,
+    backbone="conv4",
+    objective="protonet",
+    objective_args={"num_ways": 5, "num_shots": 5, "num_queries": 10},
+    schedule=replace(TOLD.schedule, epochs=200, clip=0.5),
+    batch_size=256,
+)
+# RelationNet's trunk pools after its first two blocks only, and its running statistics are those of the last batch.
+RELATION_TRUNK: Mapping[str, Any] = {"pooled": (True, True, False, False), "momentum": 1.0}
+
+
+def frozen(name: str, learner: str = "logistic", **args: Any) -> Way:
+    """Return the way that trains a learner of the table on frozen features."""
+    make = lookup(LEARNERS, learner, "learner")
+
+    def method(model: Model | None) -> Method:
+        assert model is not None
+        return Method(name, lambda _: make(**args), model.embed)
+
+    return Way(name, settings(make, **args), method)
+
+
+def patch_vote(name: str, leaks: Leaks, steps: int) -> Way:
+    """Return LSM's own head and vote, with or without the faults of the released code."""
+
+    def method(model: Model | None) -> Method:
+        assert model is not None
+        return Method(
+            name, lambda e: PatchVote(model.backbone, PUBLISHED_VIEWS, PATCH, steps=steps, seed=e, leaks=leaks)
+        )
+
+    told = {"patch": PATCH, "views": repr(PUBLISHED_VIEWS), "steps": steps, "leaks": asdict(leaks)}
+    return Way(name, settings(PatchVote, **told), method)
+
+
+def fine_tuned(name: str, steps: int, most_episodes: int | None = None) -> Way:
+    """Return the way that trains the whole pretrained network further on the few labels."""
+
+    def method(model: Model | None) -> Method:
+        assert model is not None
+        start = model.backbone
+        return Method(name, lambda e: FineTune(partial(deepcopy, start), model.contract, (Rotate(),), steps, seed=e))
+
+    return Way(name, settings(FineTune, steps=steps, views=repr((Rotate(),))), method, most_episodes)
+
+
+def related(name: str) -> Way:
+    """Return RelationNet's own predictor: its relation module, given new classes."""
+
+    def method(model: Model | None) -> Method:
+        assert model is not None
+        return Method(name, lambda _: Relation(model.head), model.embed)
+
+    return Way(name, {"learner": "Relation"}, method)
+
+
+def unlearned(method: Method) -> Contender:
+    """Return a classical method as a contender that pretrains nothing."""
+    return Contender(None, (Way(method.name, method.config, lambda _: method),))
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the contenders are: as they should be, or as small as a smoke test wants them.
+
+    Args:
+        xcit: the published time encoder.
+        ours: arguments of our backbone.
+        resnet_width: of ResNet18's first stage.
+        head_steps: of LSM's own head; about 2000 as published.
+        tuning_steps: of fine-tuning a whole network on a few labels.
+        slow_episodes: at most so many for what trains a whole network in each.
+    """
+
+    xcit: Mapping[str, Any] = field(default_factory=lambda: XCIT_TINY_12)
+    ours: Mapping[str, Any] = field(default_factory=our_backbone)
+    resnet_width: int = 64
+    head_steps: int = 2000
+    tuning_steps: int = 100
+    slow_episodes: int = 20
+
+
+TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 1), 8, 2, 1, 1)
+
+
+def contenders(size: Size) -> dict[str, Contender]:
+    """Return all contenders by name."""
+    voting = (
+        patch_vote("LSM as published", HONEST, size.head_steps),
+        patch_vote("LSM as published, with its leaks", AS_RELEASED, size.head_steps),
+    )
+
+    def told(title: str, backbone: str, **args: Any) -> Contender:
+        tuned = fine_tuned(f"{title}, fine-tuned", size.tuning_steps, size.slow_episodes)
+        return Contender(replace(TOLD, backbone=backbone, backbone_args=args), (frozen(f"{title}, frozen"), tuned))
+
+    ours = replace(OURS, backbone_args=size.ours)
+    turned = replace(SEMIAMC, backbone="lsm", backbone_args=size.ours)
+    relation = replace(EPISODIC, objective="relationnet", backbone_args=RELATION_TRUNK)
+    return {
+        "lsm": Contender(ours, (frozen("LSM, ours"), frozen("LSM, ours, cosine prototypes", "prototype"))),
+        "lsm-published": Contender(published(size.xcit), voting),
+        "simclr": Contender(in_lsm("simclr", size.xcit), (frozen("SimCLR"),)),
+        "simsiam": Contender(in_lsm("simsiam", size.xcit), (frozen("SimSiam"),)),
+        "moco": Contender(in_lsm("moco", size.xcit), (frozen("MoCo"),)),
+        "sclbss": Contender(SEMIAMC, (frozen("SCLBSS"),)),
+        "sclbss-lsm": Contender(turned, (frozen("SCLBSS, our encoder"),)),
+        "protonet": Contender(EPISODIC, (frozen("ProtoNet", "euclidean"),)),
+        "relationnet": Contender(relation, (related("RelationNet"),)),
+        "cnn2": told("CNN2", "vtcnn2"),
+        "cnn-lstm": told("CNN-LSTM", "cldnn"),
+        "resnet18": told("ResNet18", "resnet18", width=size.resnet_width),
+        "mcldnn": told("MCLDNN", "mcldnn"),
+        "cumulants": unlearned(CLASSICAL[0]),
+        "chance": unlearned(CLASSICAL[3]),
+    }
+
+
+def chosen(names: Sequence[str], table: Mapping[str, Contender]) -> dict[str, Contender]:
+    """Return the contenders of these names; raises `UnknownNameError`."""
+    return {name: lookup(table, name, "method") for name in names}

@@ -1,0 +1,90 @@
+"""What the panels of LSM share: data sets, seeds and contenders, one plan after another."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groundwave.bench.cells import Sheet
+from groundwave.bench.contest import Contender, Setting
+from groundwave.bench.plans import Plan
+from groundwave.recipes.contenders import TINY, Size, chosen, contenders
+from groundwave.recipes.radioml_sets import RECORDS_PER_CELL, DataSet, open_set
+from groundwave.scenes.radioml import SNRS_DB
+
+DATA = ("as-published", "fixed")
+ALL_SNRS: tuple[float, ...] = tuple(map(float, SNRS_DB))
+SMOKE_SNR = 10.0
+SMOKE_RECORDS = 120  # of a class at an SNR: a few passes of the published generator
+SMOKE_BATCH = 256
+
+PlanOf = Callable[[DataSet, int], tuple[Plan, dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A panel: who takes part, on which data, parted how.
+
+    Args:
+        name: of the protocol and its file of rows.
+        plan: from a data set and a seed to who may see what, and settings to store with each row.
+        data: data sets, see `open_set`.
+        methods: names of contenders.
+        seeds: of splits, weights and draws.
+        results: folder of the file of rows.
+        runs: folder of pretraining runs.
+        by: what splits keep whole, see `open_set`.
+        epochs: of each pretraining, instead of the contender's own.
+        smoke: as small as can be, and apart from real rows and runs, so that it gets into no table.
+    """
+
+    name: str
+    plan: PlanOf
+    data: Sequence[str]
+    methods: Sequence[str]
+    seeds: Sequence[int]
+    results: Path
+    runs: Path
+    by: str = "groups"
+    epochs: int | None = None
+    smoke: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file of rows."""
+        return (self.runs / "smoke" / "results" if self.smoke else self.results) / f"{self.name}.jsonl"
+
+    def snrs_db(self, wanted: Sequence[float]) -> tuple[float, ...]:
+        """Return at which SNRs to ask."""
+        return (SMOKE_SNR,) if self.smoke else tuple(map(float, wanted))
+
+    def contenders(self) -> dict[str, Contender]:
+        """Return the contenders, their pretraining shortened where that is asked for."""
+        found = chosen(self.methods, contenders(TINY if self.smoke else Size()))
+        if self.smoke:
+            return {name: one.shortened(1, SMOKE_BATCH) for name, one in found.items()}
+        return {name: one if self.epochs is None else one.shortened(self.epochs) for name, one in found.items()}
+
+    def settings(self) -> Iterator[Setting]:
+        """Yield each data set with each seed's plan."""
+        sheet = Sheet(self.path, self.name)
+        for data in self.data[:1] if self.smoke else self.data:
+            opened = self._open(data)
+            for seed in self.seeds[:1] if self.smoke else self.seeds:
+                plan, config = self.plan(opened, seed)
+                yield Setting(
+                    data=opened.name,
+                    source=opened.source,
+                    snr_db=opened.snr_db,
+                    plan=plan,
+                    seed=seed,
+                    sheet=sheet,
+                    runs=(self.runs / "smoke" if self.smoke else self.runs),
+                    config={**opened.config, **config},
+                    progress=not self.smoke,
+                )
+
+    def _open(self, data: str) -> DataSet:
+        if self.smoke:
+            return open_set(data, snrs_db=(SMOKE_SNR,), records_per_cell=SMOKE_RECORDS, by=self.by)
+        return open_set(data, snrs_db=ALL_SNRS, records_per_cell=RECORDS_PER_CELL, by=self.by)
