@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from groundwave.nn.dropout import Dropout
 from groundwave.nn.keras import keras_initial
 from groundwave.nn.length import check_length
 
@@ -31,7 +32,7 @@ class CLDNN(nn.Module):
         width = (num_samples - 3) + (num_samples - 9)  # each convolution takes three samples
         self.lstm = nn.LSTM(num_channels * width, 50, batch_first=True)
         dense = nn.Linear(50, self.num_features)
-        self.dense = nn.Sequential(dense, nn.ReLU(), nn.Dropout(dropout))
+        self.dense = nn.Sequential(dense, nn.ReLU(), Dropout(dropout))
         self.apply(keras_initial)
         nn.init.kaiming_normal_(dense.weight)
 
@@ -48,4 +49,4 @@ class CLDNN(nn.Module):
 
 
 def _convolution(num_maps: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(num_maps, 50, (1, 8), padding=(0, 2)), nn.ReLU(), nn.Dropout(dropout))
+    return nn.Sequential(nn.Conv2d(num_maps, 50, (1, 8), padding=(0, 2)), nn.ReLU(), Dropout(dropout))

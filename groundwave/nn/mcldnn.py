@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from groundwave.nn.dropout import Dropout
 from groundwave.nn.keras import keras_initial
 from groundwave.nn.length import check_length
 
@@ -33,7 +34,7 @@ class MCLDNN(nn.Module):
         self.fuse = nn.Sequential(nn.Conv2d(100, 100, (num_channels, 5)), nn.ReLU())
         self.lstm = nn.LSTM(100, 128, num_layers=2, batch_first=True)
         self.dense = nn.Sequential(
-            nn.Linear(128, 128), nn.SELU(), nn.Dropout(dropout), nn.Linear(128, 128), nn.SELU(), nn.Dropout(dropout)
+            nn.Linear(128, 128), nn.SELU(), Dropout(dropout), nn.Linear(128, 128), nn.SELU(), Dropout(dropout)
         )
         self.apply(keras_initial)
 

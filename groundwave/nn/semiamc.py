@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from groundwave.nn.dropout import Dropout
 from groundwave.nn.keras import keras_initial
 from groundwave.nn.length import check_length
 
@@ -24,7 +25,7 @@ class SemiAMC(nn.Module):
         self.num_features = 128
         self.first = nn.Sequential(nn.Conv1d(num_channels, 32, 24), nn.ReLU())
         self.lstm = nn.LSTM(32, 128, num_layers=2, dropout=dropout, batch_first=True)  # between the two
-        self.last = nn.Sequential(nn.Dropout(dropout), nn.Conv1d(128, 128, 8), nn.ReLU())
+        self.last = nn.Sequential(Dropout(dropout), nn.Conv1d(128, 128, 8), nn.ReLU())
         self.apply(keras_initial)
 
     def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:

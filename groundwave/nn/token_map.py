@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from groundwave.errors import lookup
 
-NUM_SAMPLES = 256  # the width of a token does not depend on the length it is asked with
+NUM_SAMPLES = 256  # the width of a token does not depend on the length, where any is taken
 
 
 def token_map(tokens: Float[Tensor, "batch tokens dim"], num_tokens: int) -> Float[Tensor, "batch {num_tokens} dim"]:
@@ -22,7 +22,8 @@ def token_map(tokens: Float[Tensor, "batch tokens dim"], num_tokens: int) -> Flo
 def token_width(backbone: nn.Module, num_channels: int) -> int:
     """Return the width of a backbone's tokens."""
     training = backbone.training
-    x = torch.zeros(1, num_channels, NUM_SAMPLES, device=next(backbone.parameters(), torch.empty(0)).device)
+    length = getattr(backbone, "num_samples", None) or NUM_SAMPLES
+    x = torch.zeros(1, num_channels, length, device=next(backbone.parameters(), torch.empty(0)).device)
     tokens: Tensor = backbone.eval().tokens(x)  # type: ignore[operator]
     backbone.train(training)
     return tokens.shape[-1]

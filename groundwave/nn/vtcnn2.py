@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from groundwave.nn.dropout import Dropout
 from groundwave.nn.keras import keras_initial
 from groundwave.nn.length import check_length
 
@@ -27,13 +28,13 @@ class VTCNN2(nn.Module):
         self.convs = nn.Sequential(
             nn.Conv2d(1, 256, (1, 3), padding=(0, 2)),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Conv2d(256, 80, (num_channels, 3), padding=(0, 2)),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         dense = nn.Linear(80 * (num_samples + 4), self.num_features)
-        self.dense = nn.Sequential(dense, nn.ReLU(), nn.Dropout(dropout))
+        self.dense = nn.Sequential(dense, nn.ReLU(), Dropout(dropout))
         self.apply(keras_initial)
         nn.init.kaiming_normal_(dense.weight)
 
