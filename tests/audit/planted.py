@@ -22,13 +22,15 @@ def lowpass(x: Tensor, width: float) -> Tensor:
 def records(
     seed: int = 0, *, kinds: Sequence[str] = ("qpsk", "gauss"), per_cell: int = 40, num_samples: int = 256
 ) -> dict[str, Tensor]:
-    """Return sound records: a class a kind, a random phase and a group for each, noise as the label says."""
+    """Return sound records: a class a kind, an oscillator and a group for each, noise as the label says."""
     draw = generator(seed, "planted")
     label = torch.arange(len(kinds)).repeat_interleave(per_cell * len(SNRS_DB))
     snr_db = torch.tensor(SNRS_DB).repeat(len(kinds) * per_cell)
     clean = torch.cat([KINDS[kind](per_cell * len(SNRS_DB), num_samples, draw) for kind in kinds])
     phase = 2 * torch.pi * torch.rand(len(label), 1, generator=draw)
-    iq = unit_power(awgn(clean * torch.polar(torch.ones_like(phase), phase), snr_db, generator=draw))
+    offset = 0.02 * torch.rand(len(label), 1, generator=draw) - 0.01  # cycles per sample
+    turn = phase + 2 * torch.pi * offset * torch.arange(num_samples)
+    iq = unit_power(awgn(clean * torch.polar(torch.ones_like(turn), turn), snr_db, generator=draw))
     return {"iq": iq, "label": label, "snr_db": snr_db, "group": torch.arange(len(label))}
 
 
