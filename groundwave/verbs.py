@@ -218,15 +218,17 @@ def pretrain(
     seed: int = 0,
     sample_rate: float | None = None,
     iq: str | None = None,
+    label: str | None = None,
     group: str | None = None,
+    classes: str | None = None,
 ) -> None:
-    """Pretrain a backbone without labels; the same command resumes an interrupted run.
+    """Pretrain a backbone, most often without labels; the same command resumes an interrupted run.
 
     Args:
         data: a store, a file of windows, a recording, or the name of a scene.
         out: folder of the run; the model is OUT/model.
         setting: modulation, device (families of devices; pairs are two windows of one recording), or lsm-published.
-        objective: see `groundwave list objectives`.
+        objective: see `groundwave list objectives`; protonet, relationnet and supervised learn from labels.
         backbone: see `groundwave list backbones`.
         epochs: passes over the records.
         batch_size: records per step.
@@ -236,7 +238,9 @@ def pretrain(
         seed: of weights, order, views, and of a scene.
         sample_rate: in Hz, where a file does not say.
         iq: name of the array of windows in a .npz.
+        label: name of the array of labels in a .npz, for objectives that learn from them.
         group: name of the array of groups (recording, device, ...) in a .npz.
+        classes: name of the array of class names in a .npz, if labels are numbers.
     """
     _check_output(out, new=False)
     from groundwave.recipes.pretrain import pretrain as run
@@ -253,7 +257,7 @@ def pretrain(
         num_records=num_records,
         num_samples=num_samples,
         seed=seed,
-        options={"sample_rate_hz": sample_rate, "iq": iq, "group": group},
+        options={"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes},
     )
     _wrote(out / "model", "model")
     _wrote(out / "logs", "training curves")
@@ -376,7 +380,31 @@ def bench(protocol: str, **settings: Any) -> None:
     _check_output(settings.get("results"), new=False)
     path = protocol_of(protocol)(**settings)
     _wrote(path, "rows of results")
-    failed = failures(path)
+    _tell_failed(failures(path))
+
+
+def run(recipe: str, **settings: Any) -> None:
+    """Run a recipe: pretrain and score as one figure of a paper does; finished runs and rows are kept.
+
+    `groundwave run RECIPE --help` shows the recipe's own settings; each may also be given as `SETTING=VALUE`, several
+    values with commas between them.
+
+    Args:
+        recipe: see `groundwave list recipes`.
+        settings: the recipe's.
+    """
+    from groundwave.bench.rows import failures
+    from groundwave.catalogue import recipe_of
+
+    _check_output(settings.get("results"), new=False)
+    _check_output(settings.get("runs"), new=False)
+    paths = recipe_of(recipe)(**settings)
+    for path in [paths] if isinstance(paths, Path) else paths:
+        _wrote(path, "rows of results")
+        _tell_failed(failures(path))
+
+
+def _tell_failed(failed: list[str]) -> None:
     if failed:
         print(
             f"{len(failed)} of its cells failed, the last one because: {failed[-1]}\nThe same command tries them again."
