@@ -65,8 +65,11 @@ def solve_shrunk(x: Tensor, targets: Tensor) -> Tensor:
         return targets
     ridge, share = shrinkage * variance, (1 - shrinkage) / num_rows
     if num_rows >= dim:
-        return torch.linalg.solve(share * x.T @ x + ridge * torch.eye(dim), targets.T).T
-    if share == 0:
-        return targets / ridge
-    inner = torch.linalg.solve(x @ x.T + ridge / share * torch.eye(num_rows), x @ targets.T)
-    return (targets - inner.T @ x) / ridge
+        covariance = share * x.T @ x + ridge * torch.eye(dim)
+        solved: Tensor = torch.linalg.solve(covariance, targets.T).T
+    elif share == 0:
+        solved = targets / ridge
+    else:
+        inner = torch.linalg.solve(x @ x.T + ridge / share * torch.eye(num_rows), x @ targets.T)
+        solved = (targets - inner.T @ x) / ridge
+    return solved

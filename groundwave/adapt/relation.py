@@ -2,9 +2,12 @@
 
 from typing import Any, Self
 
+from torch import nn
+
 from groundwave.adapt.linear import FeatureLearner
 from groundwave.adapt.support import check_support
 from groundwave.contracts import Record
+from groundwave.errors import ModelError
 from groundwave.nn.relation import RelationHead
 
 
@@ -16,12 +19,21 @@ class Relation(FeatureLearner):
 
     Args:
         head: the trained comparison.
+
+    Raises:
+        ModelError: another head, or none.
     """
 
     head_name = "relation"
     head: RelationHead
 
-    def __init__(self, head: RelationHead) -> None:
+    def __init__(self, head: nn.Module | None) -> None:
+        if not isinstance(head, RelationHead):
+            raise ModelError(
+                got=f"a model with a {type(head).__name__}" if head else "a model without a head",
+                expected="a RelationHead",
+                do="pretrain with the objective relationnet",
+            )
         self.trained = head
 
     def fit(self, support: Record) -> Self:

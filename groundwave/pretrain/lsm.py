@@ -28,6 +28,8 @@ class LSMObjective(ViewObjective):
         answer: the downstream answer, when known: views that destroy it are refused.
     """
 
+    backbone: LSM
+
     def __init__(
         self,
         backbone: LSM,
@@ -55,8 +57,7 @@ class LSMObjective(ViewObjective):
         """Return the mean of the terms, and each term to log."""
         both = torch.cat(self.look_twice(record, generator))
         projected = {
-            name: projector(self.backbone.towers[name](both)).chunk(2)  # type: ignore[index]
-            for name, projector in self.projectors.items()
+            name: projector(self.backbone.towers[name](both)).chunk(2) for name, projector in self.projectors.items()
         }
         group = kin(record)
         losses = {f"{a}-{b}": nt_xent(projected[a][0], projected[b][1], self.temperature, group) for a, b in self.terms}

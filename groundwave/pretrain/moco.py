@@ -49,7 +49,7 @@ class MoCo(ViewObjective):
         self.temperature, self.momentum = temperature, momentum
         self.project = ProjectionHead(self.num_features, projection)
         self.key_encoder = deepcopy(nn.Sequential(backbone, self.project)).requires_grad_(False)
-        self.register_buffer("queue", F.normalize(torch.randn(queue_size, projection), dim=-1))
+        self.register_buffer("queue", F.normalize(nn.init.normal_(torch.empty(queue_size, projection)), dim=-1))
         self.register_buffer("queue_group", torch.full((queue_size,), -1))
         self.register_buffer("oldest", torch.tensor(0))
 

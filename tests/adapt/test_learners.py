@@ -7,7 +7,8 @@ import torch
 
 from groundwave.adapt import LEARNERS
 from groundwave.adapt.finetune import FineTune
-from groundwave.errors import DataError, GroundwaveError
+from groundwave.adapt.relation import Relation
+from groundwave.errors import DataError, GroundwaveError, ModelError
 from groundwave.model import InputContract
 from groundwave.nn import BACKBONES, HEADS
 from groundwave.recipes.adapt import adapt
@@ -194,3 +195,10 @@ def test_fine_tuning_learns_from_samples_and_is_repeatable() -> None:
 def test_a_transductive_learner_is_refused_where_one_head_must_answer(tmp_path: Path) -> None:
     with pytest.raises(GroundwaveError, match="choose another, such as prototype"):
         adapt("iq-small", data=tmp_path, shots=5, out=tmp_path / "out", learner="soft_kmeans")
+
+
+def test_relation_wants_the_head_that_relationnet_has_trained() -> None:
+    with pytest.raises(ModelError, match="without a head.*objective relationnet"):
+        Relation(None)
+    with pytest.raises(ModelError, match="a LinearHead"):
+        Relation(HEADS["linear"](4, 2))

@@ -20,6 +20,7 @@ from groundwave.views import (
     FrequencyShift,
     Gain,
     Normalise,
+    QuarterTurns,
     Resample,
     Rotate,
     TimeReverse,
@@ -83,6 +84,18 @@ def test_crop_takes_a_stretch_from_anywhere():
 def test_crop_refuses_short_records():
     with pytest.raises(ContractError, match="crop to fewer samples"):
         Crop(500)(record(), generator(0, "crop"))
+
+
+@pytest.mark.parametrize("per_batch", [False, True])
+def test_quarter_turns_are_exact_alike_for_all_antennas_and_come_up_equally_often(per_batch):
+    before, found = record(400, antennas=2), []
+    for seed in range(40 if per_batch else 1):
+        after = QuarterTurns(per_batch)(before, generator(seed, "quarters"))["iq"]
+        turns = [(after == before["iq"] * quarter).flatten(1).all(dim=1) for quarter in (1, 1j, -1, -1j)]
+        found.append(torch.stack(turns, dim=1).float())
+        assert (found[-1].sum(dim=1) == 1).all(), "each record is turned by one of the four, to the last bit"
+        assert not per_batch or (found[-1] == found[-1][0]).all()
+    torch.testing.assert_close(torch.cat(found).mean(dim=0), torch.full((4,), 0.25), atol=0.12, rtol=0)
 
 
 def test_rotation_turns_all_antennas_alike_and_all_round():
