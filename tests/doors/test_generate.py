@@ -225,6 +225,7 @@ def test_bad_counts_are_refused(tmp_path: Path, change: dict[str, int], message:
 
 
 def run_small(out: Path, workers: int) -> None:
+    multiprocessing.set_start_method("fork", force=True)  # as in a command
     writer.PART_BYTES, part.CHUNK_BYTES, writer.sync = 1, SMALL_CHUNK, lambda path: None
     make(out, num=LONG, workers=workers)
 
@@ -252,7 +253,7 @@ def alive(pid: int | None) -> bool:
 def processes() -> ForkServerContext:
     """Processes that have their imports done when they start."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "zarr"])
+    context.set_forkserver_preload(["groundwave.recipes.generate", "zarr", "pytest"])
     return context
 
 
