@@ -86,6 +86,13 @@ def one_thread() -> Iterator[None]:
 
 def _records(scene: Scene, num: int, out: Path, plan: Mapping[str, Any], workers: int, progress: Progress) -> None:
     source = SceneSource(scene, num, num_cached=1)
+    device = next(iter(source[torch.arange(1)].values())).device.type
+    if workers and device != "cpu":
+        raise GroundwaveError(
+            got=f"--workers {workers} for a scene on {device}",
+            expected="workers that compute on processors",
+            do="leave out --workers, or let the scene work on the CPU",
+        )
     with draft(out, "generate", plan, **_layout(source)) as store:
         # Workers start before the store is locked: they would inherit the lock, and might outlive us by seconds.
         records = _batches(source, len(store), workers)

@@ -131,6 +131,20 @@ def test_a_store_without_iq_is_refused_as_a_source_of_iq(tmp_path: Path) -> None
         open_source(out)
 
 
+class OnAnotherDevice(RadioML):
+    """A scene that computes elsewhere."""
+
+    def block(self, b: int) -> dict[str, torch.Tensor]:
+        return {key: values.to("meta") for key, values in super().block(b).items()}
+
+
+def test_workers_on_another_device_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("groundwave.recipes.generate.SCENES", {"radioml": OnAnotherDevice})
+    with pytest.raises(GroundwaveError, match=r"--workers 2 for a scene on meta.*leave out --workers"):
+        make(tmp_path / "s", workers=2)
+    assert list(tmp_path.iterdir()) == []
+
+
 class Stopped(BaseException):
     """What no code expects."""
 
