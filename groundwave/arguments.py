@@ -108,6 +108,21 @@ def _items(hint: Any) -> tuple[Any, Any]:
     return None, None
 
 
+def options(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line with each `setting=1,2` written as `--setting 1 2`, `smoke=true` as `--smoke`.
+
+    A flag that is `false` is left out; other words stay as they are.
+    """
+    found: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            found.append(word)
+        elif value != "false":
+            found += [f"--{name.replace('_', '-')}", *(value.split(",") if value != "true" else ())]
+    return found
+
+
 def arguments(parser: Parser, argv: Sequence[str]) -> dict[str, Any]:
     """Return what a command line says, by parameter.
 

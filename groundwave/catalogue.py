@@ -19,6 +19,7 @@ def catalogue() -> dict[str, Callable[[], dict[str, str]]]:
         "objectives": lambda: _lines(_table("groundwave.pretrain", "OBJECTIVES")),
         "learners": lambda: _lines(_table("groundwave.adapt", "LEARNERS")),
         "protocols": lambda: _lines(_table("groundwave.recipes", "PROTOCOLS")),
+        "recipes": lambda: _lines(_table("groundwave.recipes", "RECIPES")),
         "models": _models,
     }
 
@@ -42,6 +43,12 @@ def scene_or_path(name: str) -> Callable[..., Any]:
 def protocol_of(name: str) -> Callable[..., Any]:
     """Return the function of a protocol; raises `UnknownNameError`."""
     found: Callable[..., Any] = _resolved(lookup(_table("groundwave.recipes", "PROTOCOLS"), name, "protocol"))
+    return found
+
+
+def recipe_of(name: str) -> Callable[..., Any]:
+    """Return the function of a recipe; raises `UnknownNameError`."""
+    found: Callable[..., Any] = _resolved(lookup(_table("groundwave.recipes", "RECIPES"), name, "recipe"))
     return found
 
 

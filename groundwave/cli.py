@@ -25,6 +25,7 @@ VERBS: dict[str, Callable[..., int | None]] = {
     "predict": verbs.predict,
     "embed": verbs.embed,
     "bench": verbs.bench,
+    "run": verbs.run,
     "export": verbs.export,
     "report": verbs.report,
 }
@@ -36,11 +37,17 @@ RESUMES = {
     "ingest": "run the same command again: it goes on after the last whole part",
     "pretrain": "run the same command again: it goes on after its last whole epoch",
     "bench": "run the same command again: the rows so far are kept",
+    "run": "run the same command again: the rows and whole epochs so far are kept",
 }
 
 
 # Verbs whose first argument names something with settings of its own: where to find it, and their prefix.
-OWN_SETTINGS = {"generate": ("scene_of", "scene."), "audit": ("scene_or_path", "scene."), "bench": ("protocol_of", "")}
+OWN_SETTINGS = {
+    "generate": ("scene_of", "scene."),
+    "audit": ("scene_or_path", "scene."),
+    "bench": ("protocol_of", ""),
+    "run": ("recipe_of", ""),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,8 +112,9 @@ def overview() -> str:
 def run(verb: str, words: list[str]) -> int:
     """Parse the arguments of a verb by its signature, and call it."""
     function = lookup(VERBS, verb, "command")
-    from groundwave.arguments import add_signature, arguments, parser_of, takes_mapping
+    from groundwave.arguments import add_signature, arguments, options, parser_of, takes_mapping
 
+    words = words[:1] + options(words[1:]) if verb == "run" else words
     parser = parser_of(function, f"groundwave {verb}")
     if verb in OWN_SETTINGS and words and not words[0].startswith("-"):
         from groundwave import catalogue

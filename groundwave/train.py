@@ -259,7 +259,8 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
                 {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
             ]
             optimizer = torch.optim.AdamW(groups, lr=schedule.lr)
-            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(total_steps, schedule.warmup, schedule.decay))
+            factor = warm_cosine(total_steps, schedule.warmup, schedule.decay)
+            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     return Adapter()

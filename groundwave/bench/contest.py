@@ -112,14 +112,13 @@ class Setting:
         check_plan(self.plan, self.source.groups)
 
 
-def compete(contender: Contender, questions: Questions, setting: Setting, *, name: str) -> None:
+def compete(contender: Contender, questions: Questions, setting: Setting) -> None:
     """Fill the cells of one contender that have no value yet; pretrains only where one of them is missing.
 
     Args:
         contender: who.
         questions: what it is asked.
         setting: on which data.
-        name: of its folder of runs.
     """
     per_snr = contender.pretraining is not None and contender.pretraining.per_snr
     for snrs_db in [(snr,) for snr in questions.snrs_db] if per_snr else [questions.snrs_db]:
@@ -128,9 +127,8 @@ def compete(contender: Contender, questions: Questions, setting: Setting, *, nam
         if not missing:
             continue
         plan = at_snr(setting.plan, setting.snr_db, snrs_db[0]) if per_snr else setting.plan
-        out = folder(contender, plan, setting, name, f"{snrs_db[0]:+g}dB" if per_snr else "all")
         try:
-            model = _pretrain(contender, setting, plan, out)
+            model = encoder(contender, plan, setting, f"{snrs_db[0]:+g}dB" if per_snr else "all")
         except FAILURES as error:
             setting.sheet.fail(missing, f"pretraining: {reason(error)}")
             continue
@@ -138,18 +136,17 @@ def compete(contender: Contender, questions: Questions, setting: Setting, *, nam
             _answer(way, model, contender, part, setting)
 
 
-def folder(contender: Contender, plan: Plan, setting: Setting, name: str, which: str) -> Path:
-    """Return where a contender is pretrained: another folder for other settings or other records."""
-    identity = hash_config({**contender.config(), "data": setting.data, "plan": plan.hash(), **setting.config})
-    return setting.runs / name / which / f"seed-{setting.seed}-{identity}"
+def encoder(contender: Contender, plan: Plan, setting: Setting, which: str) -> Model | None:
+    """Return a contender's encoder for the SNRs `which`; other settings or other records make another folder of runs.
 
-
-def _pretrain(contender: Contender, setting: Setting, plan: Plan, out: Path) -> Model | None:
-    if contender.pretraining is None:
+    Contenders of the same pretraining share it.
+    """
+    how = contender.pretraining
+    if how is None:
         return None
-    return pretrained(
-        contender.pretraining, setting.source, plan, out=out, seed=setting.seed, progress=setting.progress
-    )
+    identity = hash_config({**contender.config(), **setting.config, "data": setting.data, "plan": plan.hash()})
+    out = setting.runs / f"{how.objective}-{how.backbone}" / which / f"seed-{setting.seed}-{identity}"
+    return pretrained(how, setting.source, plan, out=out, seed=setting.seed, progress=setting.progress)
 
 
 def _cells(contender: Contender, questions: Questions, setting: Setting) -> Iterator[tuple[Way, Cell]]:
@@ -160,7 +157,7 @@ def _cells(contender: Contender, questions: Questions, setting: Setting) -> Iter
         for snr in questions.snrs_db:
             for shots in questions.shots:
                 for metric in (ACCURACY, SPREAD)[: 1 + (num_episodes > 1)]:
-                    place = {"data": setting.data, "seed": setting.seed, "shots": shots, "snr_db": snr}
+                    place: dict[str, Any] = {"data": setting.data, "seed": setting.seed, "shots": shots, "snr_db": snr}
                     yield way, Cell(method=way.name, metric=metric, config=config, **place)
 
 

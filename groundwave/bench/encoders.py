@@ -104,7 +104,7 @@ def pretrained(how: Pretraining, source: Labelled, plan: Plan, *, out: Path, see
 
 def at_snr(plan: Plan, snr_db: Tensor, snr: float) -> Plan:
     """Return what is left of a plan at one SNR."""
-    parts = {name: rows[snr_db[rows] == snr] for name, rows in plan.parts().items()}
+    parts: dict[str, Any] = {name: rows[snr_db[rows] == snr] for name, rows in plan.parts().items()}
     return replace(plan, **parts)
 
 

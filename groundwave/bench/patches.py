@@ -128,7 +128,7 @@ class PatchVote:
             votes.append((SHARPNESS * scores).softmax(dim=-1).cpu())
         vote = torch.cat(votes).unflatten(0, (-1, count))
         total = (vote * vote.amax(dim=-1, keepdim=True)).sum(dim=1)
-        return total / total.sum(dim=-1, keepdim=True)
+        return total / total.sum(dim=-1, keepdim=True)  # type: ignore[no-any-return]
 
     def _look(self, best: float) -> float:
         """Return the best accuracy on the queries so far, and keep the head that had it."""

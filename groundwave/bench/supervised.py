@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ class Patience:
         stop_after: epochs without a lower validation loss before training ends; the best epoch is kept.
         halve_after: epochs without one before the learning rate is multiplied by `factor`; None keeps it.
         factor: see `halve_after`.
+        steps: train for as many epochs as come closest to this number of steps, at least one, instead of `epochs`.
     """
 
     epochs: int = 100
@@ -37,6 +39,13 @@ class Patience:
     stop_after: int = 5
     halve_after: int | None = None
     factor: float = 0.5
+    steps: int | None = None
+
+    def epochs_of(self, num_records: int) -> int:
+        """Return how many epochs to train at most on so many records."""
+        if self.steps is None:
+            return self.epochs
+        return max(1, round(self.steps / ceil(num_records / self.batch_size)))
 
 
 class WholeNetwork:
@@ -94,7 +103,7 @@ class WholeNetwork:
         state = _State(self.network, optimizer, self.how)
         if self.checkpoint is not None and self.checkpoint.exists():
             state.load(self.checkpoint)
-        while state.epoch < self.how.epochs and not state.ended:
+        while state.epoch < self.how.epochs_of(len(iq)) and not state.ended:
             torch.manual_seed(generator(self.seed, "dropout", state.epoch).initial_seed())
             self.network.train()
             order = torch.randperm(len(iq), generator=generator(self.seed, "order", state.epoch))

@@ -11,5 +11,9 @@ PROTOCOLS: Mapping[str, str] = {
 RECIPES: Mapping[str, str] = {
     "contrastive": "groundwave.recipes.contrastive:contrastive",
     "fewshot": "groundwave.recipes.fewshot:fewshot",
+    "fidelity": "groundwave.recipes.fidelity:fidelity",
+    "label-efficiency": "groundwave.recipes.label_efficiency:label_efficiency",
+    "lsm": "groundwave.recipes.lsm_ours:lsm",
+    "lsm-published": "groundwave.recipes.lsm_published:lsm_published",
     "transfer": "groundwave.recipes.fewshot:transfer",
 }

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from torch import nn
+
 from groundwave.adapt import LEARNERS
 from groundwave.adapt.finetune import FineTune
 from groundwave.adapt.relation import Relation
@@ -131,8 +133,11 @@ def frozen(name: str, learner: str = "logistic", **args: Any) -> Way:
     return Way(name, settings(make, **args), method)
 
 
-def patch_vote(name: str, leaks: Leaks, steps: int) -> Way:
-    """Return LSM's own head and vote, with or without the faults of the released code."""
+def patch_vote(name: str, leaks: Leaks, steps: int, one_support: bool = False) -> Way:
+    """Return LSM's own head and vote, with or without the faults of the released code.
+
+    Its support is drawn once (`one_support`), and a lucky draw stays lucky.
+    """
 
     def method(model: Model | None) -> Method:
         assert model is not None
@@ -141,7 +146,7 @@ def patch_vote(name: str, leaks: Leaks, steps: int) -> Way:
         )
 
     told = {"patch": PATCH, "views": repr(PUBLISHED_VIEWS), "steps": steps, "leaks": asdict(leaks)}
-    return Way(name, settings(PatchVote, **told), method)
+    return Way(name, settings(PatchVote, **told), method, 1 if one_support else None)
 
 
 def fine_tuned(name: str, steps: int, most_episodes: int | None = None) -> Way:
@@ -149,10 +154,15 @@ def fine_tuned(name: str, steps: int, most_episodes: int | None = None) -> Way:
 
     def method(model: Model | None) -> Method:
         assert model is not None
-        start = model.backbone
-        return Method(name, lambda e: FineTune(partial(deepcopy, start), model.contract, (Rotate(),), steps, seed=e))
+        start = partial(fresh, model.backbone)
+        return Method(name, lambda e: FineTune(start, model.contract, (Rotate(),), steps, seed=e))
 
     return Way(name, settings(FineTune, steps=steps, views=repr((Rotate(),))), method, most_episodes)
+
+
+def fresh(backbone: nn.Module) -> nn.Module:
+    """Return a copy to train further, where few-shot learners compute."""
+    return deepcopy(backbone).cpu()
 
 
 def related(name: str) -> Way:
@@ -196,9 +206,13 @@ TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 1), 8, 2, 
 
 def contenders(size: Size) -> dict[str, Contender]:
     """Return all contenders by name."""
-    voting = (
-        patch_vote("LSM as published", HONEST, size.head_steps),
-        patch_vote("LSM as published, with its leaks", AS_RELEASED, size.head_steps),
+    title, steps = "LSM as published", size.head_steps
+    voting = (patch_vote(title, HONEST, steps), patch_vote(f"{title}, with its leaks", AS_RELEASED, steps, True))
+    one_leak = (
+        patch_vote(f"{title}, best epoch on test", Leaks(best_on_test=True), steps),
+        patch_vote(f"{title}, one support set", HONEST, steps, True),
+        patch_vote(f"{title}, LeakyReLU on the logits", Leaks(bent_logits=True), steps),
+        patch_vote(f"{title}, batch norm drifts", Leaks(drift=True), steps),
     )
 
     def told(title: str, backbone: str, **args: Any) -> Contender:
@@ -211,6 +225,7 @@ def contenders(size: Size) -> dict[str, Contender]:
     return {
         "lsm": Contender(ours, (frozen("LSM, ours"), frozen("LSM, ours, cosine prototypes", "prototype"))),
         "lsm-published": Contender(published(size.xcit), voting),
+        "lsm-published-leaks": Contender(published(size.xcit), one_leak),
         "simclr": Contender(in_lsm("simclr", size.xcit), (frozen("SimCLR"),)),
         "simsiam": Contender(in_lsm("simsiam", size.xcit), (frozen("SimSiam"),)),
         "moco": Contender(in_lsm("moco", size.xcit), (frozen("MoCo"),)),
@@ -227,6 +242,6 @@ def contenders(size: Size) -> dict[str, Contender]:
     }
 
 
-def chosen(names: Sequence[str], table: Mapping[str, Contender]) -> dict[str, Contender]:
+def chosen(names: Sequence[str], table: Mapping[str, Contender]) -> list[Contender]:
     """Return the contenders of these names; raises `UnknownNameError`."""
-    return {name: lookup(table, name, "method") for name in names}
+    return [lookup(table, name, "method") for name in names]

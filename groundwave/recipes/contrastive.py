@@ -57,15 +57,15 @@ def contrastive(
         methods=methods,
         seeds=seeds,
         results=results,
-        runs=runs / "contrastive",
+        runs=runs,
         by=by,
         epochs=epochs,
         smoke=smoke,
     )
     questions = Questions(snrs_db=panel.snrs_db(snrs), shots=(SHOTS,), num_episodes=draws)
     for setting in panel.settings():
-        for name, contender in panel.contenders().items():
-            compete(contender, questions, setting, name=name)
+        for contender in panel.contenders():
+            compete(contender, questions, setting)
     return panel.path
 
 

@@ -122,7 +122,8 @@ def new_classes(
         methods=methods,
         seeds=seeds,
         results=results,
-        runs=runs / "new-classes",
+        runs=runs,
+        home="new-classes",
         by=by,
         epochs=epochs,
         smoke=smoke,
@@ -130,8 +131,8 @@ def new_classes(
     num_episodes = 2 if smoke else episodes
     questions = Questions(panel.snrs_db(snrs), tuple(shots), num_episodes=num_episodes, num_queries=NUM_QUERIES)
     for setting in panel.settings():
-        for method, contender in panel.contenders().items():
-            compete(contender, questions, setting, name=method)
+        for contender in panel.contenders():
+            compete(contender, questions, setting)
     return panel.path
 
 

@@ -33,6 +33,7 @@ class Panel:
         seeds: of splits, weights and draws.
         results: folder of the file of rows.
         runs: folder of pretraining runs.
+        home: folder in there; by default the panel's name.
         by: what splits keep whole, see `open_set`.
         epochs: of each pretraining, instead of the contender's own.
         smoke: as small as can be, and apart from real rows and runs, so that it gets into no table.
@@ -45,6 +46,7 @@ class Panel:
     seeds: Sequence[int]
     results: Path
     runs: Path
+    home: str = ""
     by: str = "groups"
     epochs: int | None = None
     smoke: bool = False
@@ -58,12 +60,12 @@ class Panel:
         """Return at which SNRs to ask."""
         return (SMOKE_SNR,) if self.smoke else tuple(map(float, wanted))
 
-    def contenders(self) -> dict[str, Contender]:
+    def contenders(self) -> list[Contender]:
         """Return the contenders, their pretraining shortened where that is asked for."""
         found = chosen(self.methods, contenders(TINY if self.smoke else Size()))
         if self.smoke:
-            return {name: one.shortened(1, SMOKE_BATCH) for name, one in found.items()}
-        return {name: one if self.epochs is None else one.shortened(self.epochs) for name, one in found.items()}
+            return [one.shortened(1, SMOKE_BATCH) for one in found]
+        return found if self.epochs is None else [one.shortened(self.epochs) for one in found]
 
     def settings(self) -> Iterator[Setting]:
         """Yield each data set with each seed's plan."""
@@ -79,7 +81,7 @@ class Panel:
                     plan=plan,
                     seed=seed,
                     sheet=sheet,
-                    runs=(self.runs / "smoke" if self.smoke else self.runs),
+                    runs=(self.runs / "smoke" if self.smoke else self.runs) / (self.home or self.name),
                     config={**opened.config, **config},
                     progress=not self.smoke,
                 )

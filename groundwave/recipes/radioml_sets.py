@@ -50,6 +50,7 @@ def open_set(
     """
     if by not in ("groups", "records"):
         raise GroundwaveError(f"by={by}", "groups or records", "correct it")
+    source: Labelled
     if data in VERSIONS:
         name, source, snr_db, config = _simulated(data, snrs_db, records_per_cell)
     elif Path(data).is_file():
