@@ -1,5 +1,6 @@
 """XCiT-1D: the time encoder of LSM."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,7 +85,7 @@ class XCiT(nn.Module):
         class_depth: class-attention blocks.
         layer_scale: initial scale of the residual branches.
         pool: features are `class+mean`, or all tokens, `flatten`, for records of `num_samples` only.
-        num_samples: length of a record; needed to flatten.
+        num_samples: length of a record; only flattening needs it.
         positions: position code of a token's `index`, or XCiT's learned mixture of `fourier` terms.
         tokens_norm: whether the class-attention blocks run as in XCiT's code; see `ClassBlock`.
         class_dropout: in the class-attention blocks; the released code of LSM uses 0.3.
@@ -113,11 +114,12 @@ class XCiT(nn.Module):
         _check_choice("pool", pool, ("class+mean", "flatten"))
         _check_choice("positions", positions, ("index", "fourier"))
         _check_choice("initial", initial, ("torch", "xcit"))
-        self.num_features, self.num_samples = 2 * dim, num_samples if pool == "flatten" else None
+        self.num_features, self.num_samples = 2 * dim, None
         if pool == "flatten":
             if num_samples is None:
                 raise GroundwaveError("pool 'flatten' without num_samples", "a length", "give num_samples")
-            self.num_features = dim * (1 - num_samples // -patch)  # the class token and one per patch, rounded up
+            num_tokens = 1 + math.ceil(num_samples / patch)
+            self.num_features, self.num_samples = num_tokens * dim, num_samples
         self.stem = ConvStem(num_channels, dim, patch)
         self.positions = FourierPositions(dim) if positions == "fourier" else None
         self.blocks = nn.Sequential()
