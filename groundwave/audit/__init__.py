@@ -5,6 +5,7 @@ The table `CHECKS`; to add a check, add its line. docs/audit.md says what each m
 
 from collections.abc import Callable, Mapping
 
+from groundwave.audit.course import check_course
 from groundwave.audit.diversity import check_diversity
 from groundwave.audit.duplicates import check_duplicates
 from groundwave.audit.empty import check_empty
@@ -22,6 +23,7 @@ CHECKS: Mapping[str, Callable[[Sample], Outcome]] = {
     "snr": check_snr,
     "empty": check_empty,
     "channel": check_diversity,
+    "course": check_course,
     "duplicates": check_duplicates,
     "pairs": check_pairs,
     "levels": check_levels,
