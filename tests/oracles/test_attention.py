@@ -123,6 +123,13 @@ def test_cross_covariance_attention_is_the_equation() -> None:
     torch.testing.assert_close(layer(x).detach(), apply(slow_cross_covariance, x, weights), atol=1e-4, rtol=1e-4)
 
 
+def test_the_matrices_with_mistakes_are_right_without() -> None:
+    x, weights = drawn(CrossCovarianceAttention(DIM, HEADS))
+    record = x[0].double().numpy()
+    right = covariance(record, weights, HEADS, scale=unit, axis=1)
+    np.testing.assert_allclose(right, slow_cross_covariance(record, weights, HEADS), atol=1e-10)
+
+
 @pytest.mark.parametrize("mistake", WRONG_COVARIANCE)
 def test_a_wrong_cross_covariance_is_caught(mistake: str) -> None:
     layer = CrossCovarianceAttention(DIM, HEADS)
