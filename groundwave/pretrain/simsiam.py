@@ -78,4 +78,4 @@ def spread(z: Tensor) -> Tensor:
 
     It is 1 when they are spread evenly over the sphere, 0 when all are the same.
     """
-    return F.normalize(z.float(), dim=-1).std(dim=0, correction=0).mean() * torch.tensor(z.shape[-1]).sqrt()
+    return F.normalize(z.float(), dim=-1).std(dim=0, correction=0).mean() * z.shape[-1] ** 0.5

@@ -198,7 +198,7 @@ def test_a_transductive_learner_is_refused_where_one_head_must_answer(tmp_path: 
 
 
 def test_relation_wants_the_head_that_relationnet_has_trained() -> None:
-    with pytest.raises(ModelError, match="without a head.*objective relationnet"):
+    with pytest.raises(ModelError, match=r"without a head.*objective relationnet"):
         Relation(None)
     with pytest.raises(ModelError, match="a LinearHead"):
         Relation(HEADS["linear"](4, 2))
