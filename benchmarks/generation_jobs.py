@@ -52,8 +52,8 @@ def _blocks(scene: Modulations | RadioML | Spectrogram) -> Job:
 def impaired(device: str) -> Job:
     """The scene `modulations` with real radios, standing multipath and noise."""
     domain = Domain(num_devices=64, environment="TDL-A", delay_spread_s=300e-9)
-    per_class = 256 if device == "cuda" else 16
-    return _blocks(Modulations(num_samples=NUM_SAMPLES, domain=domain, records_per_class=per_class, device=device))
+    per_class = {"records_per_class": 256} if device == "cuda" else {}
+    return _blocks(Modulations(num_samples=NUM_SAMPLES, domain=domain, device=device, **per_class))
 
 
 def modulations(device: str) -> Job:
