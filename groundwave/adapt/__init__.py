@@ -5,10 +5,11 @@ from collections.abc import Callable
 from groundwave.adapt.discriminant import LDA, Euclidean
 from groundwave.adapt.linear import FeatureLearner, Logistic, Prototype, Ridge
 from groundwave.adapt.mlp import MLP
-from groundwave.adapt.transductive import SoftKMeans
+from groundwave.adapt.transductive import LabelPropagation, SoftKMeans
 
 LEARNERS: dict[str, Callable[..., FeatureLearner]] = {
     "euclidean": Euclidean,
+    "label_propagation": LabelPropagation,
     "lda": LDA,
     "logistic": Logistic,
     "mlp": MLP,

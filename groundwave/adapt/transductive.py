@@ -1,4 +1,8 @@
-"""Learners that look at all queries together before they answer any."""
+"""Learners that look at all queries together before they answer any.
+
+Their answers depend on the other queries of the batch, so that their scores are comparable with those of other
+transductive methods only. The head that they share with `Prototype` is that of the support alone.
+"""
 
 from copy import deepcopy
 
@@ -15,8 +19,7 @@ class SoftKMeans(Prototype):
     """Cosine prototypes refined by soft k-means on the queries (Ren et al., 2018, section 3.1.1).
 
     Each round, every query lends its features to each prototype in the share in which it is assigned to it; support
-    records count in full. It is transductive: an answer depends on the other queries of the batch, so that a score is
-    comparable with those of other transductive methods only. `head` is that of the support alone.
+    records count in full.
 
     Args:
         rounds: refinements; 0 gives `Prototype`.
@@ -49,3 +52,50 @@ class SoftKMeans(Prototype):
             means = (total + share.T @ unit) / (self.counts + share.sum(dim=0))[:, None]
             head.prototypes.copy_(means)
         return head
+
+
+class LabelPropagation(Prototype):
+    """Labels that spread from the support over a graph of near neighbours (Zhou et al., 2004).
+
+    Features are standardised over support and queries together and put on the sphere. An edge between neighbours at a
+    squared distance d weighs exp(-d / (s t)), s and t the distances of the two to their last neighbour (Zelnik-Manor
+    and Perona, 2004). Scores are F = (1 - alpha S)^-1 Y, S the symmetrically normalised weights. A query that no label
+    reaches is left to the prototypes. Memory grows with the square of the number of queries.
+
+    Args:
+        num_neighbours: of each record.
+        alpha: how far labels spread, between 0 and 1.
+    """
+
+    transductive = True
+
+    def __init__(self, num_neighbours: int = 10, alpha: float = 0.9) -> None:
+        self.num_neighbours, self.alpha = num_neighbours, alpha
+
+    def fit(self, support: Record) -> "LabelPropagation":
+        """Take class means of the support, and keep it."""
+        super().fit(support)
+        self.features, self.label = support["features"], support["label"]
+        return self
+
+    def predict(self, query: Record) -> Tensor:
+        """Return class probabilities `[B, C]`, spread over this batch."""
+        known = F.one_hot(self.label).to(self.features)
+        x = torch.cat([self.features, query["features"]])
+        unit = F.normalize((x - x.mean(dim=0)) / x.std(dim=0, correction=0).clamp_min(1e-6), dim=-1)
+        start = torch.cat([known / known.sum(dim=0), known.new_zeros(len(query["features"]), known.shape[1])])
+        weight = neighbour_graph(unit, min(self.num_neighbours, len(x) - 1))
+        spread = torch.linalg.solve(torch.eye(len(x)) - self.alpha * weight, start)[len(known) :].clamp_min(0)
+        reached: Tensor = spread + 1e-6 * super().predict(query)
+        return reached / reached.sum(dim=1, keepdim=True)
+
+
+def neighbour_graph(x: Tensor, num_neighbours: int) -> Tensor:
+    """Return the symmetrically normalised weights `[N, N]` between rows `[N, D]` and their nearest neighbours."""
+    distance = torch.cdist(x, x).square().fill_diagonal_(torch.inf)
+    near, place = distance.topk(num_neighbours, largest=False)
+    scale = near[:, -1].sqrt().clamp_min(1e-6)
+    weight = torch.zeros_like(distance).scatter_(1, place, (-near / (scale[:, None] * scale[place])).exp())
+    weight = torch.maximum(weight, weight.T)
+    degree = weight.sum(dim=1).clamp_min(1e-12).rsqrt()
+    return degree[:, None] * weight * degree

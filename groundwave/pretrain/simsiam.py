@@ -1,8 +1,8 @@
 """SimSiam: predict one view from the other, without negatives."""
 
+import math
 from collections.abc import Sequence
 
-import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
@@ -78,4 +78,4 @@ def spread(z: Tensor) -> Tensor:
 
     It is 1 when they are spread evenly over the sphere, 0 when all are the same.
     """
-    return F.normalize(z.float(), dim=-1).std(dim=0, correction=0).mean() * z.shape[-1] ** 0.5
+    return F.normalize(z.float(), dim=-1).std(dim=0, correction=0).mean() * math.sqrt(z.shape[-1])
