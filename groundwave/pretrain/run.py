@@ -78,10 +78,7 @@ def pretrain(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash(seed, "weights"))
         model = Model.build(backbone, contract, dict(backbone_args or {}), card=card)
-        make = lookup(OBJECTIVES, objective, "objective")
-        told = {"num_classes": len(source.classes), "num_channels": 2 * contract.num_antennas}
-        asked = {name: value for name, value in told.items() if name in signature(make).parameters}
-        module = make(model.backbone, views=views, **asked, **(objective_args or {}))
+        module = _build(objective, model, source, views=views, **(objective_args or {}))
     config = {
         "backbone": [backbone, dict(backbone_args or {})],
         "objective": [objective, dict(objective_args or {})],
@@ -128,6 +125,14 @@ def pretrain(
     if not (out / "model").exists():
         model.save(out / "model")
     return Model.load(out / "model")
+
+
+def _build(objective: str, model: Model, source: Source, **settings: Any) -> nn.Module:
+    """Return an objective on a model's backbone, told what it asks for and the records or the contract say."""
+    make = lookup(OBJECTIVES, objective, "objective")
+    known = {"num_classes": len(source.classes), "num_channels": 2 * model.contract.num_antennas}
+    asked = {name: value for name, value in known.items() if name in signature(make).parameters}
+    return make(model.backbone, **asked, **settings)
 
 
 def fingerprint(source: Source, rows: Tensor, groups: Tensor | None) -> str:

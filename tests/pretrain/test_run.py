@@ -1,5 +1,6 @@
 """A pretraining run: what it is the run of, and what it refuses before anything is written."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from groundwave.data.sources import Records
 from groundwave.errors import GroundwaveError, OutputExistsError
 from groundwave.model import InputContract, Model
+from groundwave.pretrain.moco import MoCo
+from groundwave.pretrain.relationnet import RelationNet
 from groundwave.pretrain.run import fingerprint, pretrain
 from groundwave.rng import generator
 from groundwave.train import Schedule
@@ -48,6 +51,62 @@ def test_other_records_are_another_run(tmp_path: Path, other: dict[str, Any]) ->
     run(records(), tmp_path / "run")
     with pytest.raises(OutputExistsError):
         run(**{"source": records(), "out": tmp_path / "run", **other})
+
+
+def labelled(label: torch.Tensor, classes: tuple[str, ...] = ("a", "b")) -> Records:
+    iq = torch.randn(8, 256, dtype=torch.complex64, generator=generator(0, "test"))
+    return Records({"iq": iq, "label": label}, classes=classes)
+
+
+def test_other_labels_are_another_run_of_an_objective_that_learns_from_them_only(tmp_path: Path) -> None:
+    label = torch.arange(8) % 2
+    others = (labelled(label.flip(0)), labelled(label, ("a", "c")))
+    settings: dict[str, Any] = {"objective": "supervised", "objective_args": {}}
+    first = run(labelled(label), tmp_path / "supervised", **settings)
+    assert first.classes == ("a", "b")
+    for other in others:
+        with pytest.raises(OutputExistsError):
+            run(other, tmp_path / "supervised", **settings)
+    run(labelled(label), tmp_path / "lsm")
+    for other in others:
+        run(other, tmp_path / "lsm")
+
+
+def test_an_interrupted_run_with_state_beside_the_weights_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
+    """MoCo's queue and slow encoder, and the model that RelationNet makes at the end, survive a stop."""
+    iq = torch.randn(24, 256, dtype=torch.complex64, generator=generator(0, "test"))
+    source = Records({"iq": iq, "label": torch.arange(24) % 2}, classes=("a", "b"))
+    episode = {"num_ways": 2, "num_shots": 2, "num_queries": 2, "num_tokens": 4}
+    for objective, args in (("moco", {"queue_size": 10, "projection": 8}), ("relationnet", episode)):
+        settings: dict[str, Any] = {
+            "schedule": Schedule(epochs=2, precision="32-true"),
+            "backbone": "xcit",
+            "backbone_args": {"dim": 8, "depth": 1, "num_heads": 2},
+            "objective": objective,
+            "objective_args": args,
+            "batch_size": 24,
+        }
+        whole = run(source, tmp_path / f"{objective}-whole", **settings)
+        stopped = tmp_path / f"{objective}-stopped"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("groundwave.pretrain.moco.MoCo.forward", stop_after(2, MoCo.forward))
+            patch.setattr("groundwave.pretrain.relationnet.RelationNet.forward", stop_after(2, RelationNet.forward))
+            with pytest.raises(RuntimeError, match="stopped"):
+                run(source, stopped, **settings)
+        resumed = run(source, stopped, **settings)
+        torch.testing.assert_close(resumed.modules().state_dict(), whole.modules().state_dict(), rtol=0, atol=0)
+
+
+def stop_after(num_calls: int, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a forward that fails after so many calls: the rehearsal and the first step."""
+    calls = iter(range(num_calls))
+
+    def failing(*args: Any) -> Any:
+        if next(calls, None) is None:
+            raise RuntimeError("stopped")
+        return forward(*args)
+
+    return failing
 
 
 def test_the_fingerprint_is_of_rows_groups_and_content() -> None:
