@@ -99,7 +99,7 @@ def _answer(method: Method, count: int | None, cells: Sequence[Cell], query: Rec
 def read(source: Callable[[Tensor], Record], rows: Tensor, method: Method) -> Record:
     """Return what a learner may see of records: `label` with `iq`, or with `features` where it reads those."""
     pieces = [source(some) for some in rows.split(READ_AT_ONCE)]
-    label = torch.cat([piece["label"] for piece in pieces])
+    known = {"label": torch.cat([piece["label"] for piece in pieces]), "index": rows}
     if method.embed is None:
-        return {"iq": torch.cat([piece["iq"] for piece in pieces]), "label": label}
-    return {"features": torch.cat([method.embed(piece["iq"]) for piece in pieces]), "label": label}
+        return {**known, "iq": torch.cat([piece["iq"] for piece in pieces])}
+    return {**known, "features": torch.cat([method.embed(piece["iq"]) for piece in pieces])}

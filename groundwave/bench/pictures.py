@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,37 +21,88 @@ FFT_SIZE = 256
 Array = npt.NDArray[Any]
 
 
-def accuracy_against_snr(rows: Sequence[Row], chance: float | None = None, metric: str | None = None) -> Figure:
+def accuracy_against_snr(
+    rows: Sequence[Row],
+    chance: float | None = None,
+    metric: str | None = None,
+    published: Mapping[str, Mapping[float, float]] = MappingProxyType({}),
+) -> Figure:
     """Draw a line with a 95 % band per method over the SNR.
 
     Args:
         rows: with `snr_db`; rows without are left out.
         chance: share expected from guessing, drawn as a dotted line.
         metric: which metric, a share; by default the only one there is.
+        published: shares by SNR that others report, drawn as dashed lines under their names.
     """
     figure, axes = new_figure()
     metric = metric or only_metric(rows)
-    cells = aggregate([row for row in rows if row.snr_db is not None], ("method", "snr_db"), metric)
+    _curves(axes, [row for row in rows if row.snr_db is not None], "snr_db", metric, published)
+    axes.set(xlabel="SNR in the sampled band (dB)")
+    _finish(axes, metric, chance)
+    return figure
+
+
+def accuracy_against_labels(
+    rows: Sequence[Row],
+    metric: str | None = None,
+    published: Mapping[str, Mapping[float, float]] = MappingProxyType({}),
+) -> Figure:
+    """Draw a line with a 95 % band per method over the number of labels; who has all labels is a level line.
+
+    Args:
+        rows: with `shots`; those without had all labels.
+        metric: which metric, a share; by default the only one there is.
+        published: shares by number of labels that others report, drawn as dashed lines under their names.
+    """
+    figure, axes = new_figure()
+    metric = metric or only_metric(rows)
+    some, everything = ([row for row in rows if (row.shots is None) == full] for full in (False, True))
+    _curves(axes, some, "shots", metric, published)
+    for i, (key, cell) in enumerate(aggregate(everything, ("method",), metric).items()):
+        if cell.interval:
+            style = (":", "-.", (0, (1, 4)))[i % 3]
+            axes.axhline(100 * cell.interval.mean, color="black", linestyle=style, linewidth=1.2, label=key[0])
+    counts = sorted({row.shots for row in some if row.shots is not None})
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.set(xlabel="labels per class and SNR")
+    _finish(axes, metric, None)
+    return figure
+
+
+def _curves(
+    axes: Axes, rows: Sequence[Row], field: str, metric: str, published: Mapping[str, Mapping[float, float]]
+) -> None:
+    """Draw a line with markers and a band per method over a field of the rows, and the lines of others."""
+    cells = aggregate(rows, ("method", field), metric)
     methods = list(dict.fromkeys(method for method, _ in cells))
     for i, method in enumerate(methods):
-        known = sorted((snr, cell.interval) for (name, snr), cell in cells.items() if name == method and cell.interval)
-        snr = [point[0] for point in known]
+        known = sorted((at, cell.interval) for (name, at), cell in cells.items() if name == method and cell.interval)
+        x = np.array([point[0] for point in known])
         mean, low, high = (100 * np.array([getattr(x, part) for _, x in known]) for part in ("mean", "low", "high"))
         colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
-        axes.plot(snr, mean, color=colour, marker=marker, markersize=4, linewidth=1.6, label=method)
+        axes.plot(x, mean, color=colour, marker=marker, markersize=4, linewidth=1.6, label=method)
         finite = np.isfinite(low) & np.isfinite(high)
-        axes.fill_between(np.array(snr), low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(x, low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
+    for i, (name, line) in enumerate(published.items(), start=len(methods)):
+        shares = 100 * np.array(list(line.values()))
+        marker = "" if len(line) > 1 else "x"
+        axes.plot(list(line), shares, color=PALETTE[i % len(PALETTE)], linestyle="--", marker=marker, label=name)
+
+
+def _finish(axes: Axes, metric: str, chance: float | None) -> None:
     if chance is not None:
         axes.axhline(100 * chance, color="black", linestyle=":", linewidth=1, label="expected from chance")
-    axes.set(xlabel="SNR in the sampled band (dB)", ylabel=f"{metric} (%)", ylim=(0, 100))
+    axes.set(ylabel=f"{metric} (%)", ylim=(0, 100))
     axes.grid(alpha=0.25)
     clean(axes)
-    if methods:
+    if axes.get_legend_handles_labels()[1]:
         axes.legend(
             loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title="shaded: 95 % interval"
         )
         axes.get_legend().get_title().set_fontsize(8)
-    return figure
 
 
 def confusion_picture(matrix: Array, classes: Sequence[str]) -> Figure:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
@@ -40,6 +40,38 @@ def tabulate(
     body = [[method, *map(_text, line)] for method, line in zip(lines, grid, strict=True)]
     header = ["method", *(_head(columns, head) for head in heads)]
     return Table(header, body, _caption(rows, metric, [cell for line in grid for cell in line]), _best(grid))
+
+
+def summarise(
+    rows: Sequence[Row], columns: Mapping[str, Callable[[Row], bool]], metric: str, methods: Sequence[str] = ()
+) -> Table:
+    """Return a table with a line per method, each column the mean over all rows that it chooses.
+
+    Where a column takes in several SNRs or numbers of labels, a method that has not all of them has no value there: it
+    could not be compared. The interval is over seeds, each averaged first.
+
+    Args:
+        rows: of one protocol.
+        columns: which rows, by heading.
+        metric: which metric, a share.
+        methods: which methods in which order; all in the order of the rows by default.
+    """
+    rows = [row for row in rows if row.metric == metric]
+    lines = list(methods) or list(dict.fromkeys(row.method for row in rows))
+    grid: list[list[Cell | None]] = [[] for _ in lines]
+    for choose in columns.values():
+        chosen = [row for row in rows if choose(row)]
+        complete = {(row.snr_db, row.shots) for row in chosen}
+        for method, line in zip(lines, grid, strict=True):
+            own = [row for row in chosen if row.method == method]
+            known = {(row.snr_db, row.shots) for row in own} == complete
+            line.append(aggregate(own, ("method",), metric).get((method,)) if known else None)
+    kept = [i for i, line in enumerate(grid) if any(cell is not None for cell in line)]
+    body = [[lines[i], *map(_text, grid[i])] for i in kept]
+    some = [grid[i] for i in kept]
+    return Table(
+        ["method", *columns], body, _caption(rows, metric, [cell for line in some for cell in line]), _best(some)
+    )
 
 
 def _cells(rows: Sequence[Row], columns: str, metric: str) -> dict[tuple[Any, ...], Cell]:

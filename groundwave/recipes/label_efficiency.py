@@ -13,6 +13,7 @@ from groundwave.bench.encoders import best_device
 from groundwave.bench.labels import Labels, efficiency
 from groundwave.bench.methods import Method, settings
 from groundwave.bench.plans import Plan, split_cells
+from groundwave.bench.rows import hash_config
 from groundwave.bench.supervised import Patience, WholeNetwork
 from groundwave.errors import lookup
 from groundwave.model import InputContract, Model
@@ -135,7 +136,8 @@ def tuned(name: str, how: Patience) -> Way:
 def supervised(name: str, backbone: str, how: Patience, setting: Setting, prepare: Prepare) -> Way:
     """Return the way that trains a network from random weights until its validation loss stops falling."""
     build: partial[nn.Module] = partial(lookup(BACKBONES, backbone, "backbone"))
-    checkpoint = setting.runs / "supervised" / backbone / f"seed-{setting.seed}.ckpt"
+    identity = hash_config({"how": repr(how), "data": setting.data, "plan": setting.plan.hash(), **setting.config})
+    checkpoint = setting.runs / "supervised" / backbone / f"seed-{setting.seed}-{identity}.ckpt"
 
     def method(_: Model | None) -> Method:
         validation = setting.source[setting.plan.validation]

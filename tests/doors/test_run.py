@@ -1,0 +1,101 @@
+"""`groundwave run`: every recipe in small, through the command line."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import groundwave.recipes
+from groundwave.arguments import options
+from groundwave.bench.rows import read
+from groundwave.cli import main
+from groundwave.recipes import RECIPES
+from tests.doors.test_cli import error_of
+from tests.fake.radioml import write_2016
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_in_small_ends_soon_with_a_value_in_every_cell_and_finds_them_again(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = time.process_time()
+    assert main(["run", name, "--smoke", f"runs={tmp_path}", f"results={tmp_path / 'none'}"]) == 0
+    assert time.process_time() - start < 30
+    files = {path: read(path) for path in (tmp_path / "smoke" / "results").glob("*.jsonl")}
+    assert files
+    assert all(f"rows of results: {path}" in capsys.readouterr().out for path in list(files)[-1:])
+    for path, rows in files.items():
+        assert [row.failed for row in rows if row.failed] == []
+        assert all(row.protocol == path.stem and row.split_hash and row.config and row.seconds > 0 for row in rows)
+    assert not (tmp_path / "none").exists()
+    start = time.process_time()
+    assert main(["run", name, "--smoke", f"runs={tmp_path}"]) == 0
+    assert {path: read(path) for path in files} == files
+
+
+def recipe(
+    results: Path = Path("results"), *, snrs: Sequence[float] = (0.0,), data: str = "", smoke: bool = False
+) -> Path:
+    """Do as a recipe does.
+
+    Args:
+        results: folder of rows.
+        snrs: at which SNRs.
+        data: which data.
+        smoke: in small.
+    """
+    results.mkdir()
+    (results / "asked").write_text(f"{snrs} {data} {smoke}")
+    return results / "p.jsonl"
+
+
+def test_settings_are_words_or_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(groundwave.recipes, "RECIPES", {"panel": f"{__name__}:recipe"})
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[recipe.__module__])
+    assert main(["run", "panel", f"results={tmp_path / 'a'}", "snrs=-4,0,18", "data=x.pkl", "--smoke"]) == 0
+    assert (tmp_path / "a" / "asked").read_text() == "[-4.0, 0.0, 18.0] x.pkl True"
+    assert main(["run", "panel", "--results", str(tmp_path / "b"), "--snrs", "2", "smoke=false"]) == 0
+    assert (tmp_path / "b" / "asked").read_text() == "[2.0]  False"
+    assert main(["run", "panel", "--help"]) == 0
+    assert "at which SNRs." in capsys.readouterr().out
+    assert "did you mean '--snrs'" in error_of(capsys, "run", "panel", "snr=4")
+    assert "'panel'" in error_of(capsys, "run", "panels")
+
+
+def test_words_that_set_nothing_stay_as_they_are() -> None:
+    assert options(["--a=1", "x", "b_c=1,2", "d=true", "e=false", "/f=g"]) == [
+        *("--a=1", "x", "--b-c", "1", "2", "--d", "/f=g"),
+    ]
+
+
+def test_a_real_file_takes_the_place_of_the_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    names = ("8PSK", "AM-DSB", "BPSK", "PAM4", "QAM16", "QAM64", "QPSK", "WBFM")
+    cells = {(name, snr): draw.standard_normal((150, 2, 128)) for name in names for snr in (0, 10)}
+    file = write_2016(tmp_path / "RML.pkl", cells)
+    words = ["methods=cumulants", f"data={file}", "episodes=2", "snrs=0,10", f"results={tmp_path}", "seeds=0"]
+    assert main(["run", "fewshot", *words, "new=QPSK,BPSK,QAM16", f"runs={tmp_path / 'runs'}"]) == 0
+    rows = read(tmp_path / "fewshot.jsonl")
+    assert {(row.data, row.snr_db, row.shots) for row in rows} == {
+        ("RML.pkl", s, k) for s in (0.0, 10.0) for k in (1, 5)
+    }
+    assert all(row.failed is None and row.config["new"] == ["BPSK", "QAM16", "QPSK"] for row in rows)
+    assert all(len(row.config["data_sha256"]) == 12 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["data=published"], "unknown data (neither a path nor a replica) 'published'"),
+        (["methods=lms"], "did you mean 'lsm'"),
+        (["by=group"], "by=group; expected groups or records"),
+    ],
+)
+def test_mistakes_are_told(words: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told in error_of(capsys, "run", "contrastive", "--smoke", *words, f"runs={tmp_path}")
+    assert not list(tmp_path.rglob("*.jsonl"))

@@ -1,0 +1,202 @@
+"""No recipe pretrains on what it asks: seen from the outside, by what is handed to pretrain() and to the learners.
+
+The plans' own guard is switched off here, so that this test stands by itself; one test shows that it would catch the
+same leak, and that the guard does.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from groundwave.bench import contest, encoders, labels, plans
+from groundwave.bench.encoders import Hidden
+from groundwave.bench.plans import Plan
+from groundwave.errors import SplitError
+from groundwave.model import InputContract, Model
+from groundwave.recipes import RECIPES, contrastive, fewshot, fidelity, label_efficiency, lsm_ours, lsm_published
+
+Recipe = Callable[..., Any]
+# Few contenders, one of each kind: all of them go through the same pretrain().
+PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
+    "contrastive": (contrastive.contrastive, {"methods": ("lsm", "lsm-published", "sclbss", "cumulants"), "draws": 2}),
+    "fewshot": (fewshot.fewshot, {"methods": ("lsm", "lsm-published", "protonet", "cumulants")}),
+    "transfer": (fewshot.transfer, {"methods": ("lsm", "cnn2")}),
+    "label-efficiency": (label_efficiency.label_efficiency, {"methods": ("lsm", "cumulants"), "ceiling": ("conv4",)}),
+    "fidelity": (fidelity.fidelity, {"networks": ("vtcnn2",)}),
+    "lsm": (lsm_ours.lsm, {}),
+    "lsm-published": (lsm_published.lsm_published, {}),
+}
+
+
+class Watch:
+    """What was handed over: groups of the data set, rows pretrained on, rows with labels, rows asked."""
+
+    def __init__(self) -> None:
+        self.plans: list[tuple[Plan, Tensor]] = []
+        self.seen: list[tuple[Plan, Tensor, Tensor]] = []
+        self.answered: list[tuple[Plan, Tensor, Tensor]] = []
+
+    @property
+    def plan(self) -> Plan:
+        return self.plans[-1][0]
+
+    @property
+    def groups(self) -> Tensor:
+        return self.plans[-1][1]
+
+    def check(self, plan: Plan, groups: Tensor) -> Plan:
+        """Stand in for the guard: note the plan and let everything pass."""
+        self.plans.append((plan, groups))
+        return plan
+
+    def pretrain(self, source: Hidden, *, indices: Tensor, contract: InputContract, **given: Any) -> Model:
+        """Stand in for pretrain(): note what it is handed, and return random weights."""
+        record = source[indices]
+        self.seen.append((self.plan, record["index"], record["label"]))
+        return Model.build(given["backbone"], contract, dict(given["backbone_args"]))
+
+    def score(self, record: Any, drawn: Any, methods: Any) -> Any:
+        for support, query in drawn.values():
+            self.answered.append((self.plan, record["index"][support], record["index"][query]))
+        return self._score(record, drawn, methods)
+
+    def answer(self, method: Any, count: Any, cells: Any, query: Any, setting: Any) -> None:
+        learner = method.learner
+
+        def watched(seed: int) -> Any:
+            made = learner(seed)
+            fit = made.fit
+
+            def noted(support: Any) -> Any:
+                self.answered.append((self.plan, support["index"], query["index"]))
+                return fit(support)
+
+            made.fit = noted
+            return made
+
+        self._answer(encoders.replace(method, learner=watched), count, cells, query, setting)
+
+    def leaks(self) -> list[str]:
+        """Return every way in which something was seen that must not have been."""
+        found = []
+        groups = dict((id(plan), groups) for plan, groups in self.plans)
+        for plan, rows, _ in self.seen:
+            of = groups[id(plan)]
+            asked = torch.cat([query for asker, _, query in self.answered if asker is plan])
+            labelled = torch.cat([support for asker, support, _ in self.answered if asker is plan])
+            if torch.isin(of[asked], of[rows]).any():
+                found.append("pretrained on a group of the queries")
+            if torch.isin(of[plan.validation], of[rows]).any():
+                found.append("pretrained on a group of the validation records")
+            if not plan.support_seen and torch.isin(labelled, rows).any():
+                found.append("pretrained on a labelled record")
+        for plan, support, query in self.answered:
+            of = groups[id(plan)]
+            if torch.isin(of[query], of[support]).any():
+                found.append("labelled a group of the queries")
+            if torch.isin(of[plan.validation], of[support]).any():
+                found.append("labelled a group of the validation records")
+        return found
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch = Watch()
+    watch._score, watch._answer = contest.score, labels._answer  # type: ignore[attr-defined]
+    monkeypatch.setattr(contest, "check_plan", watch.check)
+    monkeypatch.setattr(encoders, "pretrain", watch.pretrain)
+    monkeypatch.setattr(contest, "score", watch.score)
+    monkeypatch.setattr(labels, "_answer", watch.answer)
+    return watch
+
+
+def test_every_recipe_is_watched() -> None:
+    assert PANELS.keys() == RECIPES.keys()
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_nothing_that_is_asked_was_seen(name: str, watch: Watch, tmp_path: Path) -> None:
+    recipe, settings = PANELS[name]
+    recipe(tmp_path, runs=tmp_path / "runs", smoke=True, **settings)
+    assert watch.leaks() == []
+    assert watch.answered
+    assert watch.seen or name == "fidelity"
+    for plan, rows, told in watch.seen:
+        assert rows.equal(plan.pretraining)
+        if (told >= 0).any():  # methods with labels learn the base classes, and never hear of a new one
+            assert told.unique().tolist() == list(range(len(plan.known)))
+            assert not set(plan.known) & set(plan.classes)
+
+
+def leaking(split: Recipe, seen: str, asked: str) -> Recipe:
+    """Return a split that puts one record beside another of its group, on the other side."""
+
+    def dealt(source: Any, fractions: Any, **given: Any) -> dict[str, Tensor]:
+        parts = split(source, fractions, **given)
+        group = source.groups[parts[asked]]
+        torn = parts[asked][group == group.mode().values][:1]
+        parts[asked] = parts[asked][parts[asked] != torn]
+        return {**parts, seen: torch.cat([parts[seen], torn]).sort().values}
+
+    return dealt
+
+
+PLANTED = [
+    ("contrastive", contrastive, "train", "test", "pretrained on a group of the queries"),
+    ("contrastive", contrastive, "train", "validation", "pretrained on a group of the validation records"),
+    ("label-efficiency", label_efficiency, "train", "test", "labelled a group of the queries"),
+    ("fewshot", fewshot, "support", "query", "labelled a group of the queries"),
+]
+
+
+@pytest.mark.parametrize(("name", "module", "seen", "asked", "leak"), PLANTED)
+def test_a_planted_leak_is_found(
+    name: str,
+    module: Any,
+    seen: str,
+    asked: str,
+    leak: str,
+    watch: Watch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "split_cells", leaking(plans.split_cells, seen, asked))
+    recipe, settings = PANELS[name]
+    if name == "fewshot":  # so many shots that the one record is among the labelled
+        monkeypatch.setattr(contest, "episodes", everything)
+    recipe(tmp_path, runs=tmp_path / "runs", smoke=True, **settings)
+    assert leak in watch.leaks()
+
+
+def everything(label: Tensor, groups: Any, *, support_pool: Tensor, query_pool: Tensor, **_: Any) -> Any:
+    """Return one episode of all there is."""
+    return [(support_pool, query_pool)] * 2
+
+
+@pytest.mark.parametrize(("name", "module", "seen", "asked", "leak"), PLANTED)
+def test_the_guard_refuses_the_same_leak(
+    name: str, module: Any, seen: str, asked: str, leak: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "split_cells", leaking(plans.split_cells, seen, asked))
+    with pytest.raises(SplitError, match="records of groups that"):
+        PANELS[name][0](tmp_path, runs=tmp_path / "runs", smoke=True, **PANELS[name][1])
+    assert not list(tmp_path.rglob("model.safetensors"))
+
+
+def test_pretraining_on_the_labelled_records_is_found_and_refused(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_of_it(data: Any, seed: int, **_: Any) -> Any:
+        plan, config = contrastive.plan(data, seed)
+        return encoders.replace(plan, pretraining=torch.cat([plan.pretraining, plan.support])), config
+
+    monkeypatch.setattr(contrastive, "partial", lambda *_, **__: all_of_it)
+    contrastive.contrastive(tmp_path, runs=tmp_path / "runs", smoke=True, methods=("lsm",))
+    assert set(watch.leaks()) == {"pretrained on a labelled record"}
+    monkeypatch.setattr(contest, "check_plan", plans.check_plan)
+    with pytest.raises(SplitError, match="support records of groups that pretraining holds"):
+        contrastive.contrastive(tmp_path, runs=tmp_path / "runs", smoke=True, methods=("lsm",))
