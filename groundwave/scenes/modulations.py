@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -19,14 +18,15 @@ from groundwave.signal.noise import noise_like, noise_power, unit_power
 
 # AM-SSB is the upper sideband under RadioML's name, CPFSK is MSK: a second name is not a second class
 ALIASES = ("AM-SSB", "CPFSK")
+_TOGETHER = 128  # records that pass through a domain at once: fewer waste time, more leave the processor's cache
 
 
 class Modulations:
     """Records of every waveform, equally wide on average, so that neither level nor bandwidth tells the class.
 
     A block holds each class `records_per_class` times in random order. Within a block the records of one class share
-    their symbol length; everything else is drawn for each record. Group: the receiving device where the domain has
-    devices, otherwise each record is its own.
+    their symbol length, and some classes the kind of signal that interferes; everything else is drawn for each record.
+    Group: the receiving device where the domain has devices, otherwise each record is its own.
 
     Args:
         classes: names in `WAVEFORMS`; by default all, but for second names of the same waveform.
@@ -82,56 +82,65 @@ class Modulations:
 
     def block(self, b: int) -> Record:
         """Return block `b`, a pure function of (seed, settings, b)."""
-        return self._shuffled([self._records(label, b) for label in range(len(self.classes))], b)
+        return self._shuffled([self._records(*self._received(labels, b)) for labels in self._batches()], b)
 
     def clean_and_noise(self, b: int) -> tuple[Tensor, Tensor]:
         """Return the noise-free records and the noise of block `b`, before the converter and normalisation."""
-        drawn = [self._received(label, b) for label in range(len(self.classes))]
-        both = self._shuffled([{"clean": piece.clean, "noise": piece.noise} for piece in drawn], b)
+        received = [self._received(labels, b) for labels in self._batches()]
+        both = self._shuffled([{"clean": clean, "noise": noise} for _, clean, noise, _ in received], b)
         return both["clean"], both["noise"]
 
+    def _batches(self) -> list[range]:
+        """Return the classes that pass through a domain together."""
+        step = max(1, _TOGETHER // self.records_per_class)
+        return [range(first, min(first + step, len(self.classes))) for first in range(0, len(self.classes), step)]
+
     def _shuffled(self, pieces: Sequence[Record], b: int) -> Record:
-        """Join classes in a random order in which each run of as many rows as classes holds each class once."""
+        """Join batches in a random order in which each run of as many rows as classes holds each class once."""
         draw = generator(self.seed, "modulations", "order", b, device=self.device)
         label = torch.rand((self.records_per_class, len(self.classes)), generator=draw, device=self.device).argsort(1)
         row = torch.arange(self.records_per_class, device=self.device)[:, None]
         order = (label * self.records_per_class + row).flatten()
-        record = {key: torch.cat([piece[key] for piece in pieces])[order] for key in pieces[0]}
+        record = {key: values[order] for key, values in _joined(pieces).items()}
         index = b * self.num_per_block + torch.arange(self.num_per_block, device=self.device)
         return {"group": index, **record, "index": index}
 
-    def _received(self, label: int, b: int) -> "_Received":
-        """Draw the records of one class up to the converter; they do not depend on which other classes there are."""
+    def _received(self, labels: range, b: int) -> tuple[Passage, Tensor, Tensor, Record]:
+        """Return the passage of some classes to the converter, what arrives without noise, the noise, and the truth."""
+        draw = generator(self.seed, "modulations", "domain", labels[0], b, device=self.device)
+        passage = self.domain.passage(len(labels) * self.records_per_class, self.num_samples, generator=draw)
+        truth = _joined([self._sent(label, passage.num_sent, b) for label in labels])
+        clean = passage.transfer(truth.pop("sent"))
+        noise = noise_power(clean, truth["snr_db"]).sqrt()[:, None] * noise_like(clean, generator=draw)
+        return passage, clean, noise, truth
+
+    def _sent(self, label: int, num_samples: int, b: int) -> Record:
+        """Draw what the transmitters of one class send; it does not depend on which other classes there are."""
         name, num = self.classes[label], self.records_per_class
         draw = generator(self.seed, "modulations", name, b, device=self.device)
         air = self._air(name, draw)
-        passage = self.domain.passage(num, self.num_samples, generator=draw)
         timing, offset, level = torch.rand((3, num), generator=draw, device=self.device)
         start = (air.samples_per_symbol * timing).long()
         offset = self.max_offset * (2 * offset - 1)
         low, high = self.snr_db
-        snr_db = low + (high - low if low < high else 0.0) * level  # inf - inf is no width
-        sent = WAVEFORMS[name](num, passage.num_sent + air.samples_per_symbol - 1, air, draw)
-        clean = passage.transfer(shift_frequency(_cut(sent, start, passage.num_sent), offset))
-        noise = noise_power(clean, snr_db).sqrt()[:, None] * noise_like(clean, generator=draw)
-        symbol = torch.full((num,), air.samples_per_symbol, device=self.device)
-        drawn = {"samples_per_symbol": symbol, "start": start, "offset": offset}
-        return _Received(clean, noise, snr_db, passage, drawn)
-
-    def _records(self, label: int, b: int) -> Record:
-        received = self._received(label, b)
-        passage = received.passage
-        record = {
-            "iq": unit_power(passage.digitise(passage.disturb(received.clean) + received.noise)),
-            "label": torch.full((self.records_per_class,), label, device=self.device),
-            "snr_db": received.snr_db,
+        x = WAVEFORMS[name](num, num_samples + air.samples_per_symbol - 1, air, draw)
+        return {
+            "sent": shift_frequency(_cut(x, start, num_samples), offset),
+            "label": torch.full((num,), label, device=self.device),
+            "snr_db": low + (high - low if low < high else 0.0) * level,  # inf - inf is no width
+            "drawn_samples_per_symbol": torch.full((num,), air.samples_per_symbol, device=self.device),
+            "drawn_start": start,
+            "drawn_offset": offset,
         }
+
+    def _records(self, passage: Passage, clean: Tensor, noise: Tensor, truth: Record) -> Record:
+        """Return records as a receiver's file has them."""
+        record = {"iq": unit_power(passage.digitise(passage.disturb(clean) + noise)), **truth}
         if passage.device is not None:
             record["group"] = passage.device
         if self.provenance:
-            drawn = {**received.drawn, **passage.drawn()}
-            record |= {f"drawn_{key}": values for key, values in drawn.items()}
-        return record
+            return record | {f"drawn_{key}": values for key, values in passage.drawn().items()}
+        return {key: values for key, values in record.items() if not key.startswith("drawn_")}
 
     def _air(self, name: str, draw: Generator) -> Air:
         """Draw a symbol length; an analog waveform is sampled at as many times its own bandwidth."""
@@ -140,14 +149,8 @@ class Modulations:
         return Air(length, length * (WAVEFORMS[name].bandwidth_hz or 1.0))
 
 
-class _Received(NamedTuple):
-    """Records of one class as they reach the converter, and what made them."""
-
-    clean: Tensor
-    noise: Tensor
-    snr_db: Tensor
-    passage: Passage
-    drawn: Record
+def _joined(pieces: Sequence[Record]) -> Record:
+    return {key: torch.cat([piece[key] for piece in pieces]) for key in pieces[0]}
 
 
 def _cut(x: Tensor, start: Tensor, count: int) -> Tensor:

@@ -70,8 +70,10 @@ def test_no_class_is_told_by_its_level_or_its_centre() -> None:
     assert centre.median() < 0.03
 
 
-def test_records_do_not_depend_on_the_other_classes() -> None:
-    some, more = (Modulations(classes=names, num_samples=64) for names in (("QPSK",), ("BPSK", "QPSK")))
+def test_what_is_sent_does_not_depend_on_the_other_classes() -> None:
+    inf = float("inf")
+    settings = {"num_samples": 64, "snr_db": (inf, inf)}
+    some, more = (Modulations(classes=names, **settings) for names in (("QPSK",), ("BPSK", "QPSK")))
     alone, among = some.block(0), more.block(0)
     rows = {tuple(row.tolist()) for row in torch.view_as_real(among["iq"][among["label"] == 1]).flatten(1)}
     assert rows == {tuple(row.tolist()) for row in torch.view_as_real(alone["iq"]).flatten(1)}
