@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError, OutputExistsError
-from groundwave.rng import generator
+from groundwave.rng import generator, stable_hash
 
 Batches = Callable[[int], DataLoader[Record]]
 
@@ -241,7 +241,9 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
 
         def training_step(self, record: Record, _: int) -> Tensor:
             step_generator = generator(seed, "step", self.global_step, device=self.device)
-            scalars = self.objective(record, step_generator)
+            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+                torch.manual_seed(stable_hash(seed, "layers", self.global_step))  # what dropout draws from
+                scalars = self.objective(record, step_generator)
             if not torch.isfinite(scalars["loss"]):
                 raise GroundwaveError(
                     got=f"a loss of {scalars['loss'].item()} at step {self.global_step}",

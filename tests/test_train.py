@@ -137,3 +137,20 @@ def test_a_schedule_without_decay_stays_at_its_rate() -> None:
     assert {factor(step) for step in range(100)} == {1.0}
     with pytest.raises(GroundwaveError, match="cosine or none"):
         Schedule(decay="linear")
+
+
+class Dropping(Regression):
+    """The same with dropout, which draws from torch's global generator."""
+
+    def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
+        return super().forward({"iq": nn.functional.dropout(record["iq"])}, generator)
+
+
+def test_dropout_is_addressed_by_the_step(tmp_path: Path) -> None:
+    trained = []
+    for number in range(2):
+        torch.manual_seed(number)  # what was drawn before must not matter
+        objective = Dropping()
+        run(objective, tmp_path / str(number))
+        trained.append(objective.weight.detach().clone())
+    torch.testing.assert_close(trained[0], trained[1], rtol=0, atol=0)
