@@ -99,10 +99,10 @@ def _finish(axes: Axes, metric: str, chance: float | None) -> None:
     axes.grid(alpha=0.25)
     clean(axes)
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(
+        legend = axes.legend(
             loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title="shaded: 95 % interval"
         )
-        axes.get_legend().get_title().set_fontsize(8)
+        legend.get_title().set_fontsize(8)
 
 
 def confusion_picture(matrix: Array, classes: Sequence[str]) -> Figure:
