@@ -19,6 +19,7 @@ ORDERS = (1, 2, 4, 8)
 NUM_RANGES = 6
 LEAST = 4 * NUM_RANGES  # records of a class
 LOG_CHANCE = math.log(1e-6)
+_LEAST_STRENGTH = 0.1
 _QUIET = 0.3  # cycles per sample; what lies beyond is taken for noise
 
 
@@ -90,8 +91,8 @@ def gain_db(iq: Tensor, label_db: Tensor) -> Tensor:
 def shared_course(iq: Tensor, label_db: Tensor, group: Tensor) -> Course:
     """Return the order of symmetry whose phases agree most at equal gain, over records of one class.
 
-    Under independent channels n R^2 of each range of gains is exponential with mean 1, so that their sum follows a
-    gamma distribution.
+    Orders whose line is weaker than a tenth of |x|^M are not looked at. Under independent channels n R^2 of each range
+    of gains is exponential with mean 1, so that their sum follows a gamma distribution.
     """
     by_gain = gain_db(iq, label_db).argsort()
     alone = -1 - torch.arange(len(group))  # a record of unknown group is its own
@@ -99,14 +100,17 @@ def shared_course(iq: Tensor, label_db: Tensor, group: Tensor) -> Course:
     found = []
     one = torch.ones((), dtype=torch.double)
     for order in ORDERS:
-        point = torch.sgn((iq**order).mean(-1))
+        symmetry = (iq**order).mean(-1)
+        if (symmetry.abs() / (iq.abs() ** order).mean(-1)).median() < _LEAST_STRENGTH:
+            continue  # no carrier of this order, but what a receiver leaves in all records: DC, an image
+        point = torch.sgn(symmetry)
         ranges = zip(point[by_gain].chunk(NUM_RANGES), code[by_gain].chunk(NUM_RANGES), strict=True)
         parts = [_agreement(*part, num_groups=int(code.max()) + 1) for part in ranges]
         total = sum(agreement for agreement, _ in parts)
         chance = torch.special.gammaincc(len(parts) * one, total * one).clamp(min=1e-300)
         resultant = math.sqrt(sum(square for _, square in parts) / len(parts))
         found.append(Course(order, resultant, float(chance.log()) + math.log(len(ORDERS))))
-    return min(found, key=lambda course: course.log_chance)
+    return min(found, key=lambda course: course.log_chance, default=Course(1, 0.0, 0.0))
 
 
 def _agreement(point: Tensor, group: Tensor, num_groups: int) -> tuple[float, float]:

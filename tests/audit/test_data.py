@@ -72,6 +72,10 @@ def test_real_recordings_are_clipped_and_of_eight_bits(ism) -> None:  # type: ig
     assert dict(outcome.tables[0].body)["levels that a record uses (median)"] == "8.0 bits"
 
 
+def test_a_real_receiver_s_offset_is_no_course_of_a_channel(ism) -> None:  # type: ignore[no-untyped-def]
+    assert not CHECKS["course"](ism[1]).findings
+
+
 def test_real_recordings_hold_one_constant_window(ism) -> None:  # type: ignore[no-untyped-def]
     path, sample = ism
     with np.load(path, allow_pickle=False) as arrays:
