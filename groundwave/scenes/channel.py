@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from groundwave.contracts import Record
 from groundwave.scenes.knobs import Check
 from groundwave.signal.fading import apply_paths, delay_taps, draw_faders, fader_gains
 from groundwave.signal.filters import FARROW_TAPS, interpolate_knots, sample_drifting
@@ -33,6 +34,10 @@ class Clocks:
         """Return draws of `num_rows` records each, in order."""
         fields = (t.split(num_rows) for t in (self.start, self.drift, self.frequency, self.turn))
         return [Clocks(self.num_samples, *field) for field in zip(*fields, strict=True)]
+
+    def drawn(self) -> Record:
+        """Return the draw by name, a row for each record."""
+        return {"start": self.start, "drift": self.drift, "frequency": self.frequency, "turn": self.turn}
 
     def offset(self) -> Tensor:
         """Return how far ahead of its time each sample is read, `[batch, num_samples]`, float64."""

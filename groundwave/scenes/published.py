@@ -48,15 +48,16 @@ class Passes:
         bits = _BITS_PER_PASS.get(name, 10_000)
         return bits * self.air.samples_per_symbol // _BITS_PER_SYMBOL.get(name, 1)
 
-    def windows(self, num_snrs: int, records_per_cell: int, draw: Generator) -> tuple[Tensor, Tensor]:
-        """Return clean windows ordered by (class, SNR, record), and the number of each one's pass."""
+    def windows(self, num_snrs: int, records_per_cell: int, draw: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Return clean windows ordered by (class, SNR, record), the number of each one's pass, and where in it."""
         course = _course(self.channel, max(self.length(name) for name in self.classes))
-        clean, group = [], []
+        clean, group, place = [], [], []
         for label, name in enumerate(self.classes):
             starts, which = self._starts(name, num_snrs * records_per_cell, records_per_cell, draw)
             group.append(which + label * num_snrs * records_per_cell)
+            place.append(starts)
             clean.append(self._cut(name, starts, which, course, draw))
-        return torch.cat(clean), torch.cat(group)
+        return torch.cat(clean), torch.cat(group), torch.cat(place)
 
     def _air(self, name: str) -> Air:
         return replace(self.air, sample_rate_hz=_WBFM_RATE_HZ) if name == "WBFM" else self.air

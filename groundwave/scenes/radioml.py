@@ -45,6 +45,8 @@ class RadioML:
         seed: another seed is another, independent scene.
         samples_per_symbol: of the digital modulations (published: 8).
         channel: the channel's settings; `channel.CLEAR` leaves symbol timing and a random phase.
+        provenance: add what was drawn for a record's channel to it, under keys that begin with `drawn_` (`as-published`
+            where in its pass the window begins, as all records share one channel).
 
     Raises:
         GroundwaveError: a setting that no record can have, or an unknown name.
@@ -61,6 +63,7 @@ class RadioML:
         seed: int = 0,
         samples_per_symbol: int = 8,
         channel: Channel = RECIPE,
+        provenance: bool = False,
     ) -> None:
         if version not in VERSIONS:
             raise UnknownNameError("version of radioml", version, VERSIONS)
@@ -75,12 +78,14 @@ class RadioML:
         self.cells = Cells(tuple(classes), tuple(float(s) for s in snrs_db), records_per_cell)
         self.num_samples, self.num_per_block = num_samples, self.cells.num
         self.air = Air(samples_per_symbol)
-        self.channel = channel
+        self.channel, self.provenance = channel, provenance
 
     def block(self, b: int) -> Record:
         """Return block `b`, a pure function of (version, seed, settings, b)."""
-        clean, noise, order, group = self._rows(b)
+        clean, noise, order, group, drawn = self._rows(b)
         record = self.cells.record(b, order, group)
+        if self.provenance:
+            record |= {f"drawn_{name}": values[order] for name, values in drawn.items()}
         if self.version == "fixed":
             return {"iq": received(clean, noise, order, unit_power), **record}
         measured = 10 * torch.log10(power(clean) / power(noise))
@@ -88,27 +93,29 @@ class RadioML:
 
     def clean_and_noise(self, b: int) -> tuple[Tensor, Tensor]:
         """Return the noise-free records (after the channel) and the noise of block `b`, before normalisation."""
-        clean, noise, order, _ = self._rows(b)
+        clean, noise, order, *_ = self._rows(b)
         return clean[order], noise[order]
 
-    def _rows(self, b: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return clean records and noise class by class, the order that the block has them in, and their groups."""
+    def _rows(self, b: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Record]:
+        """Return clean records and noise class by class, the block's order, and by class groups and draws."""
         draw = generator(self.seed, "radioml", self.version, "block", b)
         if self.version == "fixed":
             group = torch.arange(self.num_per_block)
-            clean = self._fixed(draw)
+            clean, drawn = self._fixed(draw)
             scale = noise_power(clean, self.cells.snr_db()).sqrt()
         else:
             passes = Passes(self.classes, self.air, self.channel, self.num_samples, self.seed)
-            clean, group = passes.windows(len(self.cells.snrs_db), self.cells.records_per_cell, draw)
+            clean, group, start = passes.windows(len(self.cells.snrs_db), self.cells.records_per_cell, draw)
+            drawn = {"start": start}
             scale = 10 ** (-self.cells.snr_db() / 10)  # the published slip: an amplitude should be 10^(-snr/20)
         noise = noise_like(clean, generator=draw).mul_(scale[:, None])
-        return clean, noise, self.cells.order(draw), group
+        return clean, noise, self.cells.order(draw), group, drawn
 
-    def _fixed(self, draw: Generator) -> Tensor:
-        """Return clean records, class by class, each through its own channel and with its own symbol timing."""
+    def _fixed(self, draw: Generator) -> tuple[Tensor, Record]:
+        """Return clean records, class by class, each through its own channel, and the draws of the channels."""
         timing, per_class = self.air.samples_per_symbol, self.cells.per_class
         num_sent = self.num_samples + self.channel.margin(self.num_samples) + timing
         drawn = self.channel.draw(self.num_per_block, self.num_samples, timing=timing, settled=True, generator=draw)
         sent = (WAVEFORMS[name](per_class, num_sent, self.air, draw) for name in self.classes)
-        return torch.cat([self.channel.apply(x, d) for x, d in zip(sent, drawn.split(per_class), strict=True)])
+        clean = torch.cat([self.channel.apply(x, d) for x, d in zip(sent, drawn.split(per_class), strict=True)])
+        return clean, {**drawn.clocks.drawn(), "path_gains": drawn.gains}

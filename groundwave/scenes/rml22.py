@@ -112,6 +112,7 @@ class RML22:
         profile: delays and powers of the paths, in `signal.profiles` (published: ETU).
         doppler_hz: largest Doppler shift (published: 70).
         crystal: of the receiver.
+        provenance: add everything that was drawn for a record's channel to it, under keys that begin with `drawn_`.
 
     Raises:
         GroundwaveError: a setting that no record can have, or an unknown name.
@@ -130,6 +131,7 @@ class RML22:
         profile: str = "ETU",
         doppler_hz: float = 70.0,
         crystal: Crystal = Crystal(),
+        provenance: bool = False,
     ) -> None:
         if normalisation not in NORMALISATIONS:
             raise UnknownNameError("normalisation of rml22", normalisation, NORMALISATIONS)
@@ -147,29 +149,34 @@ class RML22:
         self.num_samples, self.num_per_block, self.seed = num_samples, self.cells.num, seed
         self.air = Air(samples_per_symbol, rate)
         self.profile, self.doppler_hz, self.crystal = paths, doppler_hz, crystal
+        self.provenance = provenance
         self.margin = margin(self.profile, sample_rate_hz=rate)
         self._normalise = unit_magnitude_sum if normalisation == "magnitudes" else unit_power
 
     def block(self, b: int) -> Record:
         """Return block `b`, a pure function of (seed, settings, b)."""
-        clean, noise, order = self._rows(b)
-        iq = received(clean, noise, order, self._normalise)
-        return {"iq": iq, **self.cells.record(b, order, torch.arange(self.num_per_block))}
+        clean, noise, order, drawn = self._rows(b)
+        record = self.cells.record(b, order, torch.arange(self.num_per_block))
+        if self.provenance:
+            record |= {f"drawn_{name}": values[order] for name, values in drawn.items()}
+        return {"iq": received(clean, noise, order, self._normalise), **record}
 
     def clean_and_noise(self, b: int) -> tuple[Tensor, Tensor]:
         """Return the noise-free records (after the channel) and the noise of block `b`, before normalisation."""
-        clean, noise, order = self._rows(b)
+        clean, noise, order, _ = self._rows(b)
         return clean[order], noise[order]
 
-    def _rows(self, b: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return clean records and noise class by class, and the order that the block has them in."""
+    def _rows(self, b: int) -> tuple[Tensor, Tensor, Tensor, Record]:
+        """Return clean records and noise class by class, the order that the block has them in, and the draws."""
         draw = generator(self.seed, "rml22", "block", b)
-        clean = torch.cat([self._clean(name, draw) for name in self.classes])
+        pieces = [self._clean(name, draw) for name in self.classes]
+        clean = torch.cat([piece for piece, _ in pieces])
         noise = noise_like(clean, generator=draw).mul_(noise_power(clean, self.cells.snr_db()).sqrt()[:, None])
-        return clean, noise, self.cells.order(draw)
+        drawn = {name: torch.cat([row[name] for _, row in pieces]) for name in pieces[0][1]}
+        return clean, noise, self.cells.order(draw), drawn
 
-    def _clean(self, name: str, draw: Generator) -> Tensor:
-        """Return the records of one class after their channels."""
+    def _clean(self, name: str, draw: Generator) -> tuple[Tensor, Record]:
+        """Return the records of one class after their channels, and the draws of the channels."""
         num, timing, rate = self.cells.per_class, self.air.samples_per_symbol, self.air.sample_rate_hz
         num_faded = self.num_samples + self.margin
         num_sent = num_faded + FARROW_TAPS + 2 * self.crystal.max_drift(num_faded) + timing
@@ -177,7 +184,8 @@ class RML22:
         paths = draw_paths(
             self.profile, num, self.num_samples, sample_rate_hz=rate, doppler_hz=self.doppler_hz, generator=draw
         )
-        return self._passed(self._sent(name, num_sent, draw), clocks, paths)
+        sent = self._sent(name, num_sent, draw)
+        return self._passed(sent, clocks, paths), {**clocks.drawn(), "path_gains": paths.gains}
 
     def _sent(self, name: str, num_samples: int, draw: Generator) -> Tensor:
         if name == "GFSK":

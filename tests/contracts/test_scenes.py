@@ -14,6 +14,7 @@ TINY: dict[str, dict[str, Any]] = {
     "rml22": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "spectrogram": {"classes": ("BPSK", "WBFM"), "bandwidth": (0.06, 0.3), "num_freqs": 32, "num_frames": 24},
 }
+PUBLISHED = ("radioml", {"version": "as-published"})
 DTYPES = {"snr_db": torch.float32, "group": torch.int64, "index": torch.int64}
 INPUTS = {"iq": torch.complex64, "spec": torch.float32}
 
@@ -81,3 +82,14 @@ def test_no_group_is_in_two_blocks(name: str) -> None:
     groups = [set(scene.block(b)["group"].tolist()) for b in range(3)]
     assert len(set.union(*groups)) == sum(map(len, groups))
     assert min(set.union(*groups)) >= 0
+
+
+# the boxes of `spectrogram` tell all
+@pytest.mark.parametrize(("name", "settings"), [*((n, {}) for n in sorted(SCENES.keys() - {"spectrogram"})), PUBLISHED])
+def test_provenance_adds_draws_and_changes_nothing(name: str, settings: dict[str, Any]) -> None:
+    usual = SCENES[name](**TINY[name], **settings).block(1)
+    told = SCENES[name](**TINY[name], **settings, provenance=True).block(1)
+    drawn = {key for key in told if key.startswith("drawn_")}
+    assert "drawn_start" in drawn
+    assert {len(told[key]) for key in drawn} == {len(usual["index"])}
+    assert_same({key: values for key, values in told.items() if key not in drawn}, usual)
