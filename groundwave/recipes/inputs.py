@@ -49,6 +49,9 @@ def records(data: str, *, num_records: int, num_samples: int, seed: int) -> Any:
         if data not in SCENES:
             raise UnknownNameError("data (neither a path nor a scene)", data, SCENES)
         scene: Any = SCENES[data]
+        if "num_samples" not in signature(scene).parameters:
+            do = "choose a scene of records, such as modulations"
+            raise GroundwaveError(f"scene {data}", "one whose records are IQ of any length", do)
         return SceneSource(scene(num_samples=num_samples, seed=seed), num_records)
     source = open_input(data)
     return RecordingWindows(source, num_samples) if isinstance(source, Recording) else source

@@ -211,3 +211,8 @@ def test_interrupted_short_command_leaves_nothing(
     assert main(["generate", "radioml", "--num", "10", "--out", str(tmp_path / "s")]) == 130
     assert "run the same command again" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scene_without_iq_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pretrain", "--data", "spectrogram", "--out", str(tmp_path / "run")]) == 2
+    assert "such as modulations" in capsys.readouterr().err
