@@ -96,11 +96,15 @@ def _check_fractions(fractions: Mapping[str, float]) -> None:
 
 def majority_labels(groups: Tensor, labels: Tensor) -> dict[int, int]:
     """Return each group's most frequent label (the lowest of equals); -1 when none of its records has one."""
-    majority: dict[int, int] = {}
-    for group in torch.unique(groups).tolist():
-        known = labels[(groups == group) & (labels >= 0)]
-        majority[group] = int(torch.bincount(known).argmax()) if len(known) else -1
-    return majority
+    found, number = torch.unique(groups, return_inverse=True)
+    known = labels >= 0
+    num_labels = int(labels.max()) + 1 if known.any() else 1
+    pair, count = torch.unique(number[known] * num_labels + labels[known], return_counts=True)
+    ranked = pair[count.argsort(descending=True, stable=True)]  # pairs ascend, so the lowest of equals comes first
+    rank = torch.arange(len(ranked))
+    first = torch.full((len(found),), len(ranked)).scatter_reduce(0, ranked // num_labels, rank, "amin")
+    majority = torch.cat([ranked % num_labels, torch.tensor([-1])])[first]
+    return dict(zip(found.tolist(), majority.tolist(), strict=True))
 
 
 def _strata(groups: Tensor, labels: Tensor, classes: Sequence[str], stratify: bool) -> list[tuple[str, list[int]]]:
