@@ -48,11 +48,11 @@ class RelationHead(nn.Module):
         self, query: Float[Tensor, "queries tokens dim"], classes: Float[Tensor, "classes tokens dim"]
     ) -> Float[Tensor, "queries classes"]:
         """Return the relation of each query to each class as a logit; its sigmoid is the published score."""
-        shape = (len(query), len(classes))
-        class_side = classes[None].expand(*shape, -1, -1)
-        query_side = query[:, None].expand(*shape, -1, -1)
+        num_classes = classes.shape[0]
+        class_side = classes[None].expand(query.shape[0], -1, -1, -1)
+        query_side = query[:, None].expand(-1, num_classes, -1, -1)
         pairs = torch.cat([class_side, query_side], dim=-1).flatten(0, 1).transpose(1, 2)
-        return self.compare(pairs).reshape(shape)  # type: ignore[no-any-return]
+        return self.compare(pairs).reshape(-1, num_classes)  # type: ignore[no-any-return]
 
     def forward(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
         """Return the logarithm of each relation: their softmax is the relations' shares of their sum."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from groundwave.adapt.relation import Relation
 from groundwave.data.sources import Records
+from groundwave.deploy.export import export
 from groundwave.errors import GroundwaveError
 from groundwave.model import InputContract, Model
 from groundwave.nn.relation import RelationHead
@@ -125,4 +126,5 @@ def test_a_trained_comparison_is_saved_and_tells_classes_that_it_has_never_seen(
     adapted = model.with_head(learner.head_name, learner.head, learner.head_args(), ("w", "x", "y", "z"))
     adapted.save(tmp_path / "adapted")
     torch.testing.assert_close(Model.load(tmp_path / "adapted").predict(query["iq"]), answers)
+    export(adapted, tmp_path / "adapted.onnx")  # compares with PyTorch, for batches of several sizes
     assert len(model.head.class_maps) == 6, "the trained head is not changed by what is learned from it"
