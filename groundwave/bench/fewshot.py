@@ -71,7 +71,7 @@ def _answer(known: Record, number: int, episode: Episode, method: Method, shared
     truth = known["label"][query]
     learner = method.learner(number)
     if isinstance(learner, PatchVote):  # repeats, where asked to, a published leak
-        learner.see({"iq": known["iq"][query], "label": torch.searchsorted(classes, truth)})
+        learner.see({**{k: v[query] for k, v in known.items()}, "label": torch.searchsorted(classes, truth)})
     learner = learner.fit({**{k: v[support] for k, v in known.items()}, "label": label})
     prediction = classes[learner.predict({k: v[query] for k, v in known.items()}).argmax(dim=-1)]
     seconds = time.perf_counter() - start + shared

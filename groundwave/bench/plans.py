@@ -71,12 +71,12 @@ def split_cells(
     source: Grouped, fractions: Mapping[str, float], *, seed: int, snr_db: Tensor, classes: Sequence[int]
 ) -> dict[str, Tensor]:
     """Deal the groups of each class at each SNR to named parts; `snr_db` `[N]` tells the SNR of each record."""
-    wanted = torch.isin(source.labels, torch.tensor(classes))
     dealt: dict[str, list[Tensor]] = {name: [] for name in fractions}
     for snr in snr_db.unique().tolist():
-        here = ((snr_db == snr) & wanted).nonzero()[:, 0]
-        for name, rows in split(source, fractions, seed=seed, stratify=True, indices=here).items():
-            dealt[name].append(rows)
+        for label in classes:
+            cell = ((snr_db == snr) & (source.labels == label)).nonzero()[:, 0]
+            for name, rows in split(source, fractions, seed=seed, indices=cell).items():
+                dealt[name].append(rows)
     return {name: torch.cat(rows).sort().values for name, rows in dealt.items()}
 
 

@@ -14,7 +14,7 @@ from groundwave.adapt.relation import Relation
 from groundwave.bench.contest import Contender, Way
 from groundwave.bench.encoders import Pretraining
 from groundwave.bench.methods import CLASSICAL, Method, settings
-from groundwave.bench.patches import AS_RELEASED, HONEST, Leaks, PatchVote
+from groundwave.bench.patches import AS_RELEASED, HONEST, Leaks, PatchVote, patch_features
 from groundwave.contracts import View
 from groundwave.errors import lookup
 from groundwave.model import InputContract, Model
@@ -133,20 +133,23 @@ def frozen(name: str, learner: str = "logistic", **args: Any) -> Way:
     return Way(name, settings(make, **args), method)
 
 
-def patch_vote(name: str, leaks: Leaks, steps: int, one_support: bool = False) -> Way:
+def patch_vote(name: str, leaks: Leaks, steps: int, most_episodes: int) -> Way:
     """Return LSM's own head and vote, with or without the faults of the released code.
 
-    Its support is drawn once (`one_support`), and a lucky draw stays lucky.
+    There the support is drawn once, and a lucky draw stays lucky: `most_episodes` is 1.
     """
 
     def method(model: Model | None) -> Method:
         assert model is not None
+        backbone = model.backbone
         return Method(
-            name, lambda e: PatchVote(model.backbone, PUBLISHED_VIEWS, PATCH, steps=steps, seed=e, leaks=leaks)
+            name,
+            lambda e: PatchVote(backbone, PUBLISHED_VIEWS, PATCH, steps=steps, seed=e, leaks=leaks),
+            None if leaks.drift else partial(patch_features, backbone.eval(), patch=PATCH),
         )
 
     told = {"patch": PATCH, "views": repr(PUBLISHED_VIEWS), "steps": steps, "leaks": asdict(leaks)}
-    return Way(name, settings(PatchVote, **told), method, 1 if one_support else None)
+    return Way(name, settings(PatchVote, **told), method, most_episodes)
 
 
 def fine_tuned(name: str, steps: int, most_episodes: int | None = None) -> Way:
@@ -190,7 +193,7 @@ class Size:
         resnet_width: of ResNet18's first stage.
         head_steps: of LSM's own head; about 2000 as published.
         tuning_steps: of fine-tuning a whole network on a few labels.
-        slow_episodes: at most so many for what trains a whole network in each.
+        slow_episodes: at most so many for what trains a whole network, or sends thousands of crops through one.
     """
 
     xcit: Mapping[str, Any] = field(default_factory=lambda: XCIT_TINY_12)
@@ -207,12 +210,13 @@ TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 1), 8, 2, 
 def contenders(size: Size) -> dict[str, Contender]:
     """Return all contenders by name."""
     title, steps = "LSM as published", size.head_steps
-    voting = (patch_vote(title, HONEST, steps), patch_vote(f"{title}, with its leaks", AS_RELEASED, steps, True))
+    few = size.slow_episodes
+    voting = (patch_vote(title, HONEST, steps, few), patch_vote(f"{title}, with its leaks", AS_RELEASED, steps, 1))
     one_leak = (
-        patch_vote(f"{title}, best epoch on test", Leaks(best_on_test=True), steps),
-        patch_vote(f"{title}, one support set", HONEST, steps, True),
-        patch_vote(f"{title}, LeakyReLU on the logits", Leaks(bent_logits=True), steps),
-        patch_vote(f"{title}, batch norm drifts", Leaks(drift=True), steps),
+        patch_vote(f"{title}, best epoch on test", Leaks(best_on_test=True), steps, few),
+        patch_vote(f"{title}, one support set", HONEST, steps, 1),
+        patch_vote(f"{title}, LeakyReLU on the logits", Leaks(bent_logits=True), steps, few),
+        patch_vote(f"{title}, batch norm drifts", Leaks(drift=True), steps, few),
     )
 
     def told(title: str, backbone: str, **args: Any) -> Contender:

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from groundwave.bench import patches
 from groundwave.bench.patches import AS_RELEASED, HONEST, Leaks, PatchVote
 from groundwave.contracts import Record
-from groundwave.nn.complex import to_channels
 from groundwave.rng import generator
 from groundwave.views import Crop, Rotate
 
@@ -53,7 +52,7 @@ def slow_vote(fitted: PatchVote, iq: Tensor, weighted: bool = True, bent: bool =
         for k in range(len(signal) // PATCH):
             patch = signal[None, k * PATCH : (k + 1) * PATCH]
             with torch.no_grad():
-                scores = fitted.head(fitted.encoder(to_channels(patch)))[0].double().numpy()
+                scores = fitted.head(patches.encode(fitted.encoder, patch).float())[0].double().numpy()
             scores = np.where(scores < 0, 0.2 * scores, scores) if bent else scores
             p = np.exp(0.1 * scores) / np.exp(0.1 * scores).sum()
             total += p * (p.max() if weighted else 1)
@@ -68,6 +67,15 @@ def test_the_vote_is_that_of_the_slow_twin() -> None:
     np.testing.assert_allclose(found, slow_vote(fitted, query), atol=1e-6)
     wrong = slow_vote(fitted, query, weighted=False)
     assert np.abs(found - wrong).max() > 1e-5, "a vote without weights would go unnoticed"
+
+
+def test_features_that_are_known_beforehand_give_the_same_vote() -> None:
+    fitted = learner(steps=20, lr=0.3).fit(records())
+    query = records(300, seed=1)["iq"]
+    features = patches.patch_features(fitted.encoder, query, PATCH)
+    assert features.shape == (300, 3 * 6)
+    torch.testing.assert_close(fitted.predict({"iq": query, "features": features}), fitted.predict({"iq": query}))
+    assert not fitted.predict({"iq": query, "features": features.flip(0)}).equal(fitted.predict({"iq": query}))
 
 
 def test_bent_scores_bend_the_vote() -> None:
