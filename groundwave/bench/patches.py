@@ -129,7 +129,7 @@ class PatchVote:
             vote = (SHARPNESS * scores).softmax(dim=-1)
             votes.append((vote * vote.amax(dim=-1, keepdim=True)).sum(dim=1).cpu())
         total = torch.cat(votes)
-        return total / total.sum(dim=-1, keepdim=True)  # type: ignore[no-any-return]
+        return total / total.sum(dim=-1, keepdim=True)
 
     def _look(self, best: float) -> float:
         """Return the best accuracy on the queries so far, and keep the head that had it."""

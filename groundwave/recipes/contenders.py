@@ -193,7 +193,9 @@ class Size:
         resnet_width: of ResNet18's first stage.
         head_steps: of LSM's own head; about 2000 as published.
         tuning_steps: of fine-tuning a whole network on a few labels.
-        slow_episodes: at most so many for what trains a whole network, or sends thousands of crops through one.
+        slow_episodes: at most so many for what trains a whole network in each.
+        voting_episodes: at most so many for LSM's own head, which takes a minute and a half of a core in each.
+        leaking_episodes: at most so many for each published leak by itself.
     """
 
     xcit: Mapping[str, Any] = field(default_factory=lambda: XCIT_TINY_12)
@@ -202,16 +204,18 @@ class Size:
     head_steps: int = 2000
     tuning_steps: int = 100
     slow_episodes: int = 20
+    voting_episodes: int = 10
+    leaking_episodes: int = 5
 
 
-TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 1), 8, 2, 1, 1)
+TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 1), 8, 2, 1, 1, 1, 1)
 
 
 def contenders(size: Size) -> dict[str, Contender]:
     """Return all contenders by name."""
     title, steps = "LSM as published", size.head_steps
-    few = size.slow_episodes
-    voting = (patch_vote(title, HONEST, steps, few), patch_vote(f"{title}, with its leaks", AS_RELEASED, steps, 1))
+    some, few = size.voting_episodes, size.leaking_episodes
+    voting = (patch_vote(title, HONEST, steps, some), patch_vote(f"{title}, with its leaks", AS_RELEASED, steps, 1))
     one_leak = (
         patch_vote(f"{title}, best epoch on test", Leaks(best_on_test=True), steps, few),
         patch_vote(f"{title}, one support set", HONEST, steps, 1),

@@ -15,6 +15,7 @@ def lsm_published(
     *,
     runs: Path = Path("runs/lsm"),
     data: Sequence[str] = ("as-published",),
+    methods: Sequence[str] = METHODS,
     snrs: Sequence[float] = SNRS_DB,
     seeds: Sequence[int] = (0,),
     shots: Sequence[int] = (1, 5),
@@ -34,6 +35,7 @@ def lsm_published(
         results: folder of the files of rows.
         runs: folder of pretraining runs; finished ones are reused.
         data: as-published, fixed, or a path to a real RML2016.10a file.
+        methods: the published method with all of its leaks and none, and with each by itself.
         snrs: the models to make.
         seeds: of class splits, weights and draws.
         shots: labels per class in the panel fewshot.
@@ -51,7 +53,7 @@ def lsm_published(
             results,
             runs=runs,
             data=data,
-            methods=METHODS,
+            methods=methods,
             snrs=snrs,
             seeds=seeds,
             shots=shots,
@@ -65,7 +67,7 @@ def lsm_published(
             results,
             runs=runs,
             data=data,
-            methods=METHODS,
+            methods=methods,
             snrs=snrs,
             seeds=seeds,
             by=by,

@@ -40,6 +40,9 @@ Records are those of our replica of RadioML 2016.10a, as published (with its def
 where a table names it. Numbers that others report are on the real file, and are compared with those on the replica only
 in the light of the first section. Parts and sides of a split share no group (a pass of the generator); nothing is
 chosen on what is asked; intervals are over seeds, each of which parts, draws and pretrains anew.
+
+The SNR is the label of the data set. In data as published it is not the ratio in the sampled band: by a slip of the
+published generator 1 dB of it changes that ratio by 2 dB.
 """
 DIFFERENCES = """The replica differs from the published set in its texts and voices (random bits and synthetic audio
 instead of a play and a podcast), in the draw of its one channel, and in the draw of all noise; modulators, offsets,

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from groundwave.bench.pictures import (
+    accuracy_against_labels,
     accuracy_against_snr,
     annotated_spectrogram,
     confusion_picture,
@@ -54,6 +55,27 @@ def test_accuracy_has_a_line_and_a_band_per_method_and_chance() -> None:
 def test_accuracy_of_a_single_row_has_no_band_but_is_drawn() -> None:
     figure = accuracy_against_snr([replace(ROW, snr_db=0.0)])
     assert png(figure).startswith(b"\x89PNG")
+
+
+def test_what_others_report_is_dashed_and_a_single_point_is_a_cross() -> None:
+    told = {"theirs": {0.0: 0.5, 10.0: 0.6}, "at one": {4.0: 0.7}}
+    (axes,) = accuracy_against_snr([replace(ROW, snr_db=0.0)], published=told).axes
+    _, line, point = axes.lines
+    assert (line.get_linestyle(), line.get_label()) == ("--", "theirs")
+    np.testing.assert_allclose(line.get_ydata(), [50, 60])
+    assert point.get_marker() == "x"
+
+
+def test_accuracy_over_labels_has_a_level_line_for_all_labels() -> None:
+    rows = [replace(ROW, shots=n, seed=s, value=0.1 * n) for n in (2, 5) for s in range(3)]
+    rows += [replace(ROW, method="all of them", seed=s, value=0.9) for s in range(3)]
+    figure = accuracy_against_labels(rows, published={"theirs": {2.0: 0.3, 5.0: 0.4}})
+    (axes,) = figure.axes
+    ours, theirs, ceiling = axes.lines
+    np.testing.assert_allclose(ours.get_ydata(), [20, 50])
+    np.testing.assert_allclose(theirs.get_ydata(), [30, 40])
+    np.testing.assert_allclose(ceiling.get_ydata(), 90)
+    assert {"labels per class and SNR", "2", "5", "all of them", "theirs"} <= words(figure)
 
 
 def test_confusion_shows_percent_of_the_true_class() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from groundwave.bench.rows import Row, append
-from groundwave.bench.tables import SECTION, fill_readme, markdown, select, tabulate
+from groundwave.bench.tables import SECTION, fill_readme, markdown, select, summarise, tabulate
 from groundwave.errors import DataError
 from groundwave.page import Table, html
 
@@ -129,3 +129,24 @@ def test_our_readme_is_what_our_rows_give() -> None:
 
 def test_select() -> None:
     assert len(select(rows(), method="ours", shots=5)) == 3
+
+
+def test_a_column_over_several_snrs_averages_each_seed_first_and_leaves_out_who_lacks_one() -> None:
+    values = {("ours", 0): (0.9, 0.7), ("ours", 1): (0.8, 0.6), ("less", 0): (0.5, None)}
+    some = [
+        replace(ROW, method=method, seed=seed, snr_db=snr, value=value)
+        for (method, seed), pair in values.items()
+        for snr, value in zip((0.0, 10.0), pair, strict=True)
+        if value is not None
+    ]
+    table = summarise(some, {"0 dB": lambda row: row.snr_db == 0, "all": lambda row: True}, "accuracy")
+    assert table.header == ["method", "0 dB", "all"]
+    assert [line[0] for line in table.body] == ["ours", "less"]
+    assert table.body[0][2].startswith("75.0 ± ")  # of 0.8 and 0.7, not of four values
+    assert float(table.body[0][2].split("± ")[1]) == pytest.approx(63.5, abs=0.1)
+    assert table.body[1] == ["less", "50.0", ""]
+
+
+def test_a_method_without_any_row_of_the_metric_is_no_line() -> None:
+    some = [ROW, replace(ROW, method="b", metric="spread")]
+    assert [line[0] for line in summarise(some, {"all": lambda row: True}, "accuracy", ["b", "a"]).body] == ["a"]

@@ -1,0 +1,88 @@
+"""The page of results says what the rows say, and nothing without rows."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwave.bench.contest import ACCURACY, SPREAD
+from groundwave.bench.rows import Row, append
+from groundwave.errors import DataError
+from groundwave.recipes.lsm_results import SECTIONS, lsm_results
+
+
+def put(results: Path, protocol: str, method: str, value: float, **place: object) -> None:
+    told = {"data": "replica", "metric": ACCURACY, "n": 9, "hardware": "test", **place}
+    append(results / f"{protocol}.jsonl", Row(protocol=protocol, method=method, value=value, **told))  # type: ignore[arg-type]
+
+
+def fill(results: Path) -> None:
+    for seed, alike in enumerate(([], ["QAM16-QAM64"])):
+        for snr in (-4.0, 4.0):
+            put(results, "contrastive", "ours", 0.8, seed=seed, snr_db=snr, shots=5)
+            for protocol in ("fewshot", "transfer"):
+                for shots in (1, 5):
+                    place = {"seed": seed, "snr_db": snr, "shots": shots, "config": {"alike": alike}}
+                    put(results, protocol, "ours", 0.9 - 0.4 * seed, **place)
+                    put(results, protocol, "ours", 0.05, metric=SPREAD, **place)
+            put(results, "fidelity", "VT-CNN2", 0.61, seed=seed, snr_db=snr)
+        put(results, "fidelity", "VT-CNN2", 0.5, seed=seed)
+        put(results, "contrastive", "LSM as published, one support set", 0.7, seed=seed, snr_db=4.0, shots=5)
+        for count in (2, 5, None):
+            put(results, "label-efficiency", "ours", 0.6, seed=seed, shots=count)
+            put(results, "label-efficiency", "ours", 0.1, seed=seed, shots=count, snr_db=4.0)
+
+
+def test_every_panel_has_its_tables_and_pictures(tmp_path: Path) -> None:
+    fill(tmp_path)
+    page = lsm_results(tmp_path, tmp_path / "lsm.md").read_text()
+    assert "| VT-CNN2 | replica |  | 61.0 |  | 61.0 |  |  | 50.0 |" in page
+    assert "| VT-CNN2, reported | real file | 22.8 | 58.9 | 70.4 | 72.3 | 73.3 | 72.4 | 50.3 |" in page
+    assert "Reported on the real\nfile at 4 dB: LSM 73.7, SCLBSS 65.0, SimSiam 50.0, SimCLR 49.6 %." in page
+    assert "| ours | **70.0" in page
+    assert "| method | N = 2 | N = 5 | all labels |" in page
+    assert "**60.0 ± 0.0** | **60.0 ± 0.0** | **60.0 ± 0.0**" in page
+    for picture in (line.split("(lsm/")[1].rstrip(")") for line in page.split("\n") if line.startswith("![")):
+        assert (tmp_path / "lsm" / picture).read_bytes().startswith(b"\x89PNG")
+    assert len(list((tmp_path / "lsm").iterdir())) == 7
+
+
+def test_class_splits_that_are_hard_stand_apart(tmp_path: Path) -> None:
+    fill(tmp_path)
+    page = lsm_results(tmp_path, tmp_path / "lsm.md").read_text()
+    line, *_ = [row for row in page.split("by what the new classes hold**")[1].split("\n") if row.startswith("| ours")]
+    cells = [cell.strip().strip("*") for cell in line.split("|")[2:-1]]
+    assert [cell.split(" ")[0] for cell in cells] == ["70.0", "90.0", "50.0", ""]
+
+
+def test_a_leak_by_itself_is_in_the_table_and_not_in_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from groundwave.recipes import lsm_results as module
+
+    drawn: list[str] = []
+    draw = module.accuracy_against_snr
+
+    def noted(rows: list[Row], *given: object) -> object:
+        drawn.extend(row.method for row in rows)
+        return draw(rows, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "accuracy_against_snr", noted)
+    fill(tmp_path)
+    parts = list(SECTIONS["contrastive"](tmp_path))
+    assert set(drawn) == {"ours"}
+    (table,) = parts[0].tables.values()
+    assert "LSM as published, one support set" in [line[0] for line in table.body]
+
+
+def test_the_same_rows_give_the_same_page(tmp_path: Path) -> None:
+    fill(tmp_path)
+    pages = [lsm_results(tmp_path, tmp_path / name / "lsm.md") for name in ("a", "b") if not (tmp_path / name).mkdir()]
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+    for picture in (tmp_path / "a" / "lsm").iterdir():
+        assert picture.read_bytes() == (tmp_path / "b" / "lsm" / picture.name).read_bytes()
+
+
+def test_no_rows_no_page(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="run `groundwave run lsm` first"):
+        lsm_results(tmp_path, tmp_path / "lsm.md")
+    assert not list(tmp_path.iterdir())
