@@ -63,6 +63,13 @@ class Contender:
             return self
         return replace(self, pretraining=self.pretraining.shortened(epochs, batch_size))
 
+    def joined(self) -> "Contender":
+        """Return the same with one encoder for all SNRs, its ways renamed after that; or itself where it has one."""
+        if self.pretraining is None or not self.pretraining.per_snr:
+            return self
+        ways = tuple(replace(way, name=f"{way.name}, one for all SNRs") for way in self.ways)
+        return Contender(replace(self.pretraining, per_snr=False), ways)
+
 
 @dataclass(frozen=True)
 class Questions:

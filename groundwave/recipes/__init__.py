@@ -9,6 +9,7 @@ PROTOCOLS: Mapping[str, str] = {
 
 # Each regenerates the rows of published figures, or of ours that are set beside them.
 RECIPES: Mapping[str, str] = {
+    "ablations": "groundwave.recipes.ablations:ablations",
     "contrastive": "groundwave.recipes.contrastive:contrastive",
     "fewshot": "groundwave.recipes.fewshot:fewshot",
     "fidelity": "groundwave.recipes.fidelity:fidelity",

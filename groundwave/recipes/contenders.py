@@ -208,6 +208,8 @@ class Size:
     leaking_episodes: int = 5
 
 
+HEADS = ("prototype", "euclidean", "lda", "ridge", "soft_kmeans")  # beside logistic regression, for ours
+
 TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 1), 8, 2, 1, 1, 1, 1)
 
 
@@ -229,9 +231,11 @@ def contenders(size: Size) -> dict[str, Contender]:
 
     ours = replace(OURS, backbone_args=size.ours)
     turned = replace(SEMIAMC, backbone="lsm", backbone_args=size.ours)
+    heads = tuple(frozen(f"LSM, ours, {head.replace('_', ' ')}", head) for head in HEADS)
     relation = replace(EPISODIC, objective="relationnet", backbone_args=RELATION_TRUNK)
     return {
-        "lsm": Contender(ours, (frozen("LSM, ours"), frozen("LSM, ours, cosine prototypes", "prototype"))),
+        "lsm": Contender(ours, (frozen("LSM, ours"),)),
+        "lsm-heads": Contender(ours, heads),
         "lsm-published": Contender(published(size.xcit), voting),
         "lsm-published-leaks": Contender(published(size.xcit), one_leak),
         "simclr": Contender(in_lsm("simclr", size.xcit), (frozen("SimCLR"),)),

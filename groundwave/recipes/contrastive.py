@@ -28,6 +28,7 @@ def contrastive(
     draws: int = 1,
     by: str = "groups",
     epochs: int | None = None,
+    joint: bool = False,
     smoke: bool = False,
 ) -> Path:
     """Panel (a): contrastive pretraining without labels, then five labels per class, at each SNR.
@@ -45,6 +46,7 @@ def contrastive(
         draws: draws of the five labels; each takes five more records from what is pretrained on.
         by: what the parts keep whole: groups (passes of the generator), or single records, as published.
         epochs: of each pretraining, instead of the method's own.
+        joint: one model for all SNRs for every method, shown under a name of its own; otherwise as in the sources.
         smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
 
     Returns:
@@ -60,6 +62,7 @@ def contrastive(
         runs=runs,
         by=by,
         epochs=epochs,
+        joint=joint,
         smoke=smoke,
     )
     questions = Questions(snrs_db=panel.snrs_db(snrs), shots=(SHOTS,), num_episodes=draws)

@@ -33,6 +33,7 @@ def fewshot(
     new: Sequence[str] = (),
     by: str = "groups",
     epochs: int | None = None,
+    joint: bool = False,
     smoke: bool = False,
 ) -> Path:
     """Panel (b): pretrain on six classes, then 5-way 1- and 5-shot on five new ones, against episodic methods.
@@ -52,6 +53,7 @@ def fewshot(
         new: the new classes by name, instead of five drawn by each seed.
         by: what the sides keep whole: groups (passes of the generator), or single records, as published.
         epochs: of each pretraining, instead of the method's own.
+        joint: one model for all SNRs for every method, shown under a name of its own; otherwise as in the sources.
         smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
 
     Returns:
@@ -73,6 +75,7 @@ def transfer(
     new: Sequence[str] = (),
     by: str = "groups",
     epochs: int | None = None,
+    joint: bool = False,
     smoke: bool = False,
 ) -> Path:
     """Panel (c): networks that learned six classes with labels against ours without, on five new classes.
@@ -91,6 +94,7 @@ def transfer(
         new: the new classes by name, instead of five drawn by each seed.
         by: what the sides keep whole: groups (passes of the generator), or single records, as published.
         epochs: of each pretraining, instead of the method's own.
+        joint: one model for all SNRs for every method, shown under a name of its own; otherwise as in the sources.
         smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
 
     Returns:
@@ -112,6 +116,7 @@ def new_classes(
     new: Sequence[str],
     by: str,
     epochs: int | None,
+    joint: bool,
     smoke: bool,
 ) -> Path:
     """Fill the rows of either panel."""
@@ -126,6 +131,7 @@ def new_classes(
         home="new-classes",
         by=by,
         epochs=epochs,
+        joint=joint,
         smoke=smoke,
     )
     num_episodes = 2 if smoke else episodes

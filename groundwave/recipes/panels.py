@@ -36,6 +36,7 @@ class Panel:
         home: folder in there; by default the panel's name.
         by: what splits keep whole, see `open_set`.
         epochs: of each pretraining, instead of the contender's own.
+        joint: one encoder for all SNRs for those, too, that have one for each.
         smoke: as small as can be, and apart from real rows and runs, so that it gets into no table.
     """
 
@@ -49,6 +50,7 @@ class Panel:
     home: str = ""
     by: str = "groups"
     epochs: int | None = None
+    joint: bool = False
     smoke: bool = False
 
     @property
@@ -61,11 +63,15 @@ class Panel:
         return (SMOKE_SNR,) if self.smoke else tuple(map(float, wanted))
 
     def contenders(self) -> list[Contender]:
-        """Return the contenders, their pretraining shortened where that is asked for."""
+        """Return the contenders, joined where that is asked for."""
         found = chosen(self.methods, contenders(TINY if self.smoke else Size()))
+        return [self.shortened(one.joined() if self.joint else one) for one in found]
+
+    def shortened(self, contender: Contender) -> Contender:
+        """Return a contender whose pretraining is as long as this panel wants it."""
         if self.smoke:
-            return [one.shortened(1, SMOKE_BATCH) for one in found]
-        return found if self.epochs is None else [one.shortened(self.epochs) for one in found]
+            return contender.shortened(1, SMOKE_BATCH)
+        return contender if self.epochs is None else contender.shortened(self.epochs)
 
     def settings(self) -> Iterator[Setting]:
         """Yield each data set with each seed's plan."""

@@ -88,6 +88,15 @@ def test_a_real_file_takes_the_place_of_the_replica(tmp_path: Path, monkeypatch:
     assert all(len(row.config["data_sha256"]) == 12 for row in rows)
 
 
+def test_other_data_and_one_model_for_all_snrs(tmp_path: Path) -> None:
+    words = ["--smoke", "data=fixed", "methods=protonet,cumulants", "joint=true", "shots=5", f"runs={tmp_path}"]
+    assert main(["run", "fewshot", *words]) == 0
+    rows = read(tmp_path / "smoke" / "results" / "fewshot.jsonl")
+    assert {row.method for row in rows} == {"ProtoNet, one for all SNRs", "cumulants + logistic"}
+    assert {(row.data, row.failed) for row in rows} == {("radioml fixed", None)}
+    assert [path.name for path in (tmp_path / "smoke" / "new-classes" / "protonet-conv4").iterdir()] == ["all"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

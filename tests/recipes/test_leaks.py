@@ -17,11 +17,21 @@ from groundwave.bench.encoders import Hidden
 from groundwave.bench.plans import Plan
 from groundwave.errors import SplitError
 from groundwave.model import InputContract, Model
-from groundwave.recipes import RECIPES, contrastive, fewshot, fidelity, label_efficiency, lsm_ours, lsm_published
+from groundwave.recipes import (
+    RECIPES,
+    ablations,
+    contrastive,
+    fewshot,
+    fidelity,
+    label_efficiency,
+    lsm_ours,
+    lsm_published,
+)
 
 Recipe = Callable[..., Any]
 # Few contenders, one of each kind: all of them go through the same pretrain().
 PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
+    "ablations": (ablations.ablations, {}),
     "contrastive": (contrastive.contrastive, {"methods": ("lsm", "lsm-published", "sclbss", "cumulants"), "draws": 2}),
     "fewshot": (fewshot.fewshot, {"methods": ("lsm", "lsm-published", "protonet", "cumulants")}),
     "transfer": (fewshot.transfer, {"methods": ("lsm", "cnn2")}),

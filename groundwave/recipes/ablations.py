@@ -1,0 +1,91 @@
+"""What each piece of ours gives: panel (a) with one piece left out or as published at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from groundwave.bench.contest import Contender, Questions, compete
+from groundwave.bench.encoders import Pretraining
+from groundwave.contracts import View
+from groundwave.recipes import contrastive
+from groundwave.recipes.contenders import OURS, PATCH, TINY, frozen
+from groundwave.recipes.panels import Panel
+from groundwave.views import AddNoise, Crop, FrequencyShift, Rotate
+
+CROSS = (("time", "frequency"),)
+
+
+def pieces(ours: Pretraining) -> dict[str, Pretraining]:
+    """Return ours and its variants, by what is different."""
+
+    def told(**args: Any) -> Pretraining:
+        return replace(ours, objective_args={**ours.objective_args, **args})
+
+    def without(kind: type) -> Pretraining:
+        return replace(ours, views=tuple(view for view in ours.views if not isinstance(view, kind)))
+
+    def alone(tower: str) -> Pretraining:
+        towers: Mapping[str, Any] = {"towers": {tower: ours.backbone_args["towers"][tower]}}
+        return replace(told(terms=((tower, tower),)), backbone_args=towers)
+
+    short: tuple[View, ...] = tuple(Crop(PATCH) if isinstance(view, Crop) else view for view in ours.views)
+    return {
+        "whole": ours,
+        "only the time-frequency term": told(terms=CROSS),
+        "only the time-frequency term, no projector": told(terms=CROSS, projection=0),
+        "temperature 0.5": told(temperature=0.5),
+        "crops of 12 samples": replace(ours, views=short),
+        "without noise": without(AddNoise),
+        "without carrier offset": without(FrequencyShift),
+        "without rotation": without(Rotate),
+        "time tower alone": alone("time"),
+        "frequency tower alone": alone("frequency"),
+    }
+
+
+def ablations(
+    results: Path = Path("results"),
+    *,
+    runs: Path = Path("runs/lsm"),
+    data: Sequence[str] = ("fixed",),
+    snrs: Sequence[float] = (0.0, 4.0, 10.0, 18.0),
+    seeds: Sequence[int] = (0, 1, 2),
+    by: str = "groups",
+    epochs: int | None = None,
+    smoke: bool = False,
+) -> Path:
+    """What each piece of ours gives in panel (a): terms, projector, temperature, crops, views, towers.
+
+    Args:
+        results: folder of the file of rows.
+        runs: folder of pretraining runs; finished ones are reused.
+        data: as-published, fixed, or a path to a real RML2016.10a file.
+        snrs: at which SNRs to ask.
+        seeds: of splits, weights and labels.
+        by: what the parts keep whole: groups (passes of the generator), or single records, as published.
+        epochs: of each pretraining, instead of our own.
+        smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
+
+    Returns:
+        The file of rows.
+    """
+    panel = Panel(
+        name="ablations",
+        plan=contrastive.plan,
+        data=data,
+        methods=(),
+        seeds=seeds,
+        results=results,
+        runs=runs,
+        home="contrastive",
+        by=by,
+        epochs=epochs,
+        smoke=smoke,
+    )
+    questions = Questions(snrs_db=panel.snrs_db(snrs), shots=(contrastive.SHOTS,))
+    ours = replace(OURS, backbone_args=TINY.ours) if smoke else OURS
+    for setting in panel.settings():
+        for title, how in pieces(ours).items():
+            compete(panel.shortened(Contender(how, (frozen(title),))), questions, setting)
+    return panel.path
