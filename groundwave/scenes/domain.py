@@ -11,8 +11,10 @@ from groundwave.contracts import Record
 from groundwave.errors import lookup
 from groundwave.rng import generator as make_generator
 from groundwave.scenes.interferers import INTERFERERS
-from groundwave.scenes.knobs import require
+from groundwave.scenes.knobs import check_surroundings, require
+from groundwave.signal.doppler import SPECTRA
 from groundwave.signal.frontend import FrontEnd, FrontEndDraw
+from groundwave.signal.grades import GRADES
 from groundwave.signal.interference import add_interferer
 from groundwave.signal.multipath import Paths, draw_paths, margin, propagate
 from groundwave.signal.noise import unit_power
@@ -58,10 +60,13 @@ class Domain:
         low, high = self.sir_db
         require(
             ("num_devices", self.num_devices, self.num_devices >= 0, "no less than 0"),
+            ("severity", self.severity, 0 <= self.severity < math.inf, "a finite number, no less than 0"),
             ("sir_db", self.sir_db, -math.inf < low <= high < math.inf, "lowest, then highest, both finite"),
             ("carrier_hz", self.carrier_hz, 0 < self.carrier_hz < math.inf, "a positive number"),
-            ("sample_rate_hz", self.sample_rate_hz, 0 < self.sample_rate_hz < math.inf, "a positive number"),
+            *check_surroundings(self.environment, self.delay_spread_s, self.doppler_hz, self.sample_rate_hz),
         )
+        lookup(GRADES, self.grade, "grade")
+        lookup(SPECTRA, self.doppler_spectrum, "Doppler spectrum")
         self.passage(1, 1, generator=make_generator(0))  # the physics refuses whatever else is wrong
 
     @cached_property

@@ -13,7 +13,7 @@ from groundwave.signal.interference import draw_impulses, draw_sweep, draw_tone,
 
 _NEIGHBOURS = (LINEAR["QPSK"], LINEAR["QAM16"], KEYING["GMSK"], KEYING["FSK2"])
 _AIR = Air(8)
-_BESIDE = 0.2  # cycles per sample from the middle of the band to the middle of the next channel
+_BESIDE = 0.3  # cycles per sample to the middle of the next channel: clear of signals of 4 or more samples per symbol
 
 
 def _uniform(num_records: int, low: float, high: float, generator: Generator) -> Tensor:

@@ -31,12 +31,14 @@ class Modulations:
     Args:
         classes: names in `WAVEFORMS`; by default all, but for second names of the same waveform.
         num_samples: samples per record.
-        snr_db: lowest and highest SNR over the full sampled band, uniform in decibels; inf inf: no noise.
+        snr_db: lowest and highest SNR over the full sampled band, uniform in decibels; infinity twice: no noise
+            (`.inf .inf`). The converter comes after the noise and may change it by some hundredths of a decibel.
         samples_per_symbol: what symbol lengths are drawn from; the inverse of the nominal bandwidth.
         max_offset: centre frequencies are uniform within +- this, in cycles per sample.
         records_per_class: records of a class in a block.
         domain: hardware, environment, mobility, interference; by default none of them.
-        provenance: add everything that was drawn for a record to it, under keys that begin with `drawn_`.
+        provenance: add what was drawn for a record to it, under keys that begin with `drawn_`: symbol length, start,
+            offset, radio, channel, interference; not the message.
         seed: another seed is another, independent scene.
         device: where records are made, such as `cpu` or `cuda`; each has its own random stream.
 
@@ -47,7 +49,7 @@ class Modulations:
     def __init__(
         self,
         *,
-        classes: Sequence[str] = (),
+        classes: Sequence[str] | None = None,
         num_samples: int = 1024,
         snr_db: tuple[float, float] = (0.0, 30.0),
         samples_per_symbol: Sequence[int] = (4, 6, 8, 12, 16),
@@ -58,12 +60,13 @@ class Modulations:
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        self.classes: Sequence[str] = tuple(classes) or tuple(name for name in WAVEFORMS if name not in ALIASES)
+        named = [name for name in WAVEFORMS if name not in ALIASES] if classes is None else classes
+        self.classes: Sequence[str] = tuple(named)
         for name in self.classes:
             lookup(WAVEFORMS, name, "waveform")
         low, high = snr_db
         require(
-            ("classes", self.classes, len(set(self.classes)) == len(self.classes), "each class once"),
+            ("classes", self.classes, len(set(self.classes)) == len(self.classes) > 0, "at least one class, each once"),
             ("num_samples", num_samples, num_samples >= 1, "at least 1"),
             (
                 "snr_db",

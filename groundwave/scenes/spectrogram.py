@@ -16,7 +16,7 @@ from groundwave.errors import lookup
 from groundwave.rng import generator
 from groundwave.scenes.emitters import ACTIVITIES, MAX_BURSTS, Plan, Tracks
 from groundwave.scenes.environment import Environment
-from groundwave.scenes.knobs import Check, require
+from groundwave.scenes.knobs import Check, check_surroundings, require
 from groundwave.scenes.modulations import ALIASES
 from groundwave.scenes.transmitters import transmissions
 from groundwave.scenes.waveforms import WAVEFORMS
@@ -111,6 +111,7 @@ class Spectrogram:
             _range("bandwidth", bandwidth, 1 / num_freqs, 1.0),
             _range("duration", duration, 0.0, 1.0),
             _range("emitter_snr_db", emitter_snr_db, -math.inf, math.inf),
+            *check_surroundings(environment, delay_spread_s, doppler_hz, sample_rate_hz),
         )
         self.classes: Sequence[str] = tuple(classes)
         self.grid = Grid(num_freqs, num_frames, hop)

@@ -13,6 +13,12 @@ def mean_power(x: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch"]:
     return torch.view_as_real(x).flatten(-2).square().mean(-1) * 2
 
 
+def high_level(x: Complex[Tensor, "*batch time"], share: float) -> Float[Tensor, "*batch"]:
+    """Return the level that a `share` of the magnitudes of I and Q exceeds."""
+    magnitudes = torch.view_as_real(x).flatten(-2).abs()
+    return magnitudes.topk(int(share * magnitudes.shape[-1]) + 1).values[..., -1]
+
+
 def smooth(
     values: Float[Tensor, "*batch steps"], decay: Float[Tensor, "*#batch"], start: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch steps_and_one"]:

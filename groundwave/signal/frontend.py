@@ -21,7 +21,7 @@ from groundwave.errors import GroundwaveError, lookup
 from groundwave.rng import generator as make_generator
 from groundwave.signal.amplifier import rapp, saturation_amplitude
 from groundwave.signal.clock import REACH, clock_drift, draw_jitter, retime
-from groundwave.signal.converter import agc, mean_power, quantise
+from groundwave.signal.converter import agc, high_level, mean_power, quantise
 from groundwave.signal.grades import GRADES, PHASE_NOISE_SHAPE, REFERENCE_CARRIER_HZ, Grade, Range
 from groundwave.signal.impair import phase_ramp, phasor
 from groundwave.signal.mixer import add_offset, apply_imbalance, offset, receive_imbalance, transmit_imbalance
@@ -29,6 +29,7 @@ from groundwave.signal.oscillators import draw_phase_noise, ppm_to_cycles
 from groundwave.signal.ripple import apply_ripple, echo_taps
 
 _ECHOES = 4  # of each filter's ripple: taps - 1
+_CLIPPED = 0.001  # of the values of I and Q, at most
 _SIGMAS = 6  # torch's normal float32 numbers stay below
 _COLUMNS = 64  # uniform numbers per device, more than are dealt out
 
@@ -223,11 +224,15 @@ class FrontEndDraw:
     def digitise(self, x: Complex[Tensor, "records time"]) -> Complex[Tensor, "records time"]:
         """Digitise, noise included: gain control, DC offset, clipping and quantisation.
 
-        Values are referred to the receiver's input (divided by the gain at the mean level): power is kept.
+        The gain control aims at the grade's headroom over the rms amplitude, but turns down for what peaks higher, such
+        as pulses: no more than a thousandth of the values clips. Values are referred to the receiver's input (divided
+        by the gain at the mean level): power is kept.
         """
         radio = self.radio
         if not radio.severity:
             return x
         level = (mean_power(x) + torch.finfo(torch.float32).tiny).sqrt()
         y = add_offset(agc(x, self.agc_samples, level * self.agc_start), radio.dc)
-        return quantise(y, radio.step, radio.full_scale) * level[:, None]
+        turned_down = (radio.full_scale / high_level(y, _CLIPPED)).clamp(max=1.0)
+        digits = quantise(y * turned_down[:, None], radio.step, radio.full_scale)
+        return digits * (level / turned_down)[:, None]

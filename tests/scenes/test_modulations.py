@@ -1,10 +1,13 @@
 """The scene of all waveforms: its labels are true, its knobs do what they say, its mistakes are told."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError
 from groundwave.scenes.domain import Domain
 from groundwave.scenes.interferers import INTERFERERS
@@ -14,17 +17,49 @@ from groundwave.signal.noise import power
 from groundwave.signal.spectrum import occupied_bandwidth, spectral_centroid
 
 HARD = Domain(num_devices=4, environment="TDL-A", doppler_hz=200.0)
+LAB, CHEAP = (replace(HARD, num_devices=20, grade=grade) for grade in ("lab", "cheap"))
 
 
-def measured_snr_db(scene: Modulations, num_blocks: int) -> torch.Tensor:
-    """Return label minus measured SNR `[classes]`, averaged over records."""
-    errors = torch.zeros(len(scene.classes))
+def label_errors(scene: Modulations, num_blocks: int = 3) -> Tensor:
+    """Return label minus measured SNR in dB `[classes]`, averaged over records.
+
+    Measured on the finished records: each is a clean part, a noise part and a constant, found by least squares.
+    """
+    errors = torch.zeros(len(scene.classes), dtype=torch.double)
     for b in range(num_blocks):
-        clean, noise = scene.clean_and_noise(b)
-        record = scene.block(b)
-        error = record["snr_db"] - 10 * torch.log10(power(clean) / power(noise))
-        errors += torch.zeros_like(errors).index_add(0, record["label"], error) / scene.records_per_class
-    return errors / num_blocks
+        record, (clean, noise) = scene.block(b), scene.clean_and_noise(b)
+        parts = torch.stack([clean, noise, torch.ones_like(clean)], -1).to(torch.complex128)
+        share = torch.linalg.lstsq(parts, record["iq"].to(torch.complex128)[..., None]).solution[..., 0].abs()
+        measured = 20 * (share[:, 0] / share[:, 1]).log10() + 10 * (power(clean) / power(noise)).log10()
+        errors.index_add_(0, record["label"], (record["snr_db"] - measured) / scene.records_per_class)
+    return errors.abs() / num_blocks
+
+
+@pytest.mark.parametrize(
+    ("domain", "limit"), [(Domain(), 0.05), (LAB, 0.1), (CHEAP, 0.25)], ids=["ideal", "lab", "cheap"]
+)
+def test_the_label_is_the_measured_snr(domain: Domain, limit: float) -> None:
+    assert label_errors(Modulations(domain=domain)).max() < limit
+
+
+class OneDecibelOff(Modulations):
+    """Says one decibel more than there is."""
+
+    def block(self, b: int) -> Record:
+        record = super().block(b)
+        return {**record, "snr_db": record["snr_db"] + 1}
+
+
+def slipped(x: Tensor, snr_db: Tensor) -> Tensor:
+    """RadioML's slip: a power where an amplitude was meant."""
+    return power(x) * 10 ** (-snr_db / 5)
+
+
+def test_wrong_labels_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"classes": ("QPSK", "LoRa-SF7", "Pulse"), "domain": CHEAP}
+    assert label_errors(OneDecibelOff(**settings)).min() > 0.7
+    monkeypatch.setattr("groundwave.scenes.modulations.noise_power", slipped)
+    assert label_errors(Modulations(**settings)).min() > 5
 
 
 @pytest.mark.parametrize("name", INTERFERERS)
@@ -40,21 +75,6 @@ def test_interference_has_its_power_and_leaves_the_snr_alone(name: str) -> None:
     gain = (clean.conj() * record["iq"]).sum(-1) / clean.abs().square().sum(-1)  # what is not the signal is the rest
     rest = power(record["iq"] / gain[:, None] - clean - noise)
     assert 10 * torch.log10(power(clean) / rest).median() == pytest.approx(3.0, abs=0.5)
-
-
-@pytest.mark.parametrize("domain", [Domain(), HARD], ids=["ideal", "hard"])
-def test_the_label_is_the_measured_snr(domain: Domain) -> None:
-    errors = measured_snr_db(Modulations(domain=domain, num_samples=512), 4)
-    assert errors.abs().max() < 0.1
-
-
-def test_a_label_one_decibel_off_is_caught() -> None:
-    scene = Modulations(num_samples=512, snr_db=(10.0, 10.0))
-    scene.snr_db = (11.0, 11.0)
-    shifted = scene.clean_and_noise(0)[1]
-    scene.snr_db = (10.0, 10.0)
-    noise = scene.clean_and_noise(0)[1]
-    torch.testing.assert_close(power(noise) / power(shifted), torch.full((scene.num_per_block,), 10**0.1))
 
 
 def test_all_waveforms_but_second_names_are_classes() -> None:
@@ -121,7 +141,8 @@ def test_other_radios_are_other_records_of_the_same_message() -> None:
     ("settings", "word"),
     [
         ({"classes": ("QPSK", "QQAM")}, "QQAM"),
-        ({"classes": ("QPSK", "QPSK")}, "each class once"),
+        ({"classes": ("QPSK", "QPSK")}, "each once"),
+        ({"classes": ()}, "at least one class"),
         ({"num_samples": 0}, "num_samples=0"),
         ({"snr_db": (10.0, 0.0)}, "snr_db"),
         ({"snr_db": (0.0, float("inf"))}, "snr_db"),
@@ -131,6 +152,7 @@ def test_other_radios_are_other_records_of_the_same_message() -> None:
         ({"max_offset": 0.7}, "max_offset"),
         ({"records_per_class": 0}, "records_per_class"),
         ({"device": "cuda:99"}, "device"),
+        ({"device": "meta"}, "device"),
     ],
 )
 def test_settings_that_cannot_be_are_told(settings: dict[str, Any], word: str) -> None:
@@ -149,6 +171,11 @@ def test_settings_that_cannot_be_are_told(settings: dict[str, Any], word: str) -
         ({"environment": "TDL-A", "doppler_hz": float("nan")}, "doppler_hz"),
         ({"environment": "TDL-A", "doppler_hz": 1.0, "doppler_spectrum": "round"}, "round"),
         ({"sample_rate_hz": 0.0}, "sample_rate_hz"),
+        ({"severity": float("nan")}, "severity"),
+        ({"grade": "golden"}, "golden"),
+        ({"delay_spread_s": -1.0}, "delay_spread_s"),
+        ({"doppler_hz": 300.0}, "name an environment"),
+        ({"doppler_spectrum": "round"}, "round"),
         ({"interference": "thunder"}, "thunder"),
         ({"interference": "tone", "sir_db": (5.0, 1.0)}, "sir_db"),
     ],
