@@ -19,6 +19,7 @@ def catalogue() -> dict[str, Callable[[], dict[str, str]]]:
         "objectives": lambda: _lines(_table("groundwave.pretrain", "OBJECTIVES")),
         "learners": lambda: _lines(_table("groundwave.adapt", "LEARNERS")),
         "protocols": lambda: _lines(_table("groundwave.recipes", "PROTOCOLS")),
+        "methods": _methods,
         "recipes": lambda: _lines(_table("groundwave.recipes", "RECIPES")),
         "models": _models,
     }
@@ -75,6 +76,12 @@ def _lines(table: Mapping[str, Any]) -> dict[str, str]:
 def _waveforms() -> dict[str, str]:
     waveforms = sorted(_table("groundwave.scenes.waveforms", "WAVEFORMS").items(), key=lambda item: item[1].family)
     return {name: f"{waveform.family:6}{waveform.text}" for name, waveform in waveforms}
+
+
+def _methods() -> dict[str, str]:
+    from groundwave.recipes.contenders import Size, contenders
+
+    return {name: "; ".join(way.name for way in one.ways) for name, one in contenders(Size()).items()}
 
 
 def _models() -> dict[str, str]:

@@ -23,6 +23,9 @@ from groundwave.rng import generator
 
 ACCURACY, SPREAD = "macro recall", "spread over episodes"
 
+# Features of what may be labelled or asked at an SNR: the same for all ways of an encoder and all numbers of labels.
+Memory = dict[tuple[Callable[[Tensor], Tensor], float | None], Tensor]
+
 
 @dataclass(frozen=True)
 class Way:
@@ -139,8 +142,9 @@ def compete(contender: Contender, questions: Questions, setting: Setting) -> Non
         except FAILURES as error:
             setting.sheet.fail(missing, f"pretraining: {reason(error)}")
             continue
+        memory: Memory = {}
         for way in contender.ways:
-            _answer(way, model, contender, part, setting)
+            _answer(way, model, contender, part, setting, memory)
 
 
 def encoder(contender: Contender, plan: Plan, setting: Setting, which: str) -> Model | None:
@@ -172,7 +176,9 @@ def _episodes_of(way: Way, questions: Questions) -> int:
     return min(questions.num_episodes, way.most_episodes or questions.num_episodes)
 
 
-def _answer(way: Way, model: Model | None, contender: Contender, questions: Questions, setting: Setting) -> None:
+def _answer(
+    way: Way, model: Model | None, contender: Contender, questions: Questions, setting: Setting, memory: Memory
+) -> None:
     """Ask one way at each SNR and number of shots; what fails in one cell does not stop the others."""
     method = way.method(model)
     for snr in questions.snrs_db:
@@ -182,16 +188,28 @@ def _answer(way: Way, model: Model | None, contender: Contender, questions: Ques
             missing = setting.sheet.missing(cell for _, cell in _cells(alone, one, setting))
             if missing:
                 try:
-                    _ask(method, missing, _episodes_of(way, questions), questions.num_queries, setting)
+                    _ask(method, missing, _episodes_of(way, questions), questions.num_queries, setting, memory)
                 except FAILURES as error:
                     setting.sheet.fail(missing, reason(error))
 
 
-def _ask(method: Method, cells: Sequence[Cell], num_episodes: int, num_queries: int | None, setting: Setting) -> None:
+def _ask(
+    method: Method,
+    cells: Sequence[Cell],
+    num_episodes: int,
+    num_queries: int | None,
+    setting: Setting,
+    memory: Memory,
+) -> None:
     """Score a method in the episodes of one SNR and number of shots, and fill its cells."""
     start = time.perf_counter()
     rows, drawn = draw(setting, cells[0], num_episodes, num_queries)
     record = {**setting.source[rows], "label": setting.source.labels[rows]}
+    if method.embed is not None:
+        place = (method.embed, cells[0].snr_db)
+        if place not in memory:
+            memory[place] = method.embed(record["iq"])
+        record, method = {**record, "features": memory[place]}, replace(method, embed=None)
     scores = list(score(record, drawn, [method]))
     recalls = [s.macro_recall for s in scores]
     asked = {f"{side} {e}": rows[part] for e, ep in drawn.items() for side, part in zip("sq", ep, strict=True)}

@@ -40,7 +40,7 @@ def score(record: Record, drawn: Mapping[int, Episode], methods: Iterable[Method
     """Yield the score of each method in each episode; features are computed once per method.
 
     Args:
-        record: batched record with `iq` and `label`, held in memory.
+        record: batched record with `iq` and `label`, held in memory; `features`, where it has them, are every method's.
         drawn: support and query rows of each episode, by its number.
         methods: what to compare.
     """
@@ -54,7 +54,7 @@ def score(record: Record, drawn: Mapping[int, Episode], methods: Iterable[Method
 
 def _known(record: Record, drawn: Mapping[int, Episode], method: Method) -> Record:
     """Return what the method's learner may see of the records, with features where it reads features."""
-    known = {key: record[key] for key in ("iq", "label")}
+    known: Record = {key: record[key] for key in ("iq", "label", "features") if key in record}
     if method.embed is not None:
         rows = torch.cat([torch.cat(episode) for episode in drawn.values()]).unique()
         features = method.embed(record["iq"][rows])

@@ -40,7 +40,7 @@ def contrastive(
         results: folder of the file of rows.
         runs: folder of pretraining runs; finished ones are reused.
         data: as-published, fixed, or a path to a real RML2016.10a file.
-        methods: contenders.
+        methods: see `groundwave list methods`.
         snrs: at which SNRs to ask; a model for all SNRs is pretrained on all of them in any case.
         seeds: of splits, weights and labels.
         draws: draws of the five labels; each takes five more records from what is pretrained on.

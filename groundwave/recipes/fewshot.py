@@ -45,7 +45,7 @@ def fewshot(
         results: folder of the file of rows.
         runs: folder of pretraining runs; finished ones are reused, those of the panel `transfer` among them.
         data: as-published, fixed, or a path to a real RML2016.10a file.
-        methods: contenders.
+        methods: see `groundwave list methods`.
         snrs: at which SNRs to ask; a model for all SNRs is pretrained on all of them in any case.
         seeds: of class splits, weights and episodes.
         shots: labels per class.
@@ -86,7 +86,7 @@ def transfer(
         results: folder of the file of rows.
         runs: folder of pretraining runs; finished ones are reused, those of the panel `fewshot` among them.
         data: as-published, fixed, or a path to a real RML2016.10a file.
-        methods: contenders.
+        methods: see `groundwave list methods`.
         snrs: at which SNRs to ask; a model for all SNRs is pretrained on all of them in any case.
         seeds: of class splits, weights and episodes.
         shots: labels per class.

@@ -56,7 +56,7 @@ def label_efficiency(
         results: folder of the file of rows.
         runs: folder of pretraining runs; finished ones are reused.
         data: as-published, fixed, or a path to a real RML2016.10a file.
-        methods: contenders; each as one model for all SNRs.
+        methods: see `groundwave list methods`; each as one model for all SNRs.
         counts: labels per class and SNR.
         seeds: of splits, weights and labels.
         ceiling: backbones that learn from all labels.

@@ -94,6 +94,22 @@ def test_all_methods_answer_the_same_episodes(tmp_path: Path) -> None:
     assert len(set(hashes.values())) == 4
 
 
+def test_features_are_computed_once_for_all_ways_and_numbers_of_labels(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def embed(iq: torch.Tensor) -> torch.Tensor:
+        seen.append(len(iq))
+        return spectra(iq)
+
+    ways = tuple(Way(name, {}, lambda _, name=name: Method(name, lambda _: Prototype(), embed)) for name in "ab")
+    one = setting(tmp_path)
+    compete(Contender(None, ways), QUESTIONS, one)
+    assert seen == [int((one.snr_db[torch.cat([one.plan.support, one.plan.query])] == snr).sum()) for snr in (0, 10)]
+    before = {(r.metric, r.snr_db, r.shots): r.value for r in rows(tmp_path)}
+    compete(Contender(None, (way("a"),)), QUESTIONS, setting(tmp_path / "again"))
+    assert {(r.metric, r.snr_db, r.shots): r.value for r in rows(tmp_path / "again")} == before
+
+
 def test_a_stopped_contest_goes_on_at_the_missing_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
     ask = contest._ask

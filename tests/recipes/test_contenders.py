@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from groundwave.bench.contest import Contender
+from groundwave.catalogue import catalogue
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
 from groundwave.nn.lsm import LSM
@@ -52,6 +53,12 @@ def test_every_contender_can_be_built_in_small(name: str) -> None:
     assert built.backbone.eval()(torch.zeros(2, 2, num_samples)).shape == (2, built.num_features)
     if name not in ("cnn2", "cnn-lstm", "mcldnn", "protonet", "relationnet", "sclbss"):  # as large as they are
         assert built.num_features < model(TABLE[name]).num_features
+
+
+def test_the_catalogue_names_every_contender() -> None:
+    told = catalogue()["methods"]()
+    assert told.keys() == TABLE.keys()
+    assert told["cnn2"] == "CNN2, frozen; CNN2, fine-tuned"
 
 
 def test_no_two_ways_share_a_name() -> None:
