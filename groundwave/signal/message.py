@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Complex
 from torch import Generator, Tensor
 
+from groundwave.signal.chirp import turn
 from groundwave.signal.filters import interpolate_knots, lowpass, upsample
 
 _AUDIO_RATE_HZ = 12.5e3
@@ -18,6 +19,7 @@ _FORMANTS_HZ = torch.tensor([[300.0, 800.0], [900.0, 2300.0], [2400.0, 3200.0]])
 _FORMANT_WIDTH_HZ = torch.tensor([90.0, 130.0, 200.0])
 _FORMANT_GAIN = torch.tensor([1.0, 0.5, 0.25])
 _QUIETEST = 0.3
+_CENTRE = 0.24  # of the audio's one-sided band, in cycles per audio sample
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
@@ -110,13 +112,27 @@ def _syllables(num_records: int, num_samples: int, num_knots: int, rate_hz: floa
     return interpolate_knots(loudness, num_samples) / math.sqrt(mean_square)
 
 
+def _interpolate(audio: Tensor, factor: int, image_free: bool) -> Tensor:
+    taps = lowpass(factor * _TAPS_PER_PHASE, 0.5 / factor) * factor
+    if not image_free or factor == 1:
+        return upsample(audio, taps, factor)
+    down = turn(-_CENTRE * torch.arange(audio.shape[-1], dtype=torch.float64, device=audio.device))
+    y = upsample(audio * down, taps, factor)
+    first = _TAPS_PER_PHASE - 1 - (len(taps) - 1) / (2 * factor)  # where the first output lies among the inputs
+    time = first + torch.arange(y.shape[-1], dtype=torch.float64, device=audio.device) / factor
+    return y * turn(_CENTRE * time)
+
+
 def speech(
-    num_records: int, num_samples: int, sample_rate_hz: float, *, generator: Generator
+    num_records: int, num_samples: int, sample_rate_hz: float, *, image_free: bool = False, generator: Generator
 ) -> Complex[Tensor, "{num_records} {num_samples}"]:
     """Synthesise speech-like messages and their Hilbert transforms: the real part is the audio.
 
     Harmonics of a gliding pitch through moving formants, plus fricative noise that fills the gaps between syllables,
     so that no record is silent. The real part has unit mean power over many syllables; scale it before modulating.
+
+    The audio is made at about 12.5 kHz and interpolated. The filter's pass band is symmetrical and lets through images
+    of -44 dB, at negative frequencies; with `image_free` it lies around the audio's one side, and they are below -70.
     """
     factor = max(1, round(sample_rate_hz / _AUDIO_RATE_HZ))
     rate_hz = sample_rate_hz / factor
@@ -126,5 +142,4 @@ def speech(
     hiss = _uniform((num_records, 1), 0.05, 0.4, generator)
     voiced = loudness * _voice(num_records, num_audio, num_knots, rate_hz, generator)
     audio = voiced + hiss * (1.9 - loudness) * _fricative(num_records, num_audio, generator)
-    taps = lowpass(factor * _TAPS_PER_PHASE, 0.5 / factor) * factor
-    return upsample(audio, taps, factor)[:, :num_samples]
+    return _interpolate(audio, factor, image_free)[:, :num_samples]

@@ -129,6 +129,25 @@ def test_sidebands_lie_on_their_sides(name, low, high):
         assert not low <= sideband_share(waveform(name).conj()) <= high
 
 
+def wrong_side_db(name: str) -> float:
+    """Return the power on the side that a single-sideband record should leave empty."""
+    x = waveform(name).conj() if name == "AM-LSB" else waveform(name)
+    power = torch.fft.fft(x * torch.blackman_window(x.shape[-1])).abs().square().mean(0)
+    return float(10 * (power[len(power) // 2 + 1 :].sum() / power.sum()).log10())
+
+
+def test_single_sideband_leaves_the_other_empty():
+    assert wrong_side_db("AM-USB") < -65
+    assert wrong_side_db("AM-LSB") < -65
+    assert wrong_side_db("AM-SSB") > -50  # RadioML's, with images of the audio
+
+
+def test_audio_without_images_is_otherwise_the_same():
+    sharp, soft = (speech(8, 4000, 40e3, image_free=free, generator=generator(3, "same")) for free in (True, False))
+    assert float((sharp - soft).abs().square().mean()) < 2e-4
+    assert float((sharp[:, 1:] - soft[:, :-1]).abs().square().mean()) > 1e-2  # a sample late
+
+
 @pytest.mark.parametrize(("name", "share"), [("AM-DSB", 0.955), ("AM-DSB-SC", 0.0), ("AM-USB", 0.0)])
 def test_only_full_amplitude_modulation_has_a_carrier(name, share):
     x = waveform(name)

@@ -1,0 +1,118 @@
+"""Spectra of real systems against the masks of their standards: what each may send outside its band, and a twin that
+sends too much."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from groundwave.rng import generator
+from groundwave.scenes.air import Air
+from groundwave.scenes.waveforms import WAVEFORMS
+from groundwave.signal import analog, modulate, pulse
+from groundwave.signal.constellation import draw_symbols, psk
+from groundwave.signal.message import speech
+
+NUM = 8192
+
+
+def waveform(name: str, sps: int, num_records: int = 32) -> torch.Tensor:
+    air = Air(sps, sps * (WAVEFORMS[name].bandwidth_hz or 1.0))
+    return WAVEFORMS[name](num_records, NUM, air, generator(0, "masks", name))
+
+
+def density(x: torch.Tensor, sps: int, resolution: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return frequency in nominal bandwidths and the mean tapered periodogram, smoothed over `resolution`."""
+    power = torch.fft.fft(x * torch.blackman_window(x.shape[-1])).abs().square().mean(0).double()
+    frequency = np.fft.fftshift(np.fft.fftfreq(x.shape[-1])) * sps
+    wide = max(1, round(resolution / (frequency[1] - frequency[0])))
+    return frequency, np.convolve(np.fft.fftshift(power.numpy()), np.ones(wide) / wide, "same")
+
+
+class Mask(NamedTuple):
+    """Corners (offset from the carrier, decibels below the highest density), straight lines between.
+
+    `unit` is the nominal bandwidth in the unit of the offsets, and `resolution` in that unit; nothing is asked below
+    the first offset, and the last level holds beyond.
+    """
+
+    corners: tuple[tuple[float, float], ...]
+    unit: float = 1.0
+    resolution: float = 0.05
+    sps: int = 8
+
+
+def excess_db(x: torch.Tensor, mask: Mask) -> float:
+    """Return by how much the density exceeds its mask where it does so most; negative when it keeps it."""
+    frequency, power = density(x, mask.sps, mask.resolution / mask.unit)
+    offsets, levels = zip(*mask.corners, strict=True)
+    away = np.abs(frequency) * mask.unit
+    level = 10 * np.log10(power / power.max()) - np.interp(away, offsets, levels)
+    return float(level[away >= offsets[0]].max())
+
+
+WLAN = Mask(((9, 0), (11, -20), (20, -28), (30, -40)), 20, 0.1)  # IEEE 802.11-2020, 17.3.9.3
+DSSS = Mask(((11, -30), (22, -30), (22.001, -50)), 11, 0.1)  # IEEE 802.11-2020, 15.4.5.5
+ZIGBEE = Mask(((3.5, -20),), 2, 0.1)  # IEEE 802.15.4-2020, 12.3.2
+GSM = Mask(((100, 0.5), (200, -30), (250, -33), (400, -60)), 1625 / 6, 30, 16)  # 3GPP TS 45.005, A.1, in kHz
+SQUITTER = Mask(((7, -20), (23, -40)), 2, 0.1, 32)  # ICAO Annex 10, IV, figure 5-1: 20 dB within 7 MHz, 40 within 23
+# Bluetooth Core 5.4, volume 6, A, 3.2.2, at 1 mW: -20 dB two channels off, -30 from three on
+BLUETOOTH = Mask(((1.5, -20), (2.5, -20), (2.501, -30)), 1, 1.0)
+# ITU-R SM.1541, annex 8: 40 dB down at half of 6.2 / sqrt(t t_r), the rise time t_r (10 to 90 %) of a raised cosine of
+# one chip being 0.59 chips, then 20 dB a decade; for a linear-FM pulse of 16 chips, 2 (1 + 0.105 / t_r) wider
+CHIPS = Mask(((6.2 / math.sqrt(0.59) / 2, -40), (8, -46)), sps=16)
+CHIRPS = Mask(((6.2 / math.sqrt(16 * 0.59) / 2 + 1 + 0.105 / 0.59, -40), (8, -51)), sps=16)
+IMAGES = Mask(((1.0, -60),), sps=4)  # nothing of the next Nyquist zone
+
+
+def held(name: str, sps: int) -> torch.Tensor:
+    """Hold the samples of the critical rate instead of interpolating them."""
+    return waveform(name, sps)[:, ::sps].repeat_interleave(sps, 1)
+
+
+def rectangular_qpsk(sps: int) -> torch.Tensor:
+    symbols = draw_symbols(psk(4), 32, NUM // sps, generator=generator(0, "box"))
+    return symbols.repeat_interleave(sps, 1)
+
+
+def hard_pulses(name: str, sps: int) -> torch.Tensor:
+    """Switch on and off at once wherever the envelope passes one half of its peak."""
+    x = waveform(name, sps)
+    level = x.abs()
+    return torch.where(level > 0.5 * level.amax(1, keepdim=True), x / level.clamp(min=1e-9), 0)
+
+
+def keyed(taps: torch.Tensor, sps: int, index: float) -> torch.Tensor:
+    levels = 2.0 * torch.randint(2, (32, NUM // sps + 8), generator=generator(0, "keyed")) - 1
+    return modulate.frequency_shift_keying(levels, taps, sps, index)[:, :NUM]
+
+
+CASES: dict[str, tuple[Mask, Callable[[], torch.Tensor]]] = {
+    "802.11a": (WLAN, lambda: held("802.11a", 8)),
+    "DSSS-DBPSK": (DSSS, lambda: rectangular_qpsk(8)),
+    "DSSS-DQPSK": (DSSS, lambda: rectangular_qpsk(8)),
+    "ZigBee": (ZIGBEE, lambda: rectangular_qpsk(8)),
+    "BLE": (BLUETOOTH, lambda: keyed(pulse.rectangular(8), 8, 1.5)),
+    "GMSK": (GSM, lambda: keyed(pulse.gaussian_frequency(16, 4, 0.5), 16, 0.5)),
+    "ADS-B": (SQUITTER, lambda: hard_pulses("ADS-B", 32)),
+    "Pulse": (CHIPS, lambda: hard_pulses("Pulse", 16)),
+    "Barker13": (CHIPS, lambda: hard_pulses("Barker13", 16)),
+    "Frank64": (CHIPS, lambda: hard_pulses("Frank64", 16)),
+    "P4-64": (CHIPS, lambda: hard_pulses("P4-64", 16)),
+    "LFM-pulse": (CHIRPS, lambda: hard_pulses("LFM-pulse", 16)),
+    **{
+        name: (IMAGES, lambda name=name: held(name, 4))  # type: ignore[misc]
+        for name in WAVEFORMS
+        if WAVEFORMS[name].family in ("lte", "nr", "dvb")
+    },
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_waveforms_keep_their_mask_and_wrong_pulses_do_not(name):
+    mask, twin = CASES[name]
+    assert excess_db(waveform(name, mask.sps), mask) < -2
+    assert excess_db(twin(), mask) > 1
