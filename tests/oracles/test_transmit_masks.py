@@ -3,6 +3,7 @@ sends too much."""
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,7 @@ BLUETOOTH = Mask(((1.5, -20), (2.5, -20), (2.501, -30)), 1, 1.0)
 # one chip being 0.59 chips, then 20 dB a decade; for a linear-FM pulse of 16 chips, 2 (1 + 0.105 / t_r) wider
 CHIPS = Mask(((6.2 / math.sqrt(0.59) / 2, -40), (8, -46)), sps=16)
 CHIRPS = Mask(((6.2 / math.sqrt(16 * 0.59) / 2 + 1 + 0.105 / 0.59, -40), (8, -51)), sps=16)
+SWEEPS = Mask(((1.0, -25), (4.0, -50)), sps=16)  # of joined phase: 12 dB an octave, as the frequency alone jumps
 IMAGES = Mask(((1.0, -60),), sps=4)  # nothing of the next Nyquist zone
 
 
@@ -90,6 +92,13 @@ def keyed(taps: torch.Tensor, sps: int, index: float) -> torch.Tensor:
     return modulate.frequency_shift_keying(levels, taps, sps, index)[:, :NUM]
 
 
+def torn(name: str, length: int) -> torch.Tensor:
+    """Turn the carrier at random every `length` samples."""
+    x = waveform(name, 16)
+    angle = 2 * math.pi * torch.rand((len(x), NUM // length + 1), generator=generator(0, "torn"))
+    return x * torch.polar(torch.ones_like(angle), angle).repeat_interleave(length, 1)[:, :NUM]
+
+
 CASES: dict[str, tuple[Mask, Callable[[], torch.Tensor]]] = {
     "802.11a": (WLAN, lambda: held("802.11a", 8)),
     "DSSS-DBPSK": (DSSS, lambda: rectangular_qpsk(8)),
@@ -103,11 +112,10 @@ CASES: dict[str, tuple[Mask, Callable[[], torch.Tensor]]] = {
     "Frank64": (CHIPS, lambda: hard_pulses("Frank64", 16)),
     "P4-64": (CHIPS, lambda: hard_pulses("P4-64", 16)),
     "LFM-pulse": (CHIRPS, lambda: hard_pulses("LFM-pulse", 16)),
-    **{
-        name: (IMAGES, lambda name=name: held(name, 4))  # type: ignore[misc]
-        for name in WAVEFORMS
-        if WAVEFORMS[name].family in ("lte", "nr", "dvb")
-    },
+    **{name: (SWEEPS, partial(torn, name, 60 * 16)) for name in ("FMCW-up", "FMCW-down", "FMCW-triangle")},
+    "LoRa-SF7": (SWEEPS, partial(torn, "LoRa-SF7", 128 * 16)),
+    "LoRa-SF9": (SWEEPS, partial(torn, "LoRa-SF9", 128 * 16)),
+    **{name: (IMAGES, partial(held, name, 4)) for name in WAVEFORMS if WAVEFORMS[name].family in ("lte", "nr", "dvb")},
 }
 
 
@@ -116,3 +124,42 @@ def test_waveforms_keep_their_mask_and_wrong_pulses_do_not(name):
     mask, twin = CASES[name]
     assert excess_db(waveform(name, mask.sps), mask) < -2
     assert excess_db(twin(), mask) > 1
+
+
+def outside(x: torch.Tensor, edge: float, sps: int = 4) -> float:
+    """Return the share of the power, the carrier left out, beyond `edge` nominal bandwidths."""
+    frequency, power = density(x - x.mean(-1, keepdim=True), sps)
+    return float(power[np.abs(frequency) > edge].sum() / power.sum())
+
+
+def overdeviated(name: str, hertz: float) -> torch.Tensor:
+    """Modulate speech with another deviation."""
+    rate = 4 * (WAVEFORMS[name].bandwidth_hz or 0)
+    message = speech(32, NUM + 39, rate, generator=generator(0, "deviation")).real
+    if name == "NBFM":
+        return analog.nbfm(0.6 * message, rate, hertz)[:, :NUM]
+    return analog.wbfm(0.2 * message, rate, hertz)
+
+
+# Channel bandwidths in MHz, which 99 % of the power must lie within (3GPP TS 36.104, 6.6.1; 38.104, 6.6.2)
+CHANNELS = {f"LTE-{width}": float(width) for width in ("1.4", "3", "5", "10", "15", "20")}
+CHANNELS |= {"NR-15": 10.0, "NR-30": 40.0, "NR-60": 40.0, "DVB-T": 8.0}
+OCCUPIED: dict[str, tuple[float, Callable[[], torch.Tensor]]] = {
+    **{
+        name: (width * 1e6 / 2 / (WAVEFORMS[name].bandwidth_hz or 1), partial(rectangular_qpsk, 4))
+        for name, width in CHANNELS.items()
+    },
+    # Carson's rule: deviation and highest audio frequency on either side
+    "NBFM": ((5 + 3) / 16, partial(overdeviated, "NBFM", 15e3)),
+    "WBFM": ((75 + 5) / 100, partial(overdeviated, "WBFM", 200e3)),
+    "AM-DSB": (0.5, partial(waveform, "AM-DSB", 2)),
+    "AM-DSB-SC": (0.5, partial(waveform, "AM-DSB-SC", 2)),
+    "FHSS": (0.5, partial(waveform, "FHSS", 2)),
+}
+
+
+@pytest.mark.parametrize("name", OCCUPIED)
+def test_waveforms_occupy_their_channel_and_wider_ones_do_not(name):
+    edge, twin = OCCUPIED[name]
+    assert outside(waveform(name, 4), edge) < 0.01
+    assert outside(twin(), edge) > 0.02
