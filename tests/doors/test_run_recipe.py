@@ -1,5 +1,6 @@
 """`groundwave run`: every recipe in small, through the command line."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from groundwave.bench.rows import read
 from groundwave.cli import main
 from groundwave.recipes import RECIPES
 from tests.doors.test_cli import error_of
+from tests.doors.test_interrupt import command, interrupted
 from tests.fake.radioml import write_2016
 
 
@@ -108,3 +110,18 @@ def test_other_data_and_one_model_for_all_snrs(tmp_path: Path) -> None:
 def test_mistakes_are_told(words: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told in error_of(capsys, "run", "contrastive", "--smoke", *words, f"runs={tmp_path}")
     assert not list(tmp_path.rglob("*.jsonl"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_a_recipe_goes_on_after_ctrl_c_and_has_each_row_once(tmp_path: Path) -> None:
+    rows = tmp_path / "smoke" / "results" / "contrastive.jsonl"
+    words = command("run", "contrastive", "--smoke", f"runs={tmp_path}")
+    told = interrupted(words, lambda: rows.exists() and rows.read_bytes().count(b"\n") > 2)
+    assert "the rows and whole epochs so far are kept" in told
+    before = read(rows)
+    subprocess.run(words, check=True, capture_output=True)
+    after = read(rows)
+    assert after[: len(before)] == before
+    assert len(after) == len({row.method for row in after}) > len(before)
+    assert not any(row.failed for row in after)
