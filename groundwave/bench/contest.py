@@ -24,7 +24,7 @@ from groundwave.rng import generator
 ACCURACY, SPREAD = "macro recall", "spread over episodes"
 
 # Features of what may be labelled or asked at an SNR: the same for all ways of an encoder and all numbers of labels.
-Memory = dict[tuple[Callable[[Tensor], Tensor], float | None], Tensor]
+Memory = dict[tuple[Callable[[Tensor], Tensor], float], Tensor]
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,11 @@ class Contender:
 class Questions:
     """What is asked of each contender.
 
+    Who has one encoder for all SNRs is asked at each SNR by itself and, where there are several, about all of them
+    together: support and queries of an episode are then of any of them, and nobody says of which.
+
     Args:
-        snrs_db: at which SNRs, each by itself.
+        snrs_db: at which SNRs.
         shots: labels per class.
         num_episodes: draws of the labels.
         num_queries: asked per class; None asks all there are.
@@ -133,7 +136,7 @@ def compete(contender: Contender, questions: Questions, setting: Setting) -> Non
     per_snr = contender.pretraining is not None and contender.pretraining.per_snr
     for snrs_db in [(snr,) for snr in questions.snrs_db] if per_snr else [questions.snrs_db]:
         part = replace(questions, snrs_db=snrs_db)
-        missing = setting.sheet.missing(cell for _, cell in _cells(contender, part, setting))
+        missing = setting.sheet.missing(_cells(contender, part, setting))
         if not missing:
             continue
         plan = at_snr(setting.plan, setting.snr_db, snrs_db[0]) if per_snr else setting.plan
@@ -160,16 +163,30 @@ def encoder(contender: Contender, plan: Plan, setting: Setting, which: str) -> M
     return pretrained(how, setting.source, plan, out=out, seed=setting.seed, progress=setting.progress)
 
 
-def _cells(contender: Contender, questions: Questions, setting: Setting) -> Iterator[tuple[Way, Cell]]:
-    """Yield the cells of all ways: the mean over episodes and, where there are several, their spread."""
+def _cells(contender: Contender, questions: Questions, setting: Setting) -> Iterator[Cell]:
+    """Yield the cells of all ways at all places."""
     for way in contender.ways:
-        num_episodes = _episodes_of(way, questions)
-        config = {**setting.config, **contender.config(), **way.config, "episodes": num_episodes}
-        for snr in questions.snrs_db:
+        for snrs_db in _places(questions):
             for shots in questions.shots:
-                for metric in (ACCURACY, SPREAD)[: 1 + (num_episodes > 1)]:
-                    place: dict[str, Any] = {"data": setting.data, "seed": setting.seed, "shots": shots, "snr_db": snr}
-                    yield way, Cell(method=way.name, metric=metric, config=config, **place)
+                yield from _cells_at(way, snrs_db, shots, contender, questions, setting)
+
+
+def _places(questions: Questions) -> list[tuple[float, ...]]:
+    """Return the SNRs that are asked about together: each by itself, then all."""
+    each: list[tuple[float, ...]] = [(snr,) for snr in questions.snrs_db]
+    return [*each, questions.snrs_db] if len(each) > 1 else each
+
+
+def _cells_at(
+    way: Way, snrs_db: tuple[float, ...], shots: int, contender: Contender, questions: Questions, setting: Setting
+) -> list[Cell]:
+    """Return the cells of one place: the mean over episodes and, where there are several, their spread."""
+    num_episodes = _episodes_of(way, questions)
+    config = {**setting.config, **contender.config(), **way.config, "episodes": num_episodes}
+    alone = len(snrs_db) == 1
+    place: dict[str, Any] = {"data": setting.data, "seed": setting.seed, "shots": shots}
+    place |= {"snr_db": snrs_db[0] if alone else None, "config": config if alone else {**config, "mixed_db": snrs_db}}
+    return [Cell(method=way.name, metric=m, **place) for m in (ACCURACY, SPREAD)[: 1 + (num_episodes > 1)]]
 
 
 def _episodes_of(way: Way, questions: Questions) -> int:
@@ -179,37 +196,35 @@ def _episodes_of(way: Way, questions: Questions) -> int:
 def _answer(
     way: Way, model: Model | None, contender: Contender, questions: Questions, setting: Setting, memory: Memory
 ) -> None:
-    """Ask one way at each SNR and number of shots; what fails in one cell does not stop the others."""
+    """Ask one way at each place and number of shots; what fails in one cell does not stop the others."""
     method = way.method(model)
-    for snr in questions.snrs_db:
+    for snrs_db in _places(questions):
         for shots in questions.shots:
-            one = replace(questions, snrs_db=(snr,), shots=(shots,))
-            alone = replace(contender, ways=(way,))
-            missing = setting.sheet.missing(cell for _, cell in _cells(alone, one, setting))
+            cells = _cells_at(way, snrs_db, shots, contender, questions, setting)
+            missing = setting.sheet.missing(cells)
             if missing:
                 try:
-                    _ask(method, missing, _episodes_of(way, questions), questions.num_queries, setting, memory)
+                    one = replace(questions, snrs_db=snrs_db, shots=(shots,), num_episodes=_episodes_of(way, questions))
+                    _ask(method, missing, one, setting, memory)
                 except FAILURES as error:
                     setting.sheet.fail(missing, reason(error))
 
 
-def _ask(
-    method: Method,
-    cells: Sequence[Cell],
-    num_episodes: int,
-    num_queries: int | None,
-    setting: Setting,
-    memory: Memory,
-) -> None:
-    """Score a method in the episodes of one SNR and number of shots, and fill its cells."""
+def _ask(method: Method, cells: Sequence[Cell], questions: Questions, setting: Setting, memory: Memory) -> None:
+    """Score a method in the episodes of one place and number of shots, and fill its cells."""
     start = time.perf_counter()
-    rows, drawn = draw(setting, cells[0], num_episodes, num_queries)
+    plans = [at_snr(setting.plan, setting.snr_db, snr) for snr in questions.snrs_db]
+    pools = [torch.cat([plan.support, plan.query]) for plan in plans]
+    lends = torch.cat([torch.arange(len(rows)) < len(plan.support) for rows, plan in zip(pools, plans, strict=True)])
+    rows = torch.cat(pools)
     record = {**setting.source[rows], "label": setting.source.labels[rows]}
     if method.embed is not None:
-        place = (method.embed, cells[0].snr_db)
-        if place not in memory:
-            memory[place] = method.embed(record["iq"])
-        record, method = {**record, "features": memory[place]}, replace(method, embed=None)
+        for snr, iq in zip(questions.snrs_db, record["iq"].split([len(pool) for pool in pools]), strict=True):
+            if (method.embed, snr) not in memory:
+                memory[method.embed, snr] = method.embed(iq)
+        record["features"] = torch.cat([memory[method.embed, snr] for snr in questions.snrs_db])
+        method = replace(method, embed=None)
+    drawn = draw(record["label"], lends, questions, setting)
     scores = list(score(record, drawn, [method]))
     recalls = [s.macro_recall for s in scores]
     asked = {f"{side} {e}": rows[part] for e, ep in drawn.items() for side, part in zip("sq", ep, strict=True)}
@@ -224,24 +239,26 @@ def _ask(
         )
 
 
-def draw(setting: Setting, cell: Cell, num_episodes: int, num_queries: int | None) -> tuple[Tensor, dict[int, Episode]]:
-    """Return the rows that may be labelled or asked at the cell's SNR, and episodes as positions among them."""
-    plan, labels = setting.plan, setting.source.labels
-    assert cell.snr_db is not None
-    assert cell.shots is not None
-    here = at_snr(plan, setting.snr_db, cell.snr_db)
-    rows = torch.cat([here.support, here.query])
-    pools = torch.arange(len(rows)).split([len(here.support), len(here.query)])
-    fewest = min(int((labels[here.query] == c).sum()) for c in plan.classes)
+def draw(label: Tensor, lends: Tensor, questions: Questions, setting: Setting) -> dict[int, Episode]:
+    """Return the episodes of one place and number of shots, as positions.
+
+    Args:
+        label: of the records that may be labelled or asked, `[N]`.
+        lends: which of them may be labelled, bool `[N]`; the plan keeps their groups apart from those of the others.
+        questions: the place, the number of shots, and how many episodes and queries.
+        setting: the plan and the seed.
+    """
+    (shots,), classes = questions.shots, setting.plan.classes
+    fewest = min(int((label[~lends] == c).sum()) for c in classes)
     found = episodes(
-        labels[rows],
-        None,  # the plan keeps the groups of the two pools apart
-        num_shots=cell.shots,
-        num_episodes=num_episodes,
-        num_queries=None if num_queries is None else min(num_queries, fewest),
-        generator=generator(setting.seed, "episodes", cell.data, cell.shots, f"{cell.snr_db:g}"),
-        classes=plan.classes,
-        support_pool=pools[0],
-        query_pool=pools[1],
+        label,
+        None,
+        num_shots=shots,
+        num_episodes=questions.num_episodes,
+        num_queries=None if questions.num_queries is None else min(questions.num_queries, fewest),
+        generator=generator(setting.seed, "episodes", setting.data, shots, *(f"{snr:g}" for snr in questions.snrs_db)),
+        classes=classes,
+        support_pool=lends.nonzero()[:, 0],
+        query_pool=(~lends).nonzero()[:, 0],
     )
-    return rows, dict(enumerate(found))
+    return dict(enumerate(found))

@@ -72,7 +72,7 @@ def rows(path: Path) -> list[Row]:
 def test_each_way_gets_a_mean_and_a_spread_in_each_cell(tmp_path: Path) -> None:
     compete(Contender(None, (way("a"), way("b", most_episodes=1))), QUESTIONS, setting(tmp_path))
     found = {(r.method, r.metric, r.snr_db, r.shots) for r in rows(tmp_path)}
-    cells = [(snr, shots) for snr in (0.0, 10.0) for shots in (1, 2)]
+    cells = [(snr, shots) for snr in (0.0, 10.0, None) for shots in (1, 2)]
     assert found == {("a", m, *c) for m in (ACCURACY, SPREAD) for c in cells} | {("b", ACCURACY, *c) for c in cells}
     for row in rows(tmp_path):
         assert row.failed is None
@@ -91,7 +91,7 @@ def test_all_methods_answer_the_same_episodes(tmp_path: Path) -> None:
     values = {(r.method, r.metric, r.snr_db, r.shots): r.value for r in rows(tmp_path)}
     assert all(hashes["b", *key[1:]] == value for key, value in hashes.items() if key[0] == "a")
     assert all(values["b", *key[1:]] == value for key, value in values.items() if key[0] == "a")
-    assert len(set(hashes.values())) == 4
+    assert len(set(hashes.values())) == 6
 
 
 def test_features_are_computed_once_for_all_ways_and_numbers_of_labels(tmp_path: Path) -> None:
@@ -108,6 +108,26 @@ def test_features_are_computed_once_for_all_ways_and_numbers_of_labels(tmp_path:
     before = {(r.metric, r.snr_db, r.shots): r.value for r in rows(tmp_path)}
     compete(Contender(None, (way("a"),)), QUESTIONS, setting(tmp_path / "again"))
     assert {(r.metric, r.snr_db, r.shots): r.value for r in rows(tmp_path / "again")} == before
+
+
+def test_all_snrs_together_are_asked_only_of_one_encoder_and_in_one_episode(tmp_path: Path) -> None:
+    one, seen = setting(tmp_path), []
+
+    def note(record: Any, drawn: Any, methods: Any) -> Any:
+        for support, query in drawn.values():
+            seen.append({float(snr) for snr in one.snr_db[record["index"][torch.cat([support, query])]]})
+        return score(record, drawn, methods)
+
+    score = contest.score
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contest, "score", note)
+        compete(Contender(None, (way("a"),)), replace(QUESTIONS, shots=(2,)), one)
+    assert seen == 3 * [{0.0}] + 3 * [{10.0}] + 3 * [{0.0, 10.0}]
+    mixed = [r for r in rows(tmp_path) if r.snr_db is None]
+    assert [r.config["mixed_db"] for r in mixed] == [[0.0, 10.0]] * 2
+    apart = Contender(replace(HOW, per_snr=True, batch_size=1), (way("b"),))
+    compete(apart, QUESTIONS, one)
+    assert {r.snr_db for r in rows(tmp_path) if r.method == "b"} == {0.0, 10.0}
 
 
 def test_a_stopped_contest_goes_on_at_the_missing_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,12 +148,12 @@ def test_a_stopped_contest_goes_on_at_the_missing_cells(tmp_path: Path, monkeypa
     assert len(before) == 6
     compete(both, QUESTIONS, setting(tmp_path))
     assert asked[3] == asked[4], "the cell that was stopped is asked again"
-    assert len(asked) == 9
-    assert len(set(asked)) == 8
+    assert len(asked) == 13
+    assert len(set(asked)) == 12
     assert rows(tmp_path)[:6] == before
-    assert len(rows(tmp_path)) == 16
+    assert len(rows(tmp_path)) == 24
     compete(both, QUESTIONS, setting(tmp_path))
-    assert len(asked) == 9
+    assert len(asked) == 13
 
 
 def test_an_encoder_is_pretrained_once_per_snr_or_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +194,7 @@ def test_a_pretraining_that_fails_is_told_in_each_of_its_cells_and_stops_no_othe
     for contender in (Contender(replace(HOW, batch_size=1), (way("a"),)), Contender(None, (way("b"),))):
         compete(contender, QUESTIONS, setting(tmp_path))
     failed = [r for r in rows(tmp_path) if r.method == "a"]
-    assert len(failed) == 8
+    assert len(failed) == 12
     assert all(r.failed and r.failed.startswith("pretraining: got a batch size of 1") for r in failed)
     assert all(r.failed is None for r in rows(tmp_path) if r.method == "b")
 
