@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from groundwave.audit.finding import Finding, Outcome, names
+from groundwave.audit.receiver import corrected
 from groundwave.audit.sample import Sample
 from groundwave.page import Table
 
@@ -37,9 +38,13 @@ def check_course(sample: Sample) -> Outcome:
     known = sample.snr_db[sample.snr_db.isfinite()]
     clear = sample.snr_db >= known.median() if len(known) else torch.ones(len(sample), dtype=torch.bool)
     rows = sample.members(clear & ~sample.clipped, LEAST)
-    courses = {n: shared_course(sample.unit(r), sample.snr_db[r], sample.group[r]) for n, r in rows.items()}
-    if not courses:
+    if not rows:
         return Outcome(notes=[f"Fewer than {LEAST} records of each class: too few to look for a common course."])
+    parts = corrected(sample, torch.cat(list(rows.values()))).split([len(here) for here in rows.values()])
+    courses = {
+        name: shared_course(iq, sample.snr_db[here], sample.group[here])
+        for (name, here), iq in zip(rows.items(), parts, strict=True)
+    }
     limit = LOG_CHANCE - math.log(len(courses))
     shared = {name: course for name, course in courses.items() if course.log_chance < limit}
     body = [

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from groundwave.audit.finding import Finding, Outcome, names
-from groundwave.audit.frontend import coherent_dc, image
+from groundwave.audit.receiver import corrected
 from groundwave.audit.sample import Sample
 from groundwave.page import PALETTE, Table, clean, new_figure
 
@@ -26,7 +26,6 @@ ORDERS = (2, 4, 8)
 OFFSET_LIMIT, LINE_LIMIT = 0.05, 0.25  # cycles per record, between quartiles; least strength of the line
 LEAST = 12  # records of a class
 RESULTANT_LIMIT, LOG_CHANCE = 0.5, math.log(1e-6)
-MOST_IMAGE = 0.2  # more is no receiver's imbalance
 STRENGTH_LIMIT = 0.05  # what a receiver's residual image or rounding leaves is below it
 
 
@@ -77,13 +76,7 @@ def check_diversity(sample: Sample) -> Outcome:
     if not rows:
         return Outcome(notes=["Too few records of each class to compare their carrier phases."])
     chosen = torch.cat(list(rows.values()))
-    iq, label = sample.unit(chosen), sample.label[chosen]
-    # a receiver's own DC and image are the same in all records, and no matter of the channel
-    iq -= coherent_dc(iq, label)
-    kappa = image(iq, label)
-    if abs(kappa) < MOST_IMAGE:
-        iq -= kappa / 2 * iq.conj()
-    parts = iq.split([len(here) for here in rows.values()])
+    parts = corrected(sample, chosen).split([len(here) for here in rows.values()])
     phases = {name: most_alike(part) for name, part in zip(rows, parts, strict=True)}
     offsets = {name: steadiest(part) for name, part in zip(rows, parts, strict=True)}
     limit = LOG_CHANCE - math.log(len(phases))

@@ -6,35 +6,13 @@ import torch
 from torch import Tensor
 
 from groundwave.audit.finding import Finding, Outcome
+from groundwave.audit.receiver import by_class, coherent_dc, image, middle
 from groundwave.audit.sample import Sample
 from groundwave.page import Table
 
 SPIKE_LIMIT_DB, DC_LIMIT_DB = 6.0, -40.0
 IMAGE_LIMIT = 0.06  # an image 30 dB below the signal
 NEIGHBOURS = slice(2, 7)
-
-
-def by_class(values: Tensor, label: Tensor) -> Tensor:
-    """Return the mean of values `[n]` of each class present."""
-    return torch.stack([values[label == code].mean() for code in label.unique()])
-
-
-def middle(values: Tensor) -> complex:
-    """Return the median of complex values, of real and imaginary parts apart."""
-    return complex(float(values.real.median()), float(values.imag.median()))
-
-
-def coherent_dc(iq: Tensor, label: Tensor) -> complex:
-    """Return the mean of records at unit power that most classes share: not a carrier, whose phase and class vary."""
-    return middle(by_class(iq.mean(-1), label))
-
-
-def image(iq: Tensor, label: Tensor) -> complex:
-    """Return E x^2 of records at unit power that most classes share.
-
-    I/Q imbalance x + k conj(x) makes it 2 k; channels of random phase make it zero, whatever the modulation.
-    """
-    return middle(by_class(iq.square().mean(-1), label))
 
 
 def check_dc(sample: Sample) -> Outcome:

@@ -129,7 +129,8 @@ def _num_samples(source: Source) -> int:
     except StopIteration:
         raise DataError("no record that can be read", "at least one", "check what the file holds") from None
     if "iq" not in first:
-        raise DataError("records without IQ", "records with `iq`", "make or ingest them with their samples")
+        do = "make or ingest them with their samples; the scene `spectrogram` keeps them with --scene.with-iq"
+        raise DataError("records without IQ", "records with `iq`", do)
     num_samples = int(first["iq"].shape[-1])
     if num_samples < MIN_NUM_SAMPLES:
         raise DataError(

@@ -16,14 +16,16 @@ from groundwave.signal.spectrum import power_spectrum
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NUM_BINS = 64
+NUM_BINS, SMOOTH = 64, 2
 QUIET_SHARES = (1 / 3, 1 / 6, 1 / 12)  # of the band, the widest that is flat
 WIDEST = 0.75  # bandwidth of a class whose tails cannot be told from noise
 MAX_RIPPLE = 0.15  # of the quiet part, beyond what chance gives
 LEAST_DB, MOST_ERROR_DB = -5.0, 1.0  # below, and less certain than that, a cell is not used
-MIN_RECORDS = 5
+MIN_RECORDS = 5  # of a cell
+POOLED, MAX_STEPS = 6, 16  # of continuous labels
 CEILING_DB, LEAST_SPAN_DB = 8.0, 6.0
 SLOPE_LIMIT, SHIFT_LIMIT_DB = 0.1, 1.0
+SLACK = 2.0  # where too few cells are far enough below the ceiling
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """measured = slope * label + offset_db, None when too little is known; `shift_db`: mean of measured - label."""
+    """measured = slope * label + offset_db, None when too little is known; `shift_db`: mean of measured - label.
+
+    `slack` widens the limits where tails may have bent the line.
+    """
 
     slope: float | None
     offset_db: float | None
@@ -51,16 +56,17 @@ class Line:
     slope_error: float
     shift_error_db: float
     bandwidth: float
+    slack: float
 
     @property
     def wrong_slope(self) -> bool:
         """Whether a decibel of the label is not a decibel."""
-        return self.slope is not None and abs(self.slope - 1) > max(SLOPE_LIMIT, 4 * self.slope_error)
+        return self.slope is not None and abs(self.slope - 1) > max(self.slack * SLOPE_LIMIT, 4 * self.slope_error)
 
     @property
     def wrong_shift(self) -> bool:
         """Whether labels are off by about a constant."""
-        return abs(self.shift_db) > max(SHIFT_LIMIT_DB, 4 * self.shift_error_db)
+        return abs(self.shift_db) > max(self.slack * SHIFT_LIMIT_DB, 4 * self.shift_error_db)
 
 
 def check_snr(sample: Sample) -> Outcome:
@@ -69,23 +75,30 @@ def check_snr(sample: Sample) -> Outcome:
     if not labelled.any():
         return Outcome(notes=["No SNR labels: nothing to compare."])
     spectra = torch.cat([power_spectrum(sample.unit(rows), NUM_BINS) for rows in sample.batches()])
-    cells, lines, lost = {}, {}, []
-    for name, rows in sample.members(labelled, MIN_RECORDS).items():
+    cells: dict[str, list[Cell]] = {}
+    lines: dict[str, Line] = {}
+    lost: dict[str, list[str]] = {}
+    for name, rows in sample.members(labelled, 1).items():
         label_db = sample.snr_db[rows]
         width = bandwidth(sample.unit(rows[label_db >= label_db.unique().double().quantile(0.75)]))
         cells[name] = measure(spectra[rows], label_db, width)
         line = fit(cells[name], width)
         if line is None:
-            lost.append(name)
+            lost.setdefault(_reason(cells[name]), []).append(name)
         else:
             lines[name] = line
-    notes = (
-        [f"Not measurable (no quiet part of the band, or no signal above the noise): {names(lost)}."] if lost else []
-    )
+    notes = [f"Not measurable ({reason}): {names(found)}." for reason, found in lost.items()]
     if not lines:
         return Outcome(notes=notes)
     caption = "Measured SNR in the sampled band against its label; faint points were not used."
     return Outcome(_findings(lines), notes, [_table(cells, lines)], {caption: _picture(cells)})
+
+
+def _reason(cells: list[Cell]) -> str:
+    """Return why a class has no trusted cell."""
+    if not cells or any(cell.quiet and cell.measured_db > LEAST_DB for cell in cells):
+        return "too few records"
+    return "no quiet part of the band, or no signal above the noise"
 
 
 def measure(spectra: Tensor, label_db: Tensor, width: float) -> list[Cell]:
@@ -94,22 +107,30 @@ def measure(spectra: Tensor, label_db: Tensor, width: float) -> list[Cell]:
     `width` is the class's bandwidth; one that fills the band, or is not known, leaves no quiet part.
     """
     shares = [share for share in QUIET_SHARES if width < min(WIDEST, 1 - share)]
-    found = label_db.unique()
-    if len(found) > 64:  # continuous labels: steps of 2 dB
-        label_db = (label_db / 2).round() * 2
-        found = label_db.unique()
-    strong = spectra[label_db >= found.double().quantile(0.75)]
-    order = strong.mean(0).argsort()
-    cells = []
-    for label in found.tolist():
-        here = spectra[label_db == label]
-        if len(here) >= MIN_RECORDS:
-            cells.append(_cell(label, here, order, shares))
-    return cells
+    strong = spectra[label_db >= label_db.unique().double().quantile(0.75)]
+    # a mean over neighbours: the weakest of single bins would be weak by chance where records are few or short
+    around = torch.arange(-SMOOTH, SMOOTH + 1) + torch.arange(spectra.shape[1])[:, None]
+    order = strong.mean(0)[around % spectra.shape[1]].mean(1).argsort()
+    return [_cell(label_db[rows], spectra[rows], order, shares) for rows in steps(label_db)]
 
 
-def _cell(label_db: float, spectra: Tensor, order: Tensor, shares: list[float]) -> Cell:
-    """Measure one cell in the widest flat part of the bins that are the weakest of the strongest records."""
+def steps(label_db: Tensor) -> list[Tensor]:
+    """Return the rows of each step of the SNR: one a label, or of neighbours where labels have too few records.
+
+    So it is with continuous labels: as many steps as hold `POOLED` records each, up to `MAX_STEPS`.
+    """
+    order = label_db.argsort()
+    counts = label_db.unique(return_counts=True)[1]
+    if float(counts.double().median()) < MIN_RECORDS:
+        return list(order.tensor_split(min(MAX_STEPS, len(order) // POOLED))) if len(order) >= POOLED else []
+    return [rows for rows in order.split(counts.tolist()) if len(rows) >= MIN_RECORDS]
+
+
+def _cell(label_db: Tensor, spectra: Tensor, order: Tensor, shares: list[float]) -> Cell:
+    """Measure one cell in the widest flat part of the bins that are the weakest of the strongest records.
+
+    Its label is the SNR whose share of noise is the mean one by the labels; what they explain is no error.
+    """
     level = spectra.mean(0)
     chance = spectra.std(0) / math.sqrt(len(spectra))
     flat = False
@@ -119,18 +140,22 @@ def _cell(label_db: float, spectra: Tensor, order: Tensor, shares: list[float]) 
         ripple = (level[quiet].var() - chance[quiet].square().mean()).clamp(min=0).sqrt() / floor
         if flat := bool(shares) and bool(ripple < MAX_RIPPLE):
             break
-    each = spectra[:, quiet].mean(1) / spectra.mean(1)
+    each = (spectra[:, quiet].mean(1) / spectra.mean(1)).double()
+    promised = 1 / (1 + 10 ** (label_db.double() / 10))
     noise = min(max(float(each.mean()), 1e-9), 1 - 1e-9)
-    error = float(each.std()) / math.sqrt(len(each))
+    error = float((each - promised * (noise / promised.mean())).std()) / math.sqrt(len(each))
+    label = 10 * math.log10(float((1 - promised).mean() / promised.mean()))
     measured = 10 * math.log10((1 - noise) / noise)
-    return Cell(label_db, measured, 10 / math.log(10) * error / (noise * (1 - noise)), flat)
+    return Cell(label, measured, 10 / math.log(10) * error / (noise * (1 - noise)), flat)
 
 
 def fit(cells: list[Cell], width: float) -> Line | None:
     """Return the weighted least-squares line through the trusted cells; None when there is none."""
-    good = below_the_ceiling([cell for cell in cells if cell.trusted])
+    trusted = [cell for cell in cells if cell.trusted]
+    good = below_the_ceiling(trusted)
     if not good:
         return None
+    slack = SLACK if len(good) == len(trusted) else 1.0
     label, measured, error = torch.tensor([[c.label_db, c.measured_db, c.error_db] for c in good]).double().unbind(1)
     weight = 1 / (error.square() + 0.1**2)  # no cell is known better than 0.1 dB
     total = weight.sum()
@@ -138,9 +163,9 @@ def fit(cells: list[Cell], width: float) -> Line | None:
     shift, shift_error = float(mean - centre), float(total.rsqrt())
     spread = (weight * (label - centre).square()).sum()
     if len(good) < 3 or float(label.max() - label.min()) < LEAST_SPAN_DB:
-        return Line(None, None, shift, math.inf, shift_error, width)
+        return Line(None, None, shift, math.inf, shift_error, width, slack)
     slope = float((weight * (label - centre) * measured).sum() / spread)
-    return Line(slope, float(mean - slope * centre), shift, float(spread.rsqrt()), shift_error, width)
+    return Line(slope, float(mean - slope * centre), shift, float(spread.rsqrt()), shift_error, width, slack)
 
 
 def below_the_ceiling(cells: list[Cell]) -> list[Cell]:

@@ -35,7 +35,7 @@ class ArrayWindows:
         classes: Sequence[str] = (),
         group_names: Sequence[str] = (),
     ) -> None:
-        """Check that each column has one value for each window; raises `DataError`.
+        """Check the sample rate, and that each column has one value for each window; raises `DataError`.
 
         Args:
             rows: Returns the windows at row numbers `[B]`, in one of `decode`'s layouts.
@@ -54,6 +54,8 @@ class ArrayWindows:
         self.groups = _column("group", unknown if groups is None else groups, num_records, np.int64)
         nan = np.full(num_records, np.nan)
         self._snr_db = _column("snr", nan if snr_db is None else snr_db, num_records, np.float32)
+        if sample_rate_hz is not None and not 0 < sample_rate_hz < np.inf:
+            raise DataError(f"a sample rate of {sample_rate_hz} Hz", "a positive number", "correct --sample-rate")
         self._rate = float("nan") if sample_rate_hz is None else float(sample_rate_hz)
 
     def __len__(self) -> int:

@@ -77,7 +77,7 @@ def test_records_without_iq_are_an_error() -> None:
         def __getitem__(self, indices: torch.Tensor) -> dict[str, torch.Tensor]:
             return {"spec": torch.zeros(len(indices), 4, 4)}
 
-    with pytest.raises(DataError, match="without IQ"):
+    with pytest.raises(DataError, match=r"without IQ.*--scene\.with-iq"):
         draw_sample(Spectrograms({"iq": torch.ones(4, 32, dtype=torch.complex64)}), most=10, seed=0)
 
 

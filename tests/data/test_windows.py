@@ -98,6 +98,13 @@ def test_bad_npz_is_refused(tmp_path: Path, changes: dict[str, Any], options: di
         open_source(tmp_path / "w.npz", **ALL, **options)
 
 
+@pytest.mark.parametrize("rate", [-5.0, 0.0, float("nan"), float("inf")])
+def test_a_sample_rate_that_cannot_be_is_refused(tmp_path: Path, rate: float) -> None:
+    np.savez(tmp_path / "w.npz", **arrays())
+    with pytest.raises(DataError, match="a sample rate of .* Hz; expected a positive number"):
+        open_source(tmp_path / "w.npz", **ALL, sample_rate_hz=rate)
+
+
 def test_a_rate_may_stand_beside_each_window(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", **arrays(sample_rate_hz=np.full(12, 2e6)))
     source = open_source(tmp_path / "w.npz", **ALL)
