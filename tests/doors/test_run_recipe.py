@@ -84,7 +84,7 @@ def test_a_real_file_takes_the_place_of_the_replica(tmp_path: Path, monkeypatch:
     assert main(["run", "fewshot", *words, "new=QPSK,BPSK,QAM16", f"runs={tmp_path / 'runs'}"]) == 0
     rows = read(tmp_path / "fewshot.jsonl")
     assert {(row.data, row.snr_db, row.shots) for row in rows} == {
-        ("RML.pkl", s, k) for s in (0.0, 10.0) for k in (1, 5)
+        ("RML.pkl", s, k) for s in (0.0, 10.0, None) for k in (1, 5)
     }
     assert all(row.failed is None and row.config["new"] == ["BPSK", "QAM16", "QPSK"] for row in rows)
     assert all(len(row.config["data_sha256"]) == 12 for row in rows)
