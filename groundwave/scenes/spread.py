@@ -10,7 +10,6 @@ from groundwave.scenes.air import Air, Waveform
 from groundwave.signal import chirp, modulate, pulse, spread
 from groundwave.signal.bursts import cut
 from groundwave.signal.constellation import psk
-from groundwave.signal.filters import upsample
 from groundwave.signal.impair import oscillator
 
 _SPAN = 16
@@ -19,6 +18,7 @@ _WALSH = 16
 _USERS = 8
 _CHANNELS = 8
 _BITS_PER_HOP = 4
+_HOPPING_INDEX = 0.32
 
 
 def _draw(high: int, *size: int, generator: Generator) -> Tensor:
@@ -41,8 +41,7 @@ def _dsss(num_phases: int, num_records: int, num_samples: int, air: Air, generat
     code = torch.tensor(spread.BARKER_80211, dtype=torch.float32, device=generator.device)
     num_chips = _num_chips(num_samples, air.samples_per_symbol)
     steps = _draw(num_phases, num_records, num_chips // len(code) + 2, generator=generator)
-    turns = torch.exp(2j * math.pi * torch.arange(num_phases, device=steps.device) / num_phases)
-    chips = spread.spread(turns[steps.cumsum(-1).remainder(num_phases)], code)
+    chips = spread.differential(steps, num_phases, code)
     start = _draw(len(code), num_records, generator=generator)
     return _shape(cut(chips, start, num_chips), num_samples, air.samples_per_symbol, generator)
 
@@ -92,8 +91,8 @@ def _hopping(num_records: int, num_samples: int, air: Air, generator: Generator)
     levels = 2.0 * _draw(2, num_records, num_hops * _BITS_PER_HOP + 4, generator=generator) - 1
     channel = _draw(_CHANNELS, num_records, num_hops, generator=generator)
     centre = spread.channel_frequency(channel, _CHANNELS, 1 / air.samples_per_symbol)
-    frequency = 0.5 * 0.32 * upsample(levels, taps, length).unflatten(1, (num_hops, hop)) + centre[..., None]
-    return oscillator(cut(frequency.flatten(1), _draw(hop, num_records, generator=generator), num_samples))
+    frequency = spread.hopping_frequency(levels, centre, taps, length, _HOPPING_INDEX)
+    return oscillator(cut(frequency, _draw(hop, num_records, generator=generator), num_samples))
 
 
 def _lora_waveform(spreading_factor: int, bandwidth_hz: float) -> Waveform:

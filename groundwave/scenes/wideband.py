@@ -10,19 +10,17 @@ from torch import Tensor
 from groundwave.scenes.emitters import Tracks
 from groundwave.scenes.transmitters import SILENT
 from groundwave.signal import render
-from groundwave.signal.spectrum import central_span, central_spans, squared_magnitude
+from groundwave.signal.spectrum import (
+    central_span,
+    central_spans,
+    fast_length,
+    is_fast_length,
+    squared_magnitude,
+)
 
 SAMPLES_PER_SYMBOL = 4  # in an emitter's band, which so holds four times its nominal bandwidth
 _DEPTH = 0.1  # of an emitter's mean: a cell with less is its own only if that is above the noise floor
 MOST_CLASSES = 0xFF
-
-
-def is_smooth(n: int) -> bool:
-    """Return whether `n` has no prime factor above 5, so that an FFT of that length is fast."""
-    for prime in (2, 3, 5):
-        while n % prime == 0:
-            n //= prime
-    return n == 1
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Grid:
     def num_windows(self) -> int:
         """Windows, end to end, in the timeline."""
         least = math.ceil(self.num_samples / self.num_freqs) + 2
-        return next(n for n in range(least, 2 * least) if is_smooth(n))
+        return fast_length(least)
 
     def bandwidths(self, limits: tuple[float, float]) -> tuple[float, ...]:
         """Return the nominal bandwidths there are in a range, at least one; their bands are even and fast to transform.
@@ -55,7 +53,7 @@ class Grid:
         """
         step = max(2, self.num_freqs // self.hop)
         low, high = (SAMPLES_PER_SYMBOL * self.num_freqs / step * edge for edge in limits)
-        known = [n for n in range(math.ceil(low), 2 * math.ceil(high) + 1) if is_smooth(n)]
+        known = [n for n in range(math.ceil(low), 2 * math.ceil(high) + 1) if is_fast_length(n)]
         within = [n for n in known if n <= high] or known[:1]
         return tuple(n * step / SAMPLES_PER_SYMBOL / self.num_freqs for n in within)
 

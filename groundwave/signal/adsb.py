@@ -50,7 +50,11 @@ def from_chips(levels: Float[Tensor, "*batch chips"]) -> UInt8[Tensor, "*batch b
 
 @cache
 def chip_pulse(samples_per_chip: int) -> Float[Tensor, " taps"]:
-    """Return a chip's envelope: rise and fall over a quarter of a chip (0.125 us; Annex 10 asks for 0.05 to 0.2)."""
+    """Return a chip's envelope, flat between straight edges of a quarter of a chip, but of two samples at least.
+
+    A quarter is 0.125 us, 0.1 of them between 10 and 90 % of the amplitude: Annex 10 allows 0.05 to 0.1 us for the rise
+    and 0.05 to 0.2 us for the fall. Below eight samples a chip the edges are longer, since one sample would be none.
+    """
     edge = max(2, samples_per_chip // 4)
     box = torch.ones(1, 1, samples_per_chip)
     taps: Tensor = torch.nn.functional.conv1d(box, torch.full((1, 1, edge), 1 / edge), padding=edge - 1)[0, 0]

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
+from groundwave.errors import GroundwaveError
 from groundwave.signal.impair import phasor
 
 SALEH_TWT = (2.1587, 1.1517, 4.0033, 9.1040)
@@ -79,9 +80,14 @@ def memory_polynomial(
     """Amplify by odd powers and delays: y(n) = sum_k sum_m c[k, m] x(n - m) |x(n - m)|^(2k), k = 0, 1, ...
 
     Returns the time - memory + 1 samples that all delays reach (Kim and Konstantinou 2001).
+
+    Raises:
+        GroundwaveError: where `x` is shorter than the memory.
     """
     orders, memory = coefficients.shape[-2:]
     valid = x.shape[-1] - memory + 1
+    if valid < 1:
+        raise GroundwaveError(f"{x.shape[-1]} samples", f"at least {memory}, the memory", "give longer records")
     power = _power(x)
     y = torch.zeros((), dtype=x.dtype, device=x.device)
     for m in range(memory):

@@ -10,17 +10,6 @@ from groundwave.signal.filters import fir, pre_emphasis_taps
 from groundwave.signal.impair import oscillator
 
 
-def analytic(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
-    """Return message + j Hilbert(message) by zeroing the negative frequencies (treats the record as periodic)."""
-    n = message.shape[-1]
-    weight = torch.zeros(n, device=message.device)
-    weight[0], weight[1 : (n + 1) // 2] = 1, 2
-    if n % 2 == 0:
-        weight[n // 2] = 1
-    signal: Tensor = torch.fft.ifft(torch.fft.fft(message) * weight)
-    return signal
-
-
 def am_dsb(message: Float[Tensor, "*batch time"]) -> Complex[Tensor, "*batch time"]:
     """Amplitude modulation with carrier, both sidebands: 1 + message."""
     return torch.complex(1 + message, torch.zeros_like(message))

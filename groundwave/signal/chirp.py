@@ -53,14 +53,6 @@ def lora_at(
     return chirp[(position + shift.gather(1, which)).remainder(len(chirp))] * phase.gather(1, which)
 
 
-def lora(
-    symbols: Int[Tensor, "records symbols"], spreading_factor: int, samples_per_chip: int
-) -> Complex[Tensor, "records time"]:
-    """Modulate whole LoRa symbols, values 0 ... 2^SF - 1, unit envelope."""
-    num_samples = symbols.shape[1] * samples_per_chip << spreading_factor
-    return lora_at(symbols, symbols.new_zeros(len(symbols)), num_samples, spreading_factor, samples_per_chip)
-
-
 def lora_symbols(
     x: Complex[Tensor, "*batch time"], spreading_factor: int, samples_per_chip: int
 ) -> Int[Tensor, "*batch symbols"]:

@@ -5,6 +5,8 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn.functional import pad
 
+from groundwave.errors import GroundwaveError
+
 _BLOCK = 32  # samples over which the gain is a straight line
 
 
@@ -83,5 +85,11 @@ def adc(
     """Convert with `bits` bits over +-`full_scale`: steps of 2 full_scale / 2^bits.
 
     The SNR of a sine that fills it is 6.02 bits + 1.76 dB.
+
+    Raises:
+        GroundwaveError: less than one bit, or a full scale that is not positive and finite.
     """
+    if not bool((bits >= 1).all() & (full_scale > 0).all() & full_scale.isfinite().all()):
+        got = f"{bits.tolist()} bits over a full scale of {full_scale.tolist()}"
+        raise GroundwaveError(got, "at least one bit, and a positive full scale", "correct the converter")
     return quantise(x, full_scale * 2 ** (1 - bits), full_scale)

@@ -46,11 +46,6 @@ def apply_imbalance(
     return torch.addcmul(x * mu[..., None], x.conj().resolve_conj(), nu[..., None])
 
 
-def image_rejection_db(mu: Complex[Tensor, "*batch"], nu: Complex[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Return 20 log10 |mu / nu|: how far the image lies below the signal."""
-    return 20 * (mu.abs() / nu.abs()).log10()
-
-
 def offset(level_db: Float[Tensor, "*batch"], phase_rad: Float[Tensor, "*batch"]) -> Complex[Tensor, "*batch"]:
     """Return the constant of `level_db` relative to a signal of unit mean power: a DC offset or a leaking carrier."""
     return 10 ** (level_db / 20) * phasor(phase_rad)

@@ -7,7 +7,7 @@ at knots and joined by polynomials, whose mean-square error is below -58 dB.
 
 import math
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import torch
 from jaxtyping import Complex, Float
@@ -17,6 +17,7 @@ from torch.nn.functional import pad
 from groundwave.errors import GroundwaveError
 from groundwave.signal.doppler import draw_scatter, nodes, num_sinusoids
 from groundwave.signal.profiles import LOS_DOPPLER, Profile
+from groundwave.signal.spectrum import fast_length
 
 # Polynomials of degree 1, 2 and 3 in a period of the largest Doppler shift, for an error of -58 dB where the Doppler
 # spectrum is Gaussian, less for the others. A record takes one, or several of degree 3 that share their end knots.
@@ -157,16 +158,6 @@ def tap_gains(paths: Paths) -> Complex[Tensor, "batch knots taps"]:
     return torch.view_as_complex(taps.unflatten(1, (-1, 2)).movedim(2, -1).contiguous())
 
 
-@cache
-def _fast_length(num: int) -> int:
-    """Return the least length from `num` up that factors into 2, 3 and 5."""
-    rest = num
-    for prime in (2, 3, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return num if rest == 1 else _fast_length(num + 1)
-
-
 @lru_cache(maxsize=64)
 def _lagrange(degree: int, spacing: int, device: torch.device) -> Float[Tensor, "knots samples"]:
     """Return the weights of `degree` + 1 knots at the samples from the first up to the last."""
@@ -199,8 +190,12 @@ def propagate(x: Complex[Tensor, "batch time"], paths: Paths) -> Complex[Tensor,
     (from input n where no path has a delay). Differentiable in `x`, gains and delays.
 
     Raises:
-        GroundwaveError: where `x` is shorter than the margin, or longer than the draw was made for.
+        GroundwaveError: where `x` is shorter than the margin, or longer than the draw was made for, or does not have a
+            record a channel.
     """
+    if x.ndim != 2 or len(x) != len(paths.gains):
+        got = f"records of shape {list(x.shape)} for {len(paths.gains)} channels"
+        raise GroundwaveError(got, "[records, time], a channel for each", "give antennas as records of their own")
     num_samples = x.shape[-1] - paths.num_taps + 1
     covered = paths.spacing * (paths.gains.shape[-1] - 1) or num_samples
     if not 1 <= num_samples <= covered:
@@ -212,7 +207,7 @@ def propagate(x: Complex[Tensor, "batch time"], paths: Paths) -> Complex[Tensor,
     degree, length, weights = _pieces(paths, num_samples)
     num = math.ceil(num_samples / length)
     windows = pad(x, (0, num * length - num_samples)).unfold(-1, length + paths.num_taps - 1, length)
-    size = _fast_length(windows.shape[-1])
+    size = fast_length(windows.shape[-1])
     spectrum = torch.fft.fft(windows, size)
     # Filtering with the responses at the knots and blending what they let through equals filtering with the blend.
     y: Tensor | None = None

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
+from groundwave.errors import GroundwaveError
+
 
 def power(x: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch"]:
     """Return the mean of |x|^2 over each record."""
@@ -31,7 +33,12 @@ def awgn(
     """Add circular white noise so that each record has the given SNR over its own mean power.
 
     Noise power is per complex sample: N0 = mean|x|^2 / 10^(snr_db/10), half of it in each of I and Q.
+
+    Raises:
+        GroundwaveError: an SNR that is not a number, or minus infinity (plus infinity is no noise).
     """
+    if not bool((snr_db > -math.inf).all()):
+        raise GroundwaveError(f"snr_db={snr_db.tolist()}", "decibels, or inf for no noise", "correct the SNR")
     return x + noise_power(x, snr_db).sqrt()[..., None] * noise_like(x, generator=generator)
 
 

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from groundwave.errors import GroundwaveError
+
 
 def _time(samples_per_symbol: int, span: int) -> Tensor:
     """Return time in symbols, from -span/2 to span/2, with sample zero in the middle."""
@@ -22,7 +24,13 @@ def root_raised_cosine(
 
     Convolved with itself it has no intersymbol interference, up to the truncation at `span`. It comes `delay` symbols
     late.
+
+    Raises:
+        GroundwaveError: less than one sample a symbol, less than one symbol, or a rolloff outside [0, 1].
     """
+    if samples_per_symbol < 1 or span < 1 or not 0 <= rolloff <= 1:
+        got = f"{samples_per_symbol} samples a symbol, {span} symbols, a rolloff of {rolloff}"
+        raise GroundwaveError(got, "at least 1, at least 1, and from 0 to 1", "correct the pulse")
     t, a = _time(samples_per_symbol, span) - delay, rolloff
     top = torch.sin(math.pi * t * (1 - a)) + 4 * a * t * torch.cos(math.pi * t * (1 + a))
     bottom = math.pi * t * (1 - (4 * a * t) ** 2)

@@ -59,13 +59,6 @@ def coded_pulse(code: Complex[Tensor, " chips"], samples_per_chip: int) -> Compl
     return upsample(torch.nn.functional.pad(code, (1, 1)), _edges(2 * samples_per_chip), samples_per_chip)
 
 
-def autocorrelation(code: Complex[Tensor, " chips"]) -> Complex[Tensor, " lags"]:
-    """Return the aperiodic autocorrelation for lags 0 ... chips - 1."""
-    size = 2 * len(code)
-    both: Tensor = torch.fft.ifft(torch.fft.fft(code, size).abs().square())
-    return both[: len(code)].resolve_conj()
-
-
 def triangle(
     position: Float[Tensor, "*batch time"], length: Float[Tensor, "*batch time"], bandwidth: float
 ) -> Complex[Tensor, "*batch time"]:

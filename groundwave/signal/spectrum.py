@@ -1,8 +1,25 @@
 """Spectra and spectrograms: frequency ascending, DC in the middle, decibels."""
 
+from functools import cache
+from itertools import count
+
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
+
+
+def is_fast_length(num: int) -> bool:
+    """Return whether `num` has no prime factor above 5, so that an FFT of that length is fast."""
+    for prime in (2, 3, 5):
+        while num % prime == 0:
+            num //= prime
+    return num == 1
+
+
+@cache
+def fast_length(num: int) -> int:
+    """Return the least length from `num` up that an FFT is fast for."""
+    return next(n for n in count(num) if is_fast_length(n))
 
 
 def squared_magnitude(x: Complex[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -1,5 +1,6 @@
 """Spread spectrum: codes, spreading and despreading, frequency hopping."""
 
+import math
 from functools import cache
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from groundwave.signal.bits import shift_register
+from groundwave.signal.filters import upsample
 
 BARKER_80211 = (1, -1, 1, 1, -1, 1, 1, 1, -1, -1, -1)  # IEEE 802.11-2020, 15.4.6.4
 
@@ -45,6 +47,14 @@ def despread(chips: Complex[Tensor, "*batch time"], code: Float[Tensor, " chips"
     return symbols
 
 
+def differential(
+    steps: Int[Tensor, "*batch symbols"], num_phases: int, code: Float[Tensor, " chips"]
+) -> Complex[Tensor, "*batch time"]:
+    """Turn by `steps` of 2 pi / `num_phases` from symbol to symbol, and multiply by the code (802.11-2020, 15.4.6)."""
+    turns = torch.exp(2j * math.pi * torch.arange(num_phases, device=steps.device) / num_phases)
+    return spread(turns[steps.cumsum(-1).remainder(num_phases)], code)
+
+
 def code_division(
     symbols: Complex[Tensor, "records users symbols"],
     codes: Int[Tensor, "records users"],
@@ -59,3 +69,19 @@ def code_division(
 def channel_frequency(channel: Int[Tensor, "*batch"], num_channels: int, bandwidth: float) -> Float[Tensor, "*batch"]:
     """Return the centre of one of `num_channels` equal channels that fill `bandwidth` (cycles per sample)."""
     return ((channel + 0.5) / num_channels - 0.5) * bandwidth
+
+
+def hopping_frequency(
+    levels: Float[Tensor, "records symbols"],
+    centre: Float[Tensor, "records hops"],
+    taps: Float[Tensor, " taps"],
+    samples_per_symbol: int,
+    index: float,
+) -> Float[Tensor, "records time"]:
+    """Return the frequency (cycles per sample) of FSK of `index` under the pulse `taps` whose carrier hops.
+
+    Every `centre` lasts as many symbols; `levels` are those and what the pulse spans beyond its first.
+    """
+    keyed = 0.5 * index * upsample(levels, taps, samples_per_symbol)
+    frequency: Tensor = (keyed.unflatten(1, (centre.shape[1], -1)) + centre[..., None]).flatten(1)
+    return frequency

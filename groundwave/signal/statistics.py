@@ -14,7 +14,6 @@ from groundwave.signal.spectrum import power_spectrum, spectral_centroid
 
 CUMULANTS = ("C20", "C40", "C41", "C42", "C60", "C61", "C62", "C63")
 _BOXCARS = (1, 4, 16)
-NUM_CUMULANTS = len(CUMULANTS) * (1 + len(_BOXCARS)) + len(_BOXCARS)
 _NUM_BINS = 64
 _NUM_QUANTILES = 32
 _MAX_SORTED = 4096
@@ -135,6 +134,3 @@ def expert_features(iq: Complex[Tensor, "batch time"]) -> Float[Tensor, "batch 2
         ],
         -1,
     )
-
-
-NUM_EXPERT_FEATURES = 2 * _NUM_BINS + (_NUM_QUANTILES + 6) + 2 * (_NUM_QUANTILES + 4) + NUM_CUMULANTS

@@ -194,6 +194,20 @@ def test_frames_survive_their_chips():
     torch.testing.assert_close(adsb.from_chips(chips[:, 16:].float()), frames)
 
 
+def rise_us(envelope: torch.Tensor, samples_per_chip: int) -> float:
+    """Return the time from 10 to 90 % of the amplitude."""
+    rising = np.append(0.0, envelope[: len(envelope) // 2].numpy())
+    return float(np.diff(np.interp([0.1, 0.9], rising, np.arange(len(rising))))[0]) / samples_per_chip / 2
+
+
+@pytest.mark.parametrize("samples_per_chip", [8, 16, 32])
+def test_adsb_pulses_rise_as_the_annex_asks(samples_per_chip):
+    pulse = adsb.chip_pulse(samples_per_chip)
+    assert rise_us(pulse, samples_per_chip) == pytest.approx(0.1, abs=1e-3)
+    assert rise_us(torch.ones(samples_per_chip), samples_per_chip) < 0.051
+    assert rise_us(adsb.chip_pulse(4), 4) == pytest.approx(0.2, abs=1e-3)  # two samples: the least there is
+
+
 def test_adsb_records_hold_frames_that_decode():
     x = PACKETS["ADS-B"](20, 4 * 1800, Air(4), generator(0, "adsb"))  # 1800 chips hold a frame after any gap
     x = awgn(x, torch.full((20,), 25.0), generator=generator(0, "n"))

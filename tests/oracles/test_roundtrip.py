@@ -11,9 +11,10 @@ from groundwave.rng import generator
 from groundwave.scenes.air import Air
 from groundwave.scenes.keying import KEYING
 from groundwave.scenes.linear import LINEAR
-from groundwave.signal import analog, demodulate, modulate, pulse
+from groundwave.signal import analog, demodulate, modulate, pulse, spread
 from groundwave.signal import constellation as con
 from groundwave.signal.filters import fir, pre_emphasis_taps
+from groundwave.signal.impair import oscillator
 from groundwave.signal.message import speech
 
 SPS, SPAN = 8, 32
@@ -61,6 +62,34 @@ def phases(num_levels: int, taps: torch.Tensor, sps: int, index: float, late: in
     return demodulate.nearest_levels(soft, num_levels), labels[:, 1 + (math.ceil(len(taps) / sps) - 1) // 2 :]
 
 
+CHANNELS = 8
+BARKER = torch.tensor(spread.BARKER_80211, dtype=torch.float32)
+
+
+def spread_out(num_phases: int, late: int) -> Received:
+    """Spread differential phases by the Barker code, four samples a chip."""
+    steps = con.draw_labels(num_phases, 4, 110, generator=generator(0, "spread", num_phases))
+    taps = pulse.root_raised_cosine(4, 11, 0.35)
+    x = modulate.linear(spread.differential(steps, num_phases, BARKER), taps, 4)
+    chips = demodulate.matched(x[:, len(BARKER) * late :], taps, 4)
+    symbols = spread.despread(chips[:, : chips.shape[1] // len(BARKER) * len(BARKER)], BARKER)
+    turn = (symbols[:, 1:] * symbols[:, :-1].conj()).angle() * num_phases / (2 * math.pi)
+    return turn.round().long().remainder(num_phases), steps[:, 2:]
+
+
+def hopped(late: int) -> Received:
+    """Hop every four bits over channels as wide as the bit rate; the receiver knows the hops."""
+    length, index = CHANNELS * SPS, 0.32
+    taps = pulse.gaussian_frequency(length, 4, 0.5)
+    labels = con.draw_labels(2, 4, 104, generator=generator(0, "hopped"))
+    channel = con.draw_labels(CHANNELS, 4, 25, generator=generator(0, "channel"))
+    centre = spread.channel_frequency(channel, CHANNELS, 1 / SPS)
+    frequency = spread.hopping_frequency(modulate.keying_levels(labels, 2), centre, taps, length, index)
+    still = oscillator(frequency) * oscillator(-centre.repeat_interleave(4 * length, 1))
+    soft = demodulate.frequency_levels(still[:, CHANNELS * late :], length, index)
+    return demodulate.nearest_levels(soft, 2), labels[:, 3:]
+
+
 TWO = pulse.rectangular(SPS)
 GAUSSIAN = {bt: pulse.gaussian_frequency(SPS, 4, bt) for bt in (0.3, 0.35)}
 ROUND_TRIPS: dict[str, Callable[[int], Received]] = {
@@ -74,6 +103,9 @@ ROUND_TRIPS: dict[str, Callable[[int], Received]] = {
     "CPFSK4": partial(phases, 4, pulse.rectangular(2 * SPS), 2 * SPS, 0.5),
     "GMSK": partial(phases, 2, GAUSSIAN[0.3], SPS, 0.5),
     "GFSK": partial(phases, 2, GAUSSIAN[0.35], SPS, 0.8 / math.pi),
+    "DSSS-DBPSK": partial(spread_out, 2),
+    "DSSS-DQPSK": partial(spread_out, 4),
+    "FHSS": hopped,
 }
 
 
