@@ -12,6 +12,8 @@ import torch
 
 from groundwave.rng import generator
 from groundwave.scenes.air import Air
+from groundwave.scenes.keying import KEYING
+from groundwave.scenes.linear import LINEAR
 from groundwave.scenes.waveforms import WAVEFORMS
 from groundwave.signal import analog, modulate, pulse
 from groundwave.signal.constellation import draw_symbols, psk
@@ -66,7 +68,10 @@ BLUETOOTH = Mask(((1.5, -20), (2.5, -20), (2.501, -30)), 1, 1.0)
 # one chip being 0.59 chips, then 20 dB a decade; for a linear-FM pulse of 16 chips, 2 (1 + 0.105 / t_r) wider
 CHIPS = Mask(((6.2 / math.sqrt(0.59) / 2, -40), (8, -46)), sps=16)
 CHIRPS = Mask(((6.2 / math.sqrt(16 * 0.59) / 2 + 1 + 0.105 / 0.59, -40), (8, -51)), sps=16)
-SWEEPS = Mask(((1.0, -25), (4.0, -50)), sps=16)  # of joined phase: 12 dB an octave, as the frequency alone jumps
+SWEEPS = Mask(((1.0, -25), (4.0, -50)), sps=16)  # joined phase: the frequency alone jumps
+KEYED = Mask(((1.5, -25), (6.0, -48)), sps=16)  # continuous phase: MSK has -31 and -55, and aliases at that rate
+GAUSSIAN = Mask(((1.0, -40), (1.5, -60)), sps=16)  # Murota and Hirade 1981, figure 5, with room for BT 0.35
+ROOT = Mask(((0.5 * 1.45, -32),))  # root raised cosine of rolloff 0.35
 IMAGES = Mask(((1.0, -60),), sps=4)  # nothing of the next Nyquist zone
 
 
@@ -115,8 +120,16 @@ CASES: dict[str, tuple[Mask, Callable[[], torch.Tensor]]] = {
     **{name: (SWEEPS, partial(torn, name, 60 * 16)) for name in ("FMCW-up", "FMCW-down", "FMCW-triangle")},
     "LoRa-SF7": (SWEEPS, partial(torn, "LoRa-SF7", 128 * 16)),
     "LoRa-SF9": (SWEEPS, partial(torn, "LoRa-SF9", 128 * 16)),
+    "LoRa-SF12": (SWEEPS, partial(torn, "LoRa-SF12", 64 * 16)),
+    **{name: (KEYED, partial(torn, name, 32)) for name in KEYING if name not in ("GMSK", "GFSK")},
+    "GFSK": (GAUSSIAN, lambda: keyed(pulse.rectangular(16), 16, 0.8 / math.pi)),
+    **{name: (ROOT, partial(rectangular_qpsk, 8)) for name in (*LINEAR, "GPS-CA", "CDMA", "Noise")},
     **{name: (IMAGES, partial(held, name, 4)) for name in WAVEFORMS if WAVEFORMS[name].family in ("lte", "nr", "dvb")},
 }
+
+
+def test_every_waveform_has_a_mask_or_a_channel():
+    assert {*CASES, *OCCUPIED} == {*WAVEFORMS} - {"Tone"}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -154,6 +167,7 @@ OCCUPIED: dict[str, tuple[float, Callable[[], torch.Tensor]]] = {
     "WBFM": ((75 + 5) / 100, partial(overdeviated, "WBFM", 200e3)),
     "AM-DSB": (0.5, partial(waveform, "AM-DSB", 2)),
     "AM-DSB-SC": (0.5, partial(waveform, "AM-DSB-SC", 2)),
+    **{name: (1.2, partial(waveform, name, 2)) for name in ("AM-USB", "AM-LSB", "AM-SSB")},
     "FHSS": (0.5, partial(waveform, "FHSS", 2)),
 }
 
