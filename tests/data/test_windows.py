@@ -101,7 +101,7 @@ def test_bad_npz_is_refused(tmp_path: Path, changes: dict[str, Any], options: di
 @pytest.mark.parametrize("rate", [-5.0, 0.0, float("nan"), float("inf")])
 def test_a_sample_rate_that_cannot_be_is_refused(tmp_path: Path, rate: float) -> None:
     np.savez(tmp_path / "w.npz", **arrays())
-    with pytest.raises(DataError, match="a sample rate of .* Hz; expected a positive number"):
+    with pytest.raises(DataError, match=r"a sample rate of .* Hz; expected a positive number"):
         open_source(tmp_path / "w.npz", **ALL, sample_rate_hz=rate)
 
 
