@@ -155,7 +155,7 @@ def fit(cells: list[Cell], width: float) -> Line | None:
     good = below_the_ceiling(trusted)
     if not good:
         return None
-    slack = SLACK if len(good) == len(trusted) else 1.0
+    slack = 1.0 if good[-1].measured_db < max(cell.measured_db for cell in trusted) - CEILING_DB else SLACK
     label, measured, error = torch.tensor([[c.label_db, c.measured_db, c.error_db] for c in good]).double().unbind(1)
     weight = 1 / (error.square() + 0.1**2)  # no cell is known better than 0.1 dB
     total = weight.sum()
@@ -172,12 +172,16 @@ def below_the_ceiling(cells: list[Cell]) -> list[Cell]:
     """Return the cells that the signal's own tails in the quiet part cannot have moved by a decibel.
 
     Tails that are 1 / S of the signal's density look like noise, so that measurements bend towards a ceiling of S. S is
-    at least the highest measurement; `CEILING_DB` below it the bend is at most 0.75 dB. With fewer than three labels
-    left nothing can be told apart from a bend, and all are kept.
+    at least the highest measurement; `CEILING_DB` below it the bend is at most 0.75 dB. Where they do not suffice for a
+    line, the lowest cells that do are kept.
     """
     ceiling = max((cell.measured_db for cell in cells), default=0.0) - CEILING_DB
     low = [cell for cell in cells if cell.measured_db < ceiling]
-    return low if len(low) >= 3 and low[-1].label_db - low[0].label_db >= LEAST_SPAN_DB else cells
+    return next((cells[:n] for n in range(max(3, len(low)), len(cells)) if _suffice(cells[:n])), cells)
+
+
+def _suffice(cells: list[Cell]) -> bool:
+    return len(cells) >= 3 and cells[-1].label_db - cells[0].label_db >= LEAST_SPAN_DB
 
 
 def _findings(lines: dict[str, Line]) -> list[Finding]:

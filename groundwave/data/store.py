@@ -233,7 +233,5 @@ def open_iq(path: str | PathLike[str]) -> Store:
     store = Store.open(path)
     if store.manifest.num_samples is None:
         held = ", ".join(store.manifest.arrays)
-        raise DataError(
-            f"{path}, a store of {held}", "a store of IQ", "generate the scene again with IQ in its records"
-        )
+        raise DataError(f"{path}, a store of {held}", "a store of IQ", "generate the scene again with --scene.with-iq")
     return store
