@@ -5,6 +5,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from groundwave.nn.covariance import cross_covariance
+from groundwave.nn.patch import convolve, normalise_batch
+
+
+def scaled(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
+    """Return `scale * layer(x)` of an `nn.Linear`: to scale its matrix costs less than to scale the tokens."""
+    assert isinstance(layer, nn.Linear)
+    return layer(x) if scale is None else F.linear(x, scale[:, None] * layer.weight, scale * layer.bias)
+
 
 class CrossCovarianceAttention(nn.Module):
     """Attention between channels instead of tokens, so that its cost grows linearly with length (XCiT, eq. 3)."""
@@ -16,14 +25,11 @@ class CrossCovarianceAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, x: Float[Tensor, "batch tokens dim"], scale: Float[Tensor, " dim"] | None = None
+    ) -> Float[Tensor, "batch tokens dim"]:
         """Mix the channels of each head by the cross-covariance of keys and queries over all tokens."""
-        # Tokens go last, side by side in memory: norms and products run over them.
-        split = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 4, 1).contiguous()
-        query, key, value = split.unbind(0)
-        query, key = F.normalize(query, dim=-1) * self.temperature, F.normalize(key, dim=-1)
-        mixed = (query @ key.transpose(-2, -1)).softmax(-1) @ value
-        return self.out(mixed.permute(0, 3, 1, 2).flatten(2))  # type: ignore[no-any-return]
+        return scaled(self.out, cross_covariance(self.qkv(x), self.temperature), scale)
 
 
 class LocalPatchInteraction(nn.Module):
@@ -38,10 +44,15 @@ class LocalPatchInteraction(nn.Module):
             nn.Conv1d(dim, dim, 3, padding=1, groups=dim),
         )
 
-    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, x: Float[Tensor, "batch tokens dim"], scale: Float[Tensor, " dim"] | None = None
+    ) -> Float[Tensor, "batch tokens dim"]:
         """Convolve along the tokens."""
-        mixed: Tensor = self.layers(x.transpose(1, 2))
-        return mixed.transpose(1, 2)
+        first, bend, norm, last = self.layers
+        assert isinstance(first, nn.Conv1d)
+        with torch.autocast(x.device.type, enabled=False):  # narrow types gain nothing here, and cost precision
+            mixed = convolve(first, x.to(first.weight.dtype))
+            return convolve(last, normalise_batch(norm, bend(mixed)), scale)
 
 
 class FeedForward(nn.Sequential):
@@ -51,9 +62,23 @@ class FeedForward(nn.Sequential):
         bend = nn.Sequential(nn.GELU(), nn.Dropout(dropout))
         super().__init__(nn.Linear(dim, ratio * dim), bend, nn.Linear(ratio * dim, dim), nn.Dropout(dropout))
 
+    def forward(
+        self, x: Float[Tensor, "batch tokens dim"], scale: Float[Tensor, " dim"] | None = None
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Transform each token by itself."""
+        first, bend, last, drop = self
+        return drop(scaled(last, bend(first(x)), scale))  # type: ignore[no-any-return]
+
 
 class Residual(nn.Module):
-    """`x + scale * layer(norm(x))`, the scale learned per channel (LayerScale, Touvron et al., 2021)."""
+    """`x + scale * layer(norm(x))`, the scale learned per channel (LayerScale, Touvron et al., 2021).
+
+    Args:
+        dim: token width.
+        layer: is called with the tokens and the scale, by which it multiplies the last of its linear maps.
+        scale: at the start.
+        eps: of the layer norm.
+    """
 
     def __init__(self, dim: int, layer: nn.Module, scale: float, eps: float = 1e-5) -> None:
         super().__init__()
@@ -63,7 +88,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
         """Add the scaled branch to the input."""
-        return x + self.scale * self.layer(self.norm(x))  # type: ignore[no-any-return]
+        return x + self.layer(self.norm(x), self.scale)  # type: ignore[no-any-return]
 
 
 class ClassAttention(nn.Module):

@@ -6,6 +6,30 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def convolve(
+    layer: nn.Module, x: Float[Tensor, "batch tokens dim"], scale: Float[Tensor, " wide"] | None = None
+) -> Float[Tensor, "batch fewer wide"]:
+    """Return `scale * layer(x)` of an `nn.Conv1d` for tokens that lie side by side in memory, channels last.
+
+    PyTorch's two-dimensional convolution takes them as they lie and is several times faster than the one-dimensional.
+    """
+    assert isinstance(layer, nn.Conv1d)
+    assert layer.bias is not None
+    weight, bias = layer.weight, layer.bias
+    if scale is not None:
+        weight, bias = scale[:, None, None] * weight, scale * bias
+    image, kernels = x.transpose(1, 2).unsqueeze(2), weight.unsqueeze(2)
+    stride, padding = (1, layer.stride[0]), (0, int(layer.padding[0]))
+    return F.conv2d(image, kernels, bias, stride, padding, 1, layer.groups).squeeze(2).transpose(1, 2)
+
+
+def normalise_batch(norm: nn.Module, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    """Return the batch norm of tokens, which is several times faster for rows of channels than for rows of time."""
+    rows: Tensor = norm(x.flatten(0, 1))
+    return rows.view_as(x)
 
 
 class ConvStem(nn.Module):
@@ -32,8 +56,11 @@ class ConvStem(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
         """Return `ceil(time / patch)` tokens."""
-        tokens: Tensor = self.layers(x)
-        return tokens.transpose(1, 2)
+        tokens = x.transpose(1, 2).contiguous()
+        *stages, mix = self.layers
+        for conv, norm, bend in zip(*[iter(stages)] * 3, strict=True):
+            tokens = bend(normalise_batch(norm, convolve(conv, tokens)))
+        return convolve(mix, tokens)
 
 
 def sinusoidal_positions(num_tokens: int, dim: int, device: torch.device) -> Float[Tensor, "tokens dim"]:
@@ -65,5 +92,6 @@ class FourierPositions(nn.Module):
         angle = torch.stack([row, torch.full_like(row, 2 * math.pi)], dim=-1)[..., None]
         angle = angle * 10_000.0 ** (-torch.arange(0, 32, 2, device=device) / 32)
         code = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
-        mixed: Tensor = self.project(code.T)
+        with torch.autocast(device.type, enabled=False):  # what the tokens are added to stays float32
+            mixed: Tensor = self.project(code.T)
         return mixed.T
