@@ -1,13 +1,13 @@
 """Cross-covariance attention between the channels of each head, and its gradient, without large maps in memory.
 
 XCiT's maps are many times as large as the tokens they are made of. On processors they are therefore made, used and
-forgotten for a few records of one head at a time, which stay in the cache, and made once more for the gradient.
+forgotten for a few records at a time, which stay in the cache, and made once more for the gradient.
 Queries and keys have unit length, so no exponent is above the temperature: the softmax needs no maximum, and its
 denominator comes out of the same product as its numerator, as one more row of the values.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -15,10 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-_CACHED = 150_000  # numbers of a map that stay in a processor's second-level cache beside all that belongs to them
+_CACHED = 300_000  # numbers of a map that stay in a processor's second-level cache beside all that belongs to them
 _HOTTEST = 60.0  # exp of it, summed over a head's channels, is still far below the largest float32
-
-Part = tuple[slice, slice, slice]  # some records, all tokens, the channels of one head
 
 
 def cross_covariance(
@@ -34,7 +32,8 @@ def cross_covariance(
     """
     learning = torch.is_grad_enabled() and qkv.device.type == "cpu" and not torch.compiler.is_compiling()
     if learning and temperature.detach().abs().max() < _HOTTEST:
-        mixed: Tensor = _InCache.apply(qkv, temperature)  # type: ignore[no-untyped-call]
+        with torch.autocast("cpu", enabled=False):
+            mixed: Tensor = _InCache.apply(qkv, temperature)  # type: ignore[no-untyped-call]
         return mixed
     query, key, value = qkv.unflatten(-1, (3, len(temperature), -1)).permute(2, 0, 3, 4, 1).contiguous().unbind(0)
     query, key = F.normalize(query, dim=-1) * temperature, F.normalize(key, dim=-1)
@@ -43,62 +42,98 @@ def cross_covariance(
 
 
 class _InCache(torch.autograd.Function):
-    """The same in float32, whatever the input's type, with a gradient that does not keep the maps."""
+    """The same in float32, whatever the input's type, with a gradient that keeps its input only."""
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, temperature: Tensor) -> Tensor:
-        width = qkv.shape[2] // 3
-        unit = qkv[..., : 2 * width].float()
-        inverse = unit.square().sum(dim=1, keepdim=True).clamp_min_(1e-24).rsqrt_()
-        unit = unit * inverse
-        value = _one_more_row(qkv[..., 2 * width :], 1.0)
-        read = torch.empty_like(value)
-        query, key = unit.chunk(2, dim=-1)
-        for part, maps, _ in _maps(query, key, temperature):
-            read[part] = torch.bmm(value[part], maps)
-        ctx.save_for_backward(unit, inverse, value, read, temperature)
-        return (read[:, :-1] / read[:, -1:]).to(qkv.dtype)
+        ctx.save_for_backward(qkv, temperature)
+        mixed = qkv.new_empty(*qkv.shape[:2], qkv.shape[2] // 3)
+        for records, few in _parts(qkv, temperature):
+            read = torch.bmm(few.value, few.maps)
+            read = (read[:, :-1] / read[:, -1:]).unflatten(0, (-1, len(temperature)))
+            _by_head(mixed[records], 1, temperature)[0].copy_(read)
+        return mixed
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        unit, inverse, value, read, temperature = ctx.saved_tensors
-        grad = _one_more_row(upstream, 0.0).div_(read[:, -1:])
-        grad[:, -1] = (grad * read).sum(dim=1).div_(read[:, -1]).neg_()
-        down = unit.new_empty(*upstream.shape[:2], 3 * upstream.shape[2])
-        (query, key), (to_query, to_key, to_value) = unit.chunk(2, dim=-1), down.chunk(3, dim=-1)
-        for part, maps, flow in _maps(query, key, temperature):
-            torch.bmm(value[part].transpose(1, 2), grad[part], out=flow).mul_(maps)
-            to_query[part] = torch.bmm(key[part], flow)
-            to_key[part] = torch.bmm(query[part], flow.transpose(1, 2))
-            to_value[part] = torch.bmm(grad[part][:, :-1], maps.transpose(1, 2))
-        both = down[..., : unit.shape[2]]
-        along = (both * unit).sum(dim=1, keepdim=True)
-        by_head = temperature.flatten().repeat_interleave(upstream.shape[2] // len(temperature)).repeat(2)
-        both.addcmul_(unit, along, value=-1).mul_(inverse * by_head)
-        warmth = along[..., : upstream.shape[2]].unflatten(-1, (len(temperature), -1)).sum(dim=(0, 1, 3))
-        return down.to(upstream.dtype), warmth.view_as(temperature)
+        qkv, temperature = ctx.saved_tensors
+        down, warmth, width = torch.empty_like(qkv), torch.zeros_like(temperature), upstream.shape[2]
+        heat = temperature.flatten().repeat_interleave(width // len(temperature))
+        heat = torch.cat([heat, torch.ones_like(heat)])
+        with torch.autocast("cpu", enabled=False):
+            for records, few in _parts(qkv, temperature):
+                rows = few.unit.new_empty(*few.unit.shape[:2], 3 * width)
+                grads = few.gradients(_by_head(upstream[records], 1, temperature)[0])
+                _by_head(rows, 3, temperature).copy_(grads)
+                both = rows[..., : 2 * width]
+                along = (both * few.unit).sum(dim=1, keepdim=True)  # what would only change the length
+                both.addcmul_(few.unit, along, value=-1).mul_(few.inverse * heat)
+                down[records] = rows
+                warmth += along[..., :width].unflatten(-1, (len(temperature), -1)).sum(dim=(0, 1, 3)).view_as(warmth)
+        return down, warmth
 
 
-def _one_more_row(x: Tensor, last: float) -> Tensor:
-    """Return `[batch, tokens + 1, dim]` in float32."""
-    rows = x.new_empty((x.shape[0], x.shape[1] + 1, x.shape[2]), dtype=torch.float32)
-    rows[:, :-1] = x
-    rows[:, -1] = last
-    return rows
+class _Few(NamedTuple):
+    """A few records; `rows` are `[records * heads, tokens + 1, channels]`, the last of which serves the softmax.
 
-
-def _maps(query: Tensor, key: Tensor, temperature: Tensor) -> Iterator[tuple[Part, Tensor, Tensor]]:
-    """Yield exp(temperature * key' query) of some records and a head, and room for as much; the next overwrites both.
-
-    A map has a row for each channel of the keys and a column for each of the queries.
+    Args:
+        unit: queries and keys of unit length, `[records, tokens, 2 * dim]`.
+        inverse: of their lengths.
+        query: rows of unit length times the temperature; the last is zero.
+        key: rows of unit length; the last is zero.
+        value: rows; the last is one.
+        maps: exponentials, a row for each channel of the keys and a column for each of the queries.
+        flow: room for their gradient.
     """
-    dim = query.shape[2] // len(temperature)
-    size = min(max(1, _CACHED // dim**2), len(query))
-    room = query.new_empty(2, size, dim, dim)
-    for start in range(0, len(query), size):
-        maps, flow = room[:, : len(query) - start]
-        for head, heat in enumerate(temperature.flatten().tolist()):
-            part = slice(start, start + size), slice(None), slice(head * dim, (head + 1) * dim)
-            torch.baddbmm(maps, key[part].transpose(1, 2), query[part], beta=0, alpha=heat, out=maps).exp_()
-            yield part, maps, flow
+
+    unit: Tensor
+    inverse: Tensor
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    maps: Tensor
+    flow: Tensor
+
+    def gradients(self, upstream: Tensor) -> Tensor:
+        """Return those of query, key and value `[3, records, heads, tokens, channels]` from that of the result."""
+        read = torch.bmm(self.value, self.maps)
+        inner, total = torch.zeros_like(read), read[:, -1:]
+        inner.view(*upstream.shape[:2], *read.shape[1:])[:, :, :-1] = upstream
+        inner.div_(total)
+        inner[:, -1:] = (inner * read).sum(dim=1, keepdim=True).div_(total).neg_()
+        flow = torch.bmm(self.value.transpose(1, 2), inner, out=self.flow).mul_(self.maps)
+        grads = read.new_empty(3, *read.shape)
+        torch.bmm(self.key, flow, out=grads[0])
+        torch.bmm(self.query, flow.transpose(1, 2), out=grads[1])
+        torch.bmm(inner, self.maps.transpose(1, 2), out=grads[2])
+        by_head: Tensor = grads.unflatten(1, upstream.shape[:2])
+        return by_head[..., :-1, :]
+
+
+def _by_head(rows: Tensor, parts: int, temperature: Tensor) -> Tensor:
+    """Return a view `[parts, records, heads, tokens, channels]` of `[records, tokens, parts * dim]`."""
+    view: Tensor = rows.unflatten(-1, (parts, len(temperature), -1)).permute(2, 0, 3, 1, 4)
+    return view
+
+
+def _parts(qkv: Tensor, temperature: Tensor) -> Iterator[tuple[slice, _Few]]:
+    """Yield a few records at a time; the next overwrite what is yielded."""
+    num_records, num_tokens, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    heads, dim = len(temperature), width // len(temperature)
+    size = max(1, min(_CACHED // (width * max(dim, num_tokens)), num_records))
+    room = qkv.new_zeros(3, size, heads, num_tokens + 1, dim, dtype=torch.float32)
+    room[2, :, :, -1] = 1
+    maps, flow = room.new_empty(2, size * heads, dim, dim)
+    for start in range(0, num_records, size):
+        records = slice(start, start + size)
+        rows, by_head = qkv[records].to(torch.float32, copy=True), room[:, : num_records - start]
+        unit = rows[..., : 2 * width]
+        inverse = unit.square().sum(dim=1, keepdim=True).clamp_min_(1e-24).rsqrt_()
+        unit.mul_(inverse)
+        by_head[..., :-1, :] = _by_head(rows, 3, temperature)
+        by_head[0] *= temperature
+        query, key, value = by_head.flatten(1, 2)
+        here = slice(0, len(query))
+        torch.bmm(key.transpose(1, 2), query, out=maps[here]).exp_()
+        yield records, _Few(unit, inverse, query, key, value, maps[here], flow[here])

@@ -64,3 +64,25 @@ def test_records_of_one_group_are_no_negatives_of_each_other() -> None:
         scores = torch.stack([torch.cosine_similarity(z[i], z[k], dim=0) / 0.3 for k in keep])
         losses.append(scores.logsumexp(0) - torch.cosine_similarity(z[i], z[positive], dim=0) / 0.3)
     torch.testing.assert_close(nt_xent(a, b, 0.3, group), torch.stack(losses).mean())
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_gradient_is_the_slow_twin_s(narrow: bool) -> None:
+    a, b = torch.randn(2, 7, 5).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+        found = torch.autograd.grad(nt_xent(a, b, 0.2), (a, b))
+    expected = torch.autograd.grad(slow_nt_xent(a, b, 0.2), (a, b))
+    torch.testing.assert_close(found, expected, **({"atol": 0.01, "rtol": 0.05} if narrow else {}))
+
+
+def test_autocast_does_not_round_the_similarities() -> None:
+    a = 1 + 0.3 * torch.randn(16, 32)
+    b = a + 0.2 * torch.randn(16, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = nt_xent(a, b, 0.05)
+    torch.testing.assert_close(found, slow_nt_xent(a, b, 0.05))
+    z = torch.nn.functional.normalize(torch.cat([a, b]), dim=-1)
+    rounded = (z @ z.T).bfloat16().float().fill_diagonal_(-torch.inf) / 0.05
+    wrong = torch.nn.functional.cross_entropy(rounded, torch.arange(32).roll(16))
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(wrong, found)
