@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from groundwave.bench.rows import Row, read
+from groundwave.nn import XCiT
 
 HERE = Path(__file__).parents[2] / "benchmarks"
 
@@ -56,3 +59,55 @@ def test_the_table_compares_medians(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Sionna 9: 40 (10 to 90) | 0.95 of it ✗<br>23.8 × Sionna ✓ |" in page
     assert "70% of the above |  | 80% ✓ |" in page
     assert "GPU" not in page
+
+
+@pytest.fixture(scope="module")
+def pretraining(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("benchmarks") / "pretraining"
+    words = [HERE / "pretraining.py", "--tiny", "--models", "published", "--steps", "8", "--out", path]
+    subprocess.run([sys.executable, *map(str, words)], check=True, capture_output=True)
+    return path
+
+
+def test_both_loops_learn_the_same_from_the_same(pretraining: Path) -> None:
+    rows = read(pretraining.with_suffix(".jsonl"))
+    losses = {
+        loop: [row.value for row in rows if (row.method, row.metric) == (loop, "loss")]
+        for loop in ("plain", "groundwave")
+    }
+    assert [len(values) for values in losses.values()] == [8, 8]
+    assert losses["plain"] == pytest.approx(losses["groundwave"], rel=0.03)
+    assert all(row.value and row.value > 0 for row in rows if row.metric != "loss")
+    assert "| LSM as published | 16 |" in pretraining.with_suffix(".md").read_text()
+
+
+def test_the_plain_layers_are_ours_written_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(HERE)
+    from pretraining_plain import plainly
+
+    torch.manual_seed(0)
+    network = XCiT(dim=16, depth=2, patch=2)
+    x = torch.randn(5, 2, 24)
+    torch.testing.assert_close(plainly(deepcopy(network))(x), network(x), atol=1e-5, rtol=1e-4)
+
+
+def test_the_speed_table_says_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(HERE)
+    from pretraining_table import table
+
+    def row(method: str, metric: str, value: float, number: int = 0) -> Row:
+        config = {"operations": 4e12}
+        return Row(
+            protocol="pretraining", method=method, data="ours", metric=metric, value=value, n=8, seed=number,
+            episode=0, config=config,
+        )  # fmt: skip
+
+    speeds = {"plain": (9, 100, 110, 120), "groundwave": (1, 250, 300, 320)}
+    rates = {"matrix product, float32": (1, 1e14, 1e14, 1e14), "matrix product, bfloat16": (1, 3e14, 3e14, 3e14)}
+    rows = [row("plain", "loss", 2.0), row("groundwave", "loss", 2.1)]
+    rows += [row(m, "samples per second", v, k) for m, values in speeds.items() for k, v in enumerate(values)]
+    rows += [row(m, "operations per second", v, k) for m, values in rates.items() for k, v in enumerate(values)]
+    page = table(rows)
+    assert "| 110 (100 to 120) | 300 (250 to 320) | 2.73 ✓ | 300.00 TFLOP/s | 50% | 100.00 TFLOP/s | 55% |" in page
+    assert "medians of 3 turns" in page
+    assert "Largest difference 5.00%" in page
