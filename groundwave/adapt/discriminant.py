@@ -8,6 +8,8 @@ from groundwave.adapt.support import check_support
 from groundwave.contracts import Record
 from groundwave.nn.heads import LinearHead
 
+LEAST_SHRINKAGE = 1e-4
+
 
 class Euclidean(LinearLearner):
     """Softmax over negative squared distances to class means: ProtoNet's predictor (Snell et al., 2017, eq. 2)."""
@@ -44,14 +46,14 @@ def class_means(x: Tensor, label: Tensor, num_classes: int) -> Tensor:
 def ledoit_wolf(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the shrinkage of the covariance of centred rows `[N, D]`, and the mean variance that it shrinks to.
 
-    Both come from the smaller of the two Gram matrices.
+    Both come from the smaller of the two Gram matrices. A little is always shrunk: features may depend on each other.
     """
     num_rows, dim = x.shape
     gram = x @ x.T if num_rows < dim else x.T @ x
     variance = x.square().sum() / (num_rows * dim)
     distance = gram.square().sum() / num_rows**2 - dim * variance.square()
     noise = (x.square().sum(dim=1).square().sum() / num_rows - gram.square().sum() / num_rows**2) / num_rows
-    return (noise / distance).clamp(0, 1) if distance > 0 else torch.ones_like(noise), variance
+    return (noise / distance).clamp(LEAST_SHRINKAGE, 1) if distance > 0 else torch.ones_like(noise), variance
 
 
 def solve_shrunk(x: Tensor, targets: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -16,12 +16,14 @@ from groundwave.bench.fewshot import FAILURES, Episode, reason, score
 from groundwave.bench.methods import Method
 from groundwave.bench.plans import Plan, check_plan
 from groundwave.bench.rows import hash_config
+from groundwave.contracts import Learner, Record
 from groundwave.data.episodes import episodes
 from groundwave.data.split import split_hash
 from groundwave.model import Model
 from groundwave.rng import generator
 
 ACCURACY, SPREAD = "macro recall", "spread over episodes"
+MOST_UNLABELLED = 10_000  # records that a learner gets without labels
 
 # Features of what may be labelled or asked at an SNR: the same for all ways of an encoder and all numbers of labels.
 Memory = dict[tuple[Callable[[Tensor], Tensor], float], Tensor]
@@ -36,12 +38,15 @@ class Way:
         config: all its settings.
         method: makes it of the trained encoder; of None where nothing is pretrained.
         most_episodes: no more episodes than this, for what is slow.
+        unlabelled: whether its learner also gets, without labels, what was there to pretrain on; asked only where that
+            holds the classes in question.
     """
 
     name: str
     config: Mapping[str, Any]
     method: Callable[[Model | None], Method]
     most_episodes: int | None = None
+    unlabelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,8 @@ def compete(contender: Contender, questions: Questions, setting: Setting) -> Non
         setting: on which data.
     """
     per_snr = contender.pretraining is not None and contender.pretraining.per_snr
+    if setting.plan.known != setting.plan.classes:
+        contender = replace(contender, ways=tuple(way for way in contender.ways if not way.unlabelled))
     for snrs_db in [(snr,) for snr in questions.snrs_db] if per_snr else [questions.snrs_db]:
         part = replace(questions, snrs_db=snrs_db)
         missing = setting.sheet.missing(_cells(contender, part, setting))
@@ -205,7 +212,8 @@ def _answer(
             if missing:
                 try:
                     one = replace(questions, snrs_db=snrs_db, shots=(shots,), num_episodes=_episodes_of(way, questions))
-                    _ask(method, missing, one, setting, memory)
+                    informed = inform(method, one, setting) if way.unlabelled else method
+                    _ask(informed, missing, one, setting, memory)
                 except FAILURES as error:
                     setting.sheet.fail(missing, reason(error))
 
@@ -237,6 +245,32 @@ def _ask(method: Method, cells: Sequence[Cell], questions: Questions, setting: S
             split_hash=split_hash({**setting.plan.parts(), **asked}),
             seconds=time.perf_counter() - start,
         )
+
+
+class Informed:
+    """A learner that gets unlabelled features beside its support."""
+
+    def __init__(self, learner: Learner, unlabelled: Tensor) -> None:
+        self.learner, self.unlabelled = learner, unlabelled
+
+    def fit(self, support: Record) -> Self:
+        """Learn from the support and what has no label."""
+        self.learner = self.learner.fit({**support, "unlabelled": self.unlabelled})
+        return self
+
+    def predict(self, query: Record) -> Tensor:
+        """Return what the learner answers."""
+        return self.learner.predict(query)
+
+
+def inform(method: Method, questions: Questions, setting: Setting) -> Method:
+    """Return a method whose learners get what was there to pretrain on at the SNRs in question, without labels."""
+    assert method.embed is not None
+    plan, learner = setting.plan, method.learner
+    rows = plan.pretraining[torch.isin(setting.snr_db[plan.pretraining], torch.tensor(questions.snrs_db))]
+    order = torch.randperm(len(rows), generator=generator(setting.seed, "unlabelled"))
+    features = method.embed(setting.source[rows[order[:MOST_UNLABELLED]]]["iq"])
+    return replace(method, learner=lambda episode: Informed(learner(episode), features))
 
 
 def draw(label: Tensor, lends: Tensor, questions: Questions, setting: Setting) -> dict[int, Episode]:

@@ -12,6 +12,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from groundwave.adapt import LEARNERS
+from groundwave.adapt.discriminant import LDA
 from groundwave.adapt.finetune import FineTune
 from groundwave.adapt.linear import Logistic
 from groundwave.adapt.support import check_support
@@ -19,6 +20,8 @@ from groundwave.contracts import Learner, Record
 from groundwave.errors import lookup
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
+from groundwave.nn.complex import to_channels
+from groundwave.nn.cyclic import cyclic_moments
 from groundwave.rng import generator
 from groundwave.signal.statistics import cumulants, expert_features
 from groundwave.views import Crop, Rotate
@@ -146,6 +149,12 @@ def _classical(
     return Method(name, lambda number: make(number) if seeded else make(), features, config=config)
 
 
+def moments(iq: Tensor) -> Tensor:
+    """Return the cyclic moments `[B, D]` of complex `iq` `[B, time]`."""
+    return cyclic_moments(to_channels(iq))
+
+
+MOMENTS = _classical("cyclic moments + LDA", moments, LDA)
 CLASSICAL: tuple[Method, ...] = (
     _classical("cumulants + logistic", cumulants, Logistic),
     _classical("features + logistic", expert_features, Logistic),

@@ -6,11 +6,13 @@ from torch import nn
 
 from groundwave.nn.cldnn import CLDNN
 from groundwave.nn.conv4 import Conv4
+from groundwave.nn.cyclic import CyclicEncoder
 from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
 from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
 from groundwave.nn.lsm import LSM
 from groundwave.nn.mcldnn import MCLDNN
 from groundwave.nn.relation import RelationHead
+from groundwave.nn.residual import ResidualEncoder
 from groundwave.nn.resnet import ResNet18
 from groundwave.nn.semiamc import SemiAMC
 from groundwave.nn.token_map import TokenMap
@@ -21,10 +23,12 @@ from groundwave.nn.xcit import XCiT
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "cldnn": CLDNN,
     "conv4": Conv4,
+    "cyclic": CyclicEncoder,
     "envelope": EnvelopeEncoder,
     "fft": FFTEncoder,
     "lsm": LSM,
     "mcldnn": MCLDNN,
+    "residual": ResidualEncoder,
     "resnet18": ResNet18,
     "semiamc": SemiAMC,
     "spectrum": SpectrumEncoder,

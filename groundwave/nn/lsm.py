@@ -8,14 +8,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from groundwave.errors import lookup
+from groundwave.nn.cyclic import CyclicEncoder, CyclicMoments
 from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
+from groundwave.nn.residual import ResidualEncoder
 from groundwave.nn.welch import Attributes, EnvelopeEncoder, WelchEncoder
 from groundwave.nn.xcit import XCiT
 
 TOWERS: dict[str, Callable[..., nn.Module]] = {
     "attributes": Attributes,
+    "cyclic": CyclicEncoder,
     "envelope": EnvelopeEncoder,
     "fft": FFTEncoder,
+    "moments": CyclicMoments,
+    "residual": ResidualEncoder,
     "spectrum": SpectrumEncoder,
     "welch": WelchEncoder,
     "xcit": XCiT,

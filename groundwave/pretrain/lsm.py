@@ -12,17 +12,20 @@ from groundwave.nn.lsm import LSM
 from groundwave.pretrain.contrastive import nt_xent
 from groundwave.pretrain.objective import ViewObjective, kin
 
+FUSED = "fused"  # in a term: the features of all its towers side by side
+
 
 class LSMObjective(ViewObjective):
     """Two random views of each record; the towers must agree on which views belong together.
 
     A term `("time", "frequency")` contrasts the time tower's view 1 with the frequency tower's view 2. As published it
-    is the only one, straight on the features (`projection=0`); ours adds a projector per tower and terms within towers.
+    is the only one, straight on the features (`projection=0`); ours adds a projector per tower, terms within towers and
+    one of all towers' features side by side, `("fused", "fused")`.
 
     Args:
         backbone: the towers.
         views: perturbations drawn independently for the two views of a record.
-        terms: pairs of towers to contrast.
+        terms: pairs of towers to contrast; `fused` stands for all towers that are named.
         temperature: of NT-Xent; 0.5 as published.
         projection: width of the contrastive space; 0 means the features themselves, which must then be equally wide.
         answer: the downstream answer, when known: views that destroy it are refused.
@@ -48,17 +51,21 @@ class LSMObjective(ViewObjective):
         super().__init__(backbone, views, answer)
         self.temperature = temperature
         self.terms = tuple((first, second) for first, second in terms)
-        self.projectors = nn.ModuleDict()
-        for name in dict.fromkeys(name for term in self.terms for name in term):
-            width = lookup(backbone.sizes, name, "tower")
-            self.projectors[name] = ProjectionHead(width, projection) if projection else nn.Identity()
+        named = dict.fromkeys(name for term in self.terms for name in term)
+        self.contrasted = [name for name in named if name != FUSED]
+        widths = {name: lookup(backbone.sizes, name, "tower") for name in self.contrasted}
+        if FUSED in named:
+            widths[FUSED] = sum(widths.values())
+        self.projectors = nn.ModuleDict(
+            {name: ProjectionHead(width, projection) if projection else nn.Identity() for name, width in widths.items()}
+        )
 
     def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the mean of the terms, and each term to log."""
         both = torch.cat(self.look_twice(record, generator))
-        projected = {
-            name: projector(self.backbone.towers[name](both)).chunk(2) for name, projector in self.projectors.items()
-        }
+        features = {name: self.backbone.towers[name](both) for name in self.contrasted}
+        features[FUSED] = torch.cat(list(features.values()), dim=-1)
+        projected = {name: projector(features[name]).chunk(2) for name, projector in self.projectors.items()}
         group = kin(record)
         losses = {f"{a}-{b}": nt_xent(projected[a][0], projected[b][1], self.temperature, group) for a, b in self.terms}
         return {"loss": torch.stack(list(losses.values())).mean(), **{k: v.detach() for k, v in losses.items()}}

@@ -9,11 +9,13 @@ from groundwave.bench.contest import Contender, Questions, compete
 from groundwave.bench.encoders import Pretraining
 from groundwave.contracts import View
 from groundwave.recipes import contrastive
-from groundwave.recipes.contenders import OURS, PATCH, TINY, frozen
+from groundwave.recipes.contenders import OUR_TERMS, OURS, TINY, frozen
 from groundwave.recipes.panels import Panel
 from groundwave.views import AddNoise, Crop, FrequencyShift, Rotate
 
-CROSS = (("time", "frequency"),)
+CROSS = (("time", "cyclic"),)
+SHORT = 32  # samples; the cyclic moments need 25
+WITHIN = (("time", "time"), ("cyclic", "cyclic"))
 
 
 def pieces(ours: Pretraining) -> dict[str, Pretraining]:
@@ -25,22 +27,30 @@ def pieces(ours: Pretraining) -> dict[str, Pretraining]:
     def without(kind: type) -> Pretraining:
         return replace(ours, views=tuple(view for view in ours.views if not isinstance(view, kind)))
 
-    def alone(tower: str) -> Pretraining:
-        towers: Mapping[str, Any] = {"towers": {tower: ours.backbone_args["towers"][tower]}}
-        return replace(told(terms=((tower, tower),)), backbone_args=towers)
+    def towers(*names: str, terms: tuple[tuple[str, str], ...] = OUR_TERMS) -> Pretraining:
+        kept: Mapping[str, Any] = {"towers": {name: ours.backbone_args["towers"][name] for name in names}}
+        return replace(told(terms=terms), backbone_args=kept)
 
-    short: tuple[View, ...] = tuple(Crop(PATCH) if isinstance(view, Crop) else view for view in ours.views)
+    def told_tower(name: str, tower: Mapping[str, Any]) -> Pretraining:
+        return replace(ours, backbone_args={"towers": {**ours.backbone_args["towers"], name: dict(tower)}})
+
+    short: tuple[View, ...] = tuple(Crop(SHORT) if isinstance(view, Crop) else view for view in ours.views)
     return {
         "whole": ours,
-        "only the time-frequency term": told(terms=CROSS),
-        "only the time-frequency term, no projector": told(terms=CROSS, projection=0),
-        "temperature 0.5": told(temperature=0.5),
-        "crops of 12 samples": replace(ours, views=short),
+        "without moments as features": towers("time", "cyclic"),
+        "only the cross term": told(terms=CROSS),
+        "only the cross term, no projector": told(terms=CROSS, projection=0),
+        "only terms within towers": told(terms=WITHIN),
+        "without the fused term": told(terms=(*CROSS, *WITHIN)),
+        "temperature 0.2": told(temperature=0.2),
+        "crops of 32 samples": replace(ours, views=short),
         "without noise": without(AddNoise),
         "without carrier offset": without(FrequencyShift),
         "without rotation": without(Rotate),
-        "time tower alone": alone("time"),
-        "frequency tower alone": alone("frequency"),
+        "time tower alone": towers("time", terms=(("time", "time"),)),
+        "cyclic tower alone": towers("cyclic", terms=(("cyclic", "cyclic"),)),
+        "XCiT instead of the residual tower": told_tower("time", {"kind": "xcit", "dim": 128, "depth": 4, "patch": 4}),
+        "spectrum instead of the cyclic tower": told_tower("cyclic", {"kind": "spectrum", "dim": 128, "depth": 4}),
     }
 
 

@@ -13,7 +13,7 @@ from groundwave.adapt.finetune import FineTune
 from groundwave.adapt.relation import Relation
 from groundwave.bench.contest import Contender, Way
 from groundwave.bench.encoders import Pretraining
-from groundwave.bench.methods import CLASSICAL, Method, settings
+from groundwave.bench.methods import CLASSICAL, MOMENTS, Method, settings
 from groundwave.bench.patches import AS_RELEASED, HONEST, Leaks, PatchVote, patch_features
 from groundwave.contracts import View
 from groundwave.errors import lookup
@@ -27,15 +27,17 @@ WHOLE = InputContract(num_samples=NUM_SAMPLES, min_samples=NUM_SAMPLES, max_samp
 
 # Ours: a long crop, phase, a little carrier offset and noise change nothing about a modulation.
 OUR_CROP = 96
-OUR_VIEWS: tuple[View, ...] = (Crop(OUR_CROP), FrequencyShift(0.002), Rotate(), AddNoise((5.0, 30.0)), Normalise())
+OUR_VIEWS: tuple[View, ...] = (Crop(OUR_CROP), FrequencyShift(0.002), Rotate(), AddNoise((0.0, 30.0)), Normalise())
+OUR_TERMS = (("time", "cyclic"), ("time", "time"), ("cyclic", "cyclic"), ("fused", "fused"))
 
 
-def our_backbone(dim: int = 128, depth: int = 4) -> dict[str, Any]:
-    """Return the arguments of our two towers."""
+def our_backbone(dim: int = 128, hidden: int = 512) -> dict[str, Any]:
+    """Return the arguments of our two towers, and of the moments that stand beside them as they are."""
     return {
         "towers": {
-            "time": {"kind": "xcit", "dim": dim, "depth": depth, "num_heads": 4, "patch": 4},
-            "frequency": {"kind": "spectrum", "dim": dim, "depth": depth, "powers": (1, 2, 4)},
+            "time": {"kind": "residual", "dim": dim},
+            "cyclic": {"kind": "cyclic", "dim": 2 * dim, "hidden": hidden},
+            "moments": {"kind": "moments"},
         }
     }
 
@@ -44,12 +46,18 @@ OURS = Pretraining(
     backbone="lsm",
     objective="lsm",
     views=OUR_VIEWS,
-    schedule=Schedule(epochs=20, lr=1.5e-3, weight_decay=0.05),
+    schedule=Schedule(epochs=2, lr=2e-3, weight_decay=0.05),
     batch_size=512,
     contract=InputContract(num_samples=NUM_SAMPLES, min_samples=OUR_CROP // 2, max_samples=2 * NUM_SAMPLES),
     backbone_args=our_backbone(),
-    objective_args={"temperature": 0.2, "projection": 128, "answer": "modulation"},
+    objective_args={"terms": OUR_TERMS, "temperature": 0.5, "projection": 128, "answer": "modulation"},
 )
+
+
+def with_ours(objective: str, views: tuple[View, ...] = OUR_VIEWS) -> Pretraining:
+    """Return another objective on our encoder, for all SNRs and as long as ours."""
+    return replace(OURS, objective=objective, views=views, objective_args={"answer": "modulation"})
+
 
 # As published: twelve samples, one phase, no scaling, a model for each SNR, a constant rate.
 PATCH = 12
@@ -122,15 +130,20 @@ EPISODIC = replace(
 RELATION_TRUNK: Mapping[str, Any] = {"pooled": (True, True, False, False), "momentum": 1.0}
 
 
-def frozen(name: str, learner: str = "logistic", **args: Any) -> Way:
+def frozen(name: str, learner: str = "lda", most_episodes: int | None = None, unlabelled: bool = False) -> Way:
     """Return the way that trains a learner of the table on frozen features."""
     make = lookup(LEARNERS, learner, "learner")
 
     def method(model: Model | None) -> Method:
         assert model is not None
-        return Method(name, lambda _: make(**args), model.embed)
+        return Method(name, lambda _: make(), model.embed)
 
-    return Way(name, settings(make, **args), method)
+    return Way(name, settings(make), method, most_episodes, unlabelled)
+
+
+def both(name: str) -> tuple[Way, Way]:
+    """Return the ways of frozen features: labels alone, and with what has none (where its classes are those asked)."""
+    return frozen(name), frozen(f"{name} + unlabelled", "curriculum", unlabelled=True)
 
 
 def patch_vote(name: str, leaks: Leaks, steps: int, most_episodes: int) -> Way:
@@ -178,9 +191,13 @@ def related(name: str) -> Way:
     return Way(name, {"learner": "Relation"}, method)
 
 
-def unlearned(method: Method) -> Contender:
-    """Return a classical method as a contender that pretrains nothing."""
-    return Contender(None, (Way(method.name, method.config, lambda _: method),))
+def unlearned(*methods: Method) -> Contender:
+    """Return classical methods as a contender that pretrains nothing."""
+    return Contender(None, tuple(Way(one.name, one.config, partial(_same, one)) for one in methods))
+
+
+def _same(method: Method, _: Model | None) -> Method:
+    return method
 
 
 @dataclass(frozen=True)
@@ -196,6 +213,7 @@ class Size:
         slow_episodes: at most so many for what trains a whole network in each.
         voting_episodes: at most so many for LSM's own head, which takes a minute and a half of a core in each.
         leaking_episodes: at most so many for each published leak by itself.
+        query_episodes: at most so many for what learns from thousands of queries in each.
     """
 
     xcit: Mapping[str, Any] = field(default_factory=lambda: XCIT_TINY_12)
@@ -206,11 +224,12 @@ class Size:
     slow_episodes: int = 20
     voting_episodes: int = 10
     leaking_episodes: int = 5
+    query_episodes: int = 10
 
 
-HEADS = ("prototype", "euclidean", "lda", "ridge", "soft_kmeans")  # beside logistic regression, for ours
+HEADS = ("prototype", "euclidean", "logistic", "ridge", "soft_kmeans")  # beside linear discriminants, for ours
 
-TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 1), 8, 2, 1, 1, 1, 1)
+TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 16), 8, 2, 1, 1, 1, 1, 1)
 
 
 def contenders(size: Size) -> dict[str, Contender]:
@@ -230,25 +249,34 @@ def contenders(size: Size) -> dict[str, Contender]:
         return Contender(replace(TOLD, backbone=backbone, backbone_args=args), (frozen(f"{title}, frozen"), tuned))
 
     ours = replace(OURS, backbone_args=size.ours)
-    turned = replace(SEMIAMC, backbone="lsm", backbone_args=size.ours)
+
+    def on_ours(title: str, objective: str, *views: View) -> Contender:
+        how = with_ours(objective, views or OUR_VIEWS)
+        return Contender(replace(how, backbone_args=size.ours), both(f"{title}, our encoder"))
+
     heads = tuple(frozen(f"LSM, ours, {head.replace('_', ' ')}", head) for head in HEADS)
     relation = replace(EPISODIC, objective="relationnet", backbone_args=RELATION_TRUNK)
     return {
-        "lsm": Contender(ours, (frozen("LSM, ours"),)),
+        "lsm": Contender(ours, both("LSM, ours")),
+        "lsm-queries": Contender(ours, (frozen("LSM, ours + queries", "query_curriculum", size.query_episodes),)),
         "lsm-heads": Contender(ours, heads),
         "lsm-published": Contender(published(size.xcit), voting),
         "lsm-published-leaks": Contender(published(size.xcit), one_leak),
-        "simclr": Contender(in_lsm("simclr", size.xcit), (frozen("SimCLR"),)),
-        "simsiam": Contender(in_lsm("simsiam", size.xcit), (frozen("SimSiam"),)),
-        "moco": Contender(in_lsm("moco", size.xcit), (frozen("MoCo"),)),
-        "sclbss": Contender(SEMIAMC, (frozen("SCLBSS"),)),
-        "sclbss-lsm": Contender(turned, (frozen("SCLBSS, our encoder"),)),
+        "simclr": Contender(in_lsm("simclr", size.xcit), both("SimCLR")),
+        "simclr-ours": on_ours("SimCLR", "simclr"),
+        "simsiam": Contender(in_lsm("simsiam", size.xcit), both("SimSiam")),
+        "simsiam-ours": on_ours("SimSiam", "simsiam"),
+        "moco": Contender(in_lsm("moco", size.xcit), both("MoCo")),
+        "moco-ours": on_ours("MoCo", "moco"),
+        "sclbss": Contender(SEMIAMC, both("SCLBSS")),
+        "sclbss-ours": on_ours("SCLBSS", "sclbss", Normalise()),
         "protonet": Contender(EPISODIC, (frozen("ProtoNet", "euclidean"),)),
         "relationnet": Contender(relation, (related("RelationNet"),)),
         "cnn2": told("CNN2", "vtcnn2"),
         "cnn-lstm": told("CNN-LSTM", "cldnn"),
         "resnet18": told("ResNet18", "resnet18", width=size.resnet_width),
         "mcldnn": told("MCLDNN", "mcldnn"),
+        "moments": unlearned(MOMENTS),
         "cumulants": unlearned(CLASSICAL[0]),
         "chance": unlearned(CLASSICAL[3]),
     }

@@ -12,7 +12,10 @@ from groundwave.bench.plans import Plan, draw_from_cells, split_cells
 from groundwave.recipes.panels import ALL_SNRS, DATA, Panel
 from groundwave.recipes.radioml_sets import DataSet
 
-METHODS = ("lsm", "lsm-published", "simclr", "simsiam", "moco", "sclbss", "sclbss-lsm", "cumulants", "chance")
+METHODS = (
+    *("lsm", "simclr-ours", "simsiam-ours", "moco-ours", "sclbss-ours", "moments", "cumulants", "chance"),
+    *("lsm-published", "simclr", "simsiam", "moco", "sclbss"),
+)
 PARTS = {"train": 0.5, "validation": 0.25, "test": 0.25}
 SHOTS = 5
 

@@ -13,7 +13,7 @@ from groundwave.errors import GroundwaveError, lookup
 from groundwave.recipes.panels import ALL_SNRS, DATA, Panel
 from groundwave.recipes.radioml_sets import DataSet
 
-FEWSHOT_METHODS = ("lsm", "lsm-published", "protonet", "relationnet", "cumulants", "chance")
+FEWSHOT_METHODS = ("lsm", "lsm-published", "protonet", "relationnet", "moments", "cumulants", "chance")
 TRANSFER_METHODS = ("lsm", "cnn2", "cnn-lstm", "resnet18")
 NUM_KNOWN = 6
 NUM_QUERIES = 500

@@ -24,7 +24,7 @@ from groundwave.recipes.panels import ALL_SNRS, DATA, Panel
 from groundwave.recipes.radioml_sets import DataSet
 
 COUNTS = (2, 5, 10, 20, 50, 100)
-METHODS = ("lsm", "simclr", "sclbss", "moco", "sclbss-lsm", "cumulants", "chance")
+METHODS = ("lsm", "simclr-ours", "simsiam-ours", "moco-ours", "sclbss-ours", "moments", "cumulants", "chance")
 PARTS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 TUNING = Patience(batch_size=256, lr=5e-4, steps=2000)
 CEILING = Patience(epochs=100, batch_size=400, lr=1e-3, stop_after=15, halve_after=5)

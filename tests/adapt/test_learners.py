@@ -249,3 +249,32 @@ def test_relation_wants_the_head_that_relationnet_has_trained() -> None:
         Relation(None)
     with pytest.raises(ModelError, match="a LinearHead"):
         Relation(HEADS["linear"](4, 2))
+
+
+def halves(num_per_class: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Return two long clouds side by side, which a label at one end of each does not tell apart."""
+    stream = torch.Generator().manual_seed(seed)
+    label = torch.arange(2).repeat(num_per_class)
+    along = 20 * torch.rand(len(label), generator=stream)
+    across = 4 * label + torch.randn(len(label), generator=stream)
+    return {"features": torch.stack([along, across], dim=1), "label": label}
+
+
+@pytest.mark.parametrize("name", ["curriculum", "query_curriculum"])
+def test_curriculum_labelling_learns_from_what_has_no_label(name: str) -> None:
+    places = torch.tensor([[0.0, 1.0], [8.0, -1.0], [12.0, 3.0], [20.0, 5.0]])
+    ends = {"features": places, "label": torch.tensor([0, 0, 1, 1])}
+    unlabelled, query = halves(200)["features"], halves(200, seed=1)
+    support = ends if name == "query_curriculum" else {**ends, "unlabelled": unlabelled}
+    before, after = (
+        (learner.predict(query).argmax(dim=1) == query["label"]).double().mean()
+        for learner in (LEARNERS["lda"]().fit(ends), LEARNERS[name]().fit(support))
+    )
+    assert before < 0.9
+    assert after > 0.95
+
+
+def test_curriculum_labelling_without_unlabelled_records_is_lda() -> None:
+    query = blobs(5, seed=1)
+    one, other = (LEARNERS[name]().fit(blobs(4)).predict(query) for name in ("curriculum", "lda"))
+    torch.testing.assert_close(one, other, rtol=0, atol=0)

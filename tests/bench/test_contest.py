@@ -220,3 +220,34 @@ def test_label_efficiency_has_all_snrs_and_each_and_goes_on(tmp_path: Path, monk
     again = rows(tmp_path)
     assert len(again) == len(kept)
     assert {(r.shots, r.snr_db, r.value) for r in again} == {(r.shots, r.snr_db, r.value) for r in kept}
+
+
+class Listens(Prototype):
+    """Notes the unlabelled features that it is given."""
+
+    heard: list[torch.Tensor]
+
+    def fit(self, support: Any) -> "Listens":
+        self.heard.append(support["unlabelled"])
+        super().fit(support)
+        return self
+
+
+def test_an_unlabelled_way_gets_what_was_there_to_pretrain_on_at_that_snr(tmp_path: Path) -> None:
+    one, heard = setting(tmp_path), []
+    Listens.heard = heard
+    listens = Way("a", {}, lambda _: Method("a", lambda _: Listens(), spectra), 1, unlabelled=True)
+    compete(Contender(None, (listens,)), replace(QUESTIONS, shots=(1,)), one)
+    rows_at = {snr: one.plan.pretraining[one.snr_db[one.plan.pretraining] == snr] for snr in (0.0, 10.0)}
+    for found, rows_there in zip(heard, (*rows_at.values(), one.plan.pretraining), strict=True):
+        expected = spectra(one.source[rows_there]["iq"])
+        assert len(found) == len(expected)
+        torch.testing.assert_close(found.sum(dim=0), expected.sum(dim=0))
+
+
+def test_an_unlabelled_way_is_not_asked_about_classes_that_pretraining_did_not_hold(tmp_path: Path) -> None:
+    one = setting(tmp_path)
+    new = replace(one.plan, classes=(1, 2), known=(0,))
+    ways = (way("a"), replace(way("b"), unlabelled=True))
+    compete(Contender(None, ways), QUESTIONS, replace(one, plan=new))
+    assert {row.method for row in rows(tmp_path)} == {"a"}

@@ -9,6 +9,7 @@ from groundwave.nn import BACKBONES
 TINY = {
     "cldnn": {},
     "conv4": {"width": 8},
+    "cyclic": {"dim": 16, "hidden": 16},
     "envelope": {"dim": 16},
     "fft": {"dim": 16},
     "lsm": {
@@ -19,6 +20,7 @@ TINY = {
         }
     },
     "mcldnn": {},
+    "residual": {"dim": 16},
     "resnet18": {"width": 8},
     "semiamc": {},
     "spectrum": {"dim": 16, "depth": 2},
