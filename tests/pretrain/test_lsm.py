@@ -33,7 +33,12 @@ def tones(num_records: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    "terms", [(("time", "frequency"),), (("time", "frequency"), ("time", "time"), ("frequency", "frequency"))]
+    "terms",
+    [
+        (("time", "frequency"),),
+        (("time", "frequency"), ("time", "time"), ("frequency", "frequency")),
+        (("time", "frequency"), ("fused", "fused")),
+    ],
 )
 @pytest.mark.parametrize("projection", [0, 8])
 def test_loss_falls_and_every_parameter_learns(terms: tuple[tuple[str, str], ...], projection: int) -> None:
