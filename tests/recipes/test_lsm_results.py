@@ -19,7 +19,7 @@ def fill(results: Path) -> None:
     for seed, alike in enumerate(([], ["QAM16-QAM64"])):
         for snr in (-4.0, 4.0):
             put(results, "contrastive", "ours", 0.8, seed=seed, snr_db=snr, shots=5)
-            for protocol in ("fewshot", "transfer"):
+            for protocol in ("fewshot", "fewshot-source", "transfer"):
                 for shots in (1, 5):
                     place = {"seed": seed, "snr_db": snr, "shots": shots, "config": {"alike": alike}}
                     put(results, protocol, "ours", 0.9 - 0.4 * seed, **place)
@@ -43,7 +43,7 @@ def test_every_panel_has_its_tables_and_pictures(tmp_path: Path) -> None:
     assert "**60.0 ± 0.0** | **60.0 ± 0.0** | **60.0 ± 0.0**" in page
     for picture in (line.split("(lsm/")[1].rstrip(")") for line in page.split("\n") if line.startswith("![")):
         assert (tmp_path / "lsm" / picture).read_bytes().startswith(b"\x89PNG")
-    assert len(list((tmp_path / "lsm").iterdir())) == 7
+    assert len(list((tmp_path / "lsm").iterdir())) == 9
 
 
 def test_class_splits_that_are_hard_stand_apart(tmp_path: Path) -> None:
