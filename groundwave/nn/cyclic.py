@@ -48,8 +48,9 @@ def smooth(signal: Complex[Tensor, "batch signals time"], scale: int) -> Complex
     if scale > 1:
         window = torch.hann_window(scale + 2, periodic=False, device=signal.device)[1:-1]
         kernel = (window / window.sum())[None, None]
-        real, imag = (F.conv1d(part.flatten(0, 1)[:, None], kernel) for part in (signal.real, signal.imag))
-        signal = torch.complex(real, imag).unflatten(0, signal.shape[:2])[:, :, 0]
+        rows = (part.flatten(0, 1).unsqueeze(1) for part in (signal.real, signal.imag))
+        real, imag = (F.conv1d(part, kernel).squeeze(1).unflatten(0, signal.shape[:2]) for part in rows)
+        signal = torch.complex(real, imag)
     return unit_power(signal)
 
 
@@ -75,7 +76,9 @@ def raised(y: Tensor) -> Iterator[Tensor]:
 def bands(y: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch bands"]:
     """Return the height of the highest line in each band, band 0 about zero frequency."""
     per_band = -(-y.shape[-1] // NUM_BANDS)
-    spectrum = torch.fft.fft(y, n=per_band * NUM_BANDS)
+    missing = (0, per_band * NUM_BANDS - y.shape[-1])
+    # Parts are padded one by one because ONNX cannot pad complex numbers.
+    spectrum = torch.fft.fft(torch.complex(F.pad(y.real, missing), F.pad(y.imag, missing)))
     height = (spectrum.real.square() + spectrum.imag.square()).sqrt() / y.shape[-1]
     highest: Tensor = height.roll(per_band // 2, -1).unflatten(-1, (NUM_BANDS, per_band)).amax(dim=-1)
     return highest

@@ -52,6 +52,10 @@ class LSMObjective(ViewObjective):
         self.temperature = temperature
         self.terms = tuple((first, second) for first, second in terms)
         named = dict.fromkeys(name for term in self.terms for name in term)
+        # Only the looks that a term asks for are taken; all of them by all towers where those are fused.
+        self.looks = {x: tuple(v for v in (0, 1) if any(x == term[v] for term in self.terms)) for x in named}
+        if FUSED in named:
+            self.looks = dict.fromkeys(named, (0, 1))
         self.contrasted = [name for name in named if name != FUSED]
         widths = {name: lookup(backbone.sizes, name, "tower") for name in self.contrasted}
         if FUSED in named:
@@ -62,10 +66,17 @@ class LSMObjective(ViewObjective):
 
     def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the mean of the terms, and each term to log."""
-        both = torch.cat(self.look_twice(record, generator))
-        features = {name: self.backbone.towers[name](both) for name in self.contrasted}
-        features[FUSED] = torch.cat(list(features.values()), dim=-1)
-        projected = {name: projector(features[name]).chunk(2) for name, projector in self.projectors.items()}
+        views = self.look_twice(record, generator)
+        features = {
+            name: self.backbone.towers[name](torch.cat([views[v] for v in self.looks[name]]))
+            for name in self.contrasted
+        }
+        if FUSED in self.looks:
+            features[FUSED] = torch.cat(list(features.values()), dim=-1)
+        projected = {
+            name: dict(zip(looks, self.projectors[name](features[name]).chunk(len(looks)), strict=True))
+            for name, looks in self.looks.items()
+        }
         group = kin(record)
         losses = {f"{a}-{b}": nt_xent(projected[a][0], projected[b][1], self.temperature, group) for a, b in self.terms}
         return {"loss": torch.stack(list(losses.values())).mean(), **{k: v.detach() for k, v in losses.items()}}

@@ -99,3 +99,13 @@ def test_a_partner_is_the_second_view_and_its_recording_is_no_negative() -> None
     torch.testing.assert_close(alone, itself)
     one_group = objective({**record, "partner": record["iq"], "group": torch.zeros(8, dtype=torch.int64)}, generator(0))
     torch.testing.assert_close(one_group["loss"], torch.tensor(0.0))
+
+
+def test_a_tower_sees_only_the_views_that_a_term_asks_for() -> None:
+    seen: dict[str, list[int]] = {"time": [], "frequency": []}
+    for terms in ((("time", "frequency"),), (("time", "frequency"), ("time", "time"))):
+        objective = OBJECTIVES["lsm"](LSM(**ARGS), views=VIEWS, terms=terms)
+        for name, tower in objective.backbone.towers.items():
+            tower.register_forward_pre_hook(lambda _, given, name=name: seen[name].append(len(given[0])))
+        objective(tones(32), generator(0, "step"))
+    assert seen == {"time": [32, 64], "frequency": [32, 32]}
