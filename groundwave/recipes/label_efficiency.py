@@ -59,7 +59,7 @@ def label_efficiency(
         methods: see `groundwave list methods`; each as one model for all SNRs.
         counts: labels per class and SNR.
         seeds: of splits, weights and labels.
-        ceiling: backbones that learn from all labels.
+        ceiling: backbones that learn from all labels; `none` for none.
         by: what the parts keep whole: groups (passes of the generator), or single records, as published.
         epochs: of each pretraining, instead of the method's own.
         smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
@@ -86,7 +86,7 @@ def label_efficiency(
         for contender in panel.contenders():
             efficiency(for_all_snrs(contender, tuning), few, setting)
         how = replace(CEILING, epochs=1) if smoke else CEILING
-        for backbone in ceiling:
+        for backbone in ceiling if list(ceiling) != ["none"] else ():
             way = supervised(f"{backbone.upper()}, all labels", backbone, how, setting, door(WHOLE))
             efficiency(Contender(None, (way,)), Labels((None,), snrs_db), setting)
     return panel.path
