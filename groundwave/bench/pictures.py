@@ -38,7 +38,7 @@ def accuracy_against_snr(
     figure, axes = new_figure()
     metric = metric or only_metric(rows)
     _curves(axes, [row for row in rows if row.snr_db is not None], "snr_db", metric, published)
-    axes.set(xlabel="SNR in the sampled band (dB)")
+    axes.set(xlabel="SNR as labelled (dB)")
     _finish(axes, metric, chance)
     return figure
 

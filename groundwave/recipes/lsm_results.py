@@ -45,6 +45,15 @@ chosen on what is asked; intervals are over seeds, each of which parts, draws an
 The SNR is the label of the data set. In data as published it is not the ratio in the sampled band: by a slip of the
 published generator 1 dB of it changes that ratio by 2 dB. *All together* means one answer for all SNRs: labels and
 queries are of any of them, and nobody says of which.
+
+- *LSM, ours*: one encoder for all SNRs, that is not told the SNR. A residual tower on the samples and a perceptron on
+  cyclic moments are contrasted with each other, with themselves and side by side; the moments stand beside them as
+  features. Linear discriminants learn from the labels.
+- *+ unlabelled*: the same, and curriculum labelling of what was there to pretrain on at that SNR. *+ queries*: of the
+  queries themselves, all at once (transductive; compare with its like only).
+- *cyclic moments + LDA*: those moments alone, nothing pretrained: what is between it and ours is what pretraining gives.
+- *..., our encoder*: another objective on our encoder, as long as ours and on the same records.
+- *LSM as published*, *SimCLR*, *SimSiam*, *MoCo*: crops of 12 samples, a model for each SNR, in the paper's framework.
 """
 DIFFERENCES = """The replica differs from the published set in its texts and voices (random bits and synthetic audio
 instead of a play and a podcast), in the draw of its one channel, and in the draw of all noise; modulators, offsets,
