@@ -51,7 +51,7 @@ queries are of any of them, and nobody says of which.
   features. Linear discriminants learn from the labels.
 - *+ unlabelled*: the same, and curriculum labelling of what was there to pretrain on at that SNR. *+ queries*: of the
   queries themselves, all at once (transductive; compare with its like only).
-- *cyclic moments + LDA*: those moments alone, nothing pretrained: what is between it and ours is what pretraining gives.
+- *cyclic moments + LDA*: those moments alone, nothing pretrained; what it lacks to ours is what pretraining gives.
 - *..., our encoder*: another objective on our encoder, as long as ours and on the same records.
 - *LSM as published*, *SimCLR*, *SimSiam*, *MoCo*: crops of 12 samples, a model for each SNR, in the paper's framework.
 """
