@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from groundwave.bench.contest import ACCURACY
 from groundwave.bench.rows import aggregate, read
-from groundwave.bench.tables import fill_readme
+from groundwave.bench.tables import fill_readme, summarise
 from groundwave.metrics import Interval
+from groundwave.recipes.lsm_results import lsm_results
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {"LSM + attributes", "LSM", "iq-small, frozen", "iq-small, frozen + attributes"}
@@ -41,3 +43,19 @@ def test_the_card_of_iq_small_is_what_our_rows_give() -> None:
     card = (ROOT / "groundwave" / "weights" / "iq-small" / "README.md").read_text()
     assert "±" in card
     assert fill_readme(card, ROOT / "results") == card
+
+
+def test_the_page_of_lsm_says_what_the_rows_say(tmp_path: Path) -> None:
+    page = lsm_results(ROOT / "results", tmp_path / "lsm.md")
+    assert page.read_text() == (ROOT / "docs" / "results" / "lsm.md").read_text()
+    assert {p.name for p in (tmp_path / "lsm").iterdir()} == {p.name for p in (ROOT / "docs/results/lsm").iterdir()}
+
+
+@pytest.mark.parametrize("data", ["radioml as-published", "radioml fixed"])
+@pytest.mark.parametrize("baseline", ["cyclic moments + LDA", "cumulants + logistic", "chance"])
+def test_ours_beats_what_learns_nothing_beforehand_from_0_db_up(data: str, baseline: str) -> None:
+    rows = [r for r in read(ROOT / "results" / "contrastive.jsonl") if r.data == data and r.metric == ACCURACY]
+    table = summarise(rows, {"high": lambda row: row.snr_db is not None and row.snr_db >= 0}, ACCURACY)
+    shown = {line[0]: [float(x) for x in line[1].split(" ± ")] for line in table.body}
+    (ours, width), (theirs, other_width) = shown["LSM, ours"], shown[baseline]
+    assert ours - width > theirs + other_width
