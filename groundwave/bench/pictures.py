@@ -26,6 +26,7 @@ def accuracy_against_snr(
     chance: float | None = None,
     metric: str | None = None,
     published: Mapping[str, Mapping[float, float]] = MappingProxyType({}),
+    snr: str = "SNR in the sampled band",
 ) -> Figure:
     """Draw a line with a 95 % band per method over the SNR.
 
@@ -34,11 +35,12 @@ def accuracy_against_snr(
         chance: share expected from guessing, drawn as a dotted line.
         metric: which metric, a share; by default the only one there is.
         published: shares by SNR that others report, drawn as dashed lines under their names.
+        snr: what the SNR of these data is.
     """
     figure, axes = new_figure()
     metric = metric or only_metric(rows)
     _curves(axes, [row for row in rows if row.snr_db is not None], "snr_db", metric, published)
-    axes.set(xlabel="SNR as labelled (dB)")
+    axes.set(xlabel=f"{snr} (dB)")
     _finish(axes, metric, chance)
     return figure
 

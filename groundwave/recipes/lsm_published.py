@@ -27,7 +27,7 @@ def lsm_published(
 ) -> list[Path]:
     """LSM as published, a model for each SNR: the panels fewshot and contrastive, with and without its leaks.
 
-    Rows go to the panels' files. A model costs about an hour of two cores, and there is one for each panel, SNR and
+    Rows go to the panels' files. A model costs about 40 minutes of a core, and there is one for each panel, SNR and
     seed. What the released code leaks is repeated leak by leak and all together: the best epoch on test, one support
     set, scores through LeakyReLU, batch norm that drifts with the support.
 

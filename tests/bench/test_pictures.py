@@ -48,7 +48,7 @@ def test_accuracy_has_a_line_and_a_band_per_method_and_chance() -> None:
     assert len(axes.lines) == 9
     assert len(axes.collections) == 8
     np.testing.assert_allclose(axes.lines[3].get_ydata(), 31.0)
-    assert {"SNR as labelled (dB)", "accuracy (%)", "method 7", "expected from chance"} <= words(figure)
+    assert {"SNR in the sampled band (dB)", "accuracy (%)", "method 7", "expected from chance"} <= words(figure)
     assert len({line.get_color() for line in axes.lines}) == 9
 
 

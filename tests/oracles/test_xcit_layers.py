@@ -130,7 +130,7 @@ SMALL = {"dim": 16, "depth": 2, "patch": 4}
 PUBLISHED = {**XCIT_TINY_12, "dim": 16, "depth": 2}
 
 
-def compare(network: XCiT, x: torch.Tensor, settings: Mapping[str, Any]) -> None:
+def assert_as_the_slow_twin(network: XCiT, x: torch.Tensor, settings: Mapping[str, Any]) -> None:
     slow = slow_xcit(x.double().numpy(), arrays(network), settings)
     torch.testing.assert_close(
         network.tokens(x[None])[0].detach().double(), torch.from_numpy(slow), atol=1e-4, rtol=1e-3
@@ -139,13 +139,13 @@ def compare(network: XCiT, x: torch.Tensor, settings: Mapping[str, Any]) -> None
 
 @pytest.mark.parametrize("settings", [SMALL, PUBLISHED], ids=["default", "published"])
 def test_every_layer_is_the_paper_s(settings: Mapping[str, Any]) -> None:
-    compare(drawn(settings), torch.randn(2, 12), settings)
+    assert_as_the_slow_twin(drawn(settings), torch.randn(2, 12), settings)
 
 
 @pytest.mark.parametrize("mistake", [{"eps": 0.1}, {"tokens_norm": False}, {"positions": "index"}])
 def test_another_setting_is_another_network(mistake: Mapping[str, Any]) -> None:
     with pytest.raises(AssertionError):
-        compare(drawn(PUBLISHED), torch.randn(2, 12), {**PUBLISHED, **mistake})
+        assert_as_the_slow_twin(drawn(PUBLISHED), torch.randn(2, 12), {**PUBLISHED, **mistake})
 
 
 def test_flattened_features_are_all_tokens() -> None:
@@ -157,4 +157,4 @@ def test_the_packaged_encoder_still_computes_what_its_weights_meant() -> None:
     model = Model.load("iq-small")
     assert isinstance(model.backbone, LSM)
     settings = model.spec["backbone"]["args"]["towers"]["time"]
-    compare(model.backbone.towers["time"], torch.randn(2, 256), settings)  # type: ignore[arg-type]
+    assert_as_the_slow_twin(model.backbone.towers["time"], torch.randn(2, 256), settings)  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ def test_every_panel_has_its_tables_and_pictures(tmp_path: Path) -> None:
     page = lsm_results(tmp_path, tmp_path / "lsm.md").read_text()
     assert "| VT-CNN2 | replica |  | 61.0 |  | 61.0 |  |  | 50.0 |" in page
     assert "| VT-CNN2, reported | real file | 22.8 | 58.9 | 70.4 | 72.3 | 73.3 | 72.4 | 50.3 |" in page
-    assert "Reported on the real\nfile at 4 dB: LSM 73.7, SCLBSS 65.0, SimSiam 50.0, SimCLR 49.6 %." in page
+    assert "Reported on the real file at 4 dB: LSM 73.7, SCLBSS 65.0, SimSiam 50.0, SimCLR 49.6 %." in page
     assert "| ours | **70.0" in page
     assert "| method | N = 2 | N = 5 | all labels |" in page
     assert "**60.0 ± 0.0** | **60.0 ± 0.0** | **60.0 ± 0.0**" in page
@@ -86,3 +86,19 @@ def test_no_rows_no_page(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="run `groundwave run lsm` first"):
         lsm_results(tmp_path, tmp_path / "lsm.md")
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_reported_on_the_real_file_stands_beside_the_fixed_data(tmp_path: Path) -> None:
+    for data in ("radioml as-published", "radioml fixed"):
+        put(tmp_path, "contrastive", "ours", 0.8, data=data, seed=0, snr_db=4.0, shots=5)
+        put(tmp_path, "label-efficiency", "ours", 0.6, data=data, seed=0, shots=5)
+    for section in ("contrastive", "label-efficiency"):
+        published, fixed = SECTIONS[section](tmp_path)
+        assert "real file" in published.text
+        assert "real file" not in fixed.text
+        drawn = [
+            {text.get_text() for figure in part.pictures.values() for text in figure.axes[0].get_legend().get_texts()}
+            for part in (published, fixed)
+        ]
+        assert any(name.endswith("reported") for name in drawn[0])
+        assert not any(name.endswith("reported") for name in drawn[1])
