@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from groundwave.bench.contest import Contender, Questions, compete
+from groundwave.bench.contest import Contender, Questions
 from groundwave.bench.encoders import Pretraining
 from groundwave.contracts import View
 from groundwave.recipes import contrastive
@@ -95,7 +95,4 @@ def ablations(
     )
     questions = Questions(snrs_db=panel.snrs_db(snrs), shots=(contrastive.SHOTS,))
     ours = replace(OURS, backbone_args=TINY.ours) if smoke else OURS
-    for setting in panel.settings():
-        for title, how in pieces(ours).items():
-            compete(panel.shortened(Contender(how, (frozen(title),))), questions, setting)
-    return panel.path
+    return panel.contest(questions, [Contender(how, (frozen(title),)) for title, how in pieces(ours).items()])

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from groundwave.bench.contest import Questions, compete
+from groundwave.bench.contest import Questions
 from groundwave.bench.plans import Plan, draw_from_cells, split_cells
 from groundwave.recipes.panels import ALL_SNRS, DATA, Panel
 from groundwave.recipes.radioml_sets import DataSet
@@ -69,10 +69,7 @@ def contrastive(
         smoke=smoke,
     )
     questions = Questions(snrs_db=panel.snrs_db(snrs), shots=(SHOTS,), num_episodes=draws)
-    for setting in panel.settings():
-        for contender in panel.contenders():
-            compete(contender, questions, setting)
-    return panel.path
+    return panel.contest(questions)
 
 
 def plan(data: DataSet, seed: int, *, draws: int = 1) -> tuple[Plan, dict[str, Any]]:

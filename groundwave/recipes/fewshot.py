@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from groundwave.bench.contest import Questions, compete
+from groundwave.bench.contest import Questions
 from groundwave.bench.plans import Plan, alike, part_classes, split_cells
 from groundwave.errors import GroundwaveError, lookup
 from groundwave.recipes.panels import ALL_SNRS, DATA, Panel
@@ -142,10 +142,7 @@ def new_classes(
     )
     num_episodes = 2 if smoke else episodes
     questions = Questions(panel.snrs_db(snrs), tuple(shots), num_episodes=num_episodes, num_queries=NUM_QUERIES)
-    for setting in panel.settings():
-        for contender in panel.contenders():
-            compete(contender, questions, setting)
-    return panel.path
+    return panel.contest(questions)
 
 
 def plan(data: DataSet, seed: int, *, new: tuple[str, ...] = ()) -> tuple[Plan, dict[str, Any]]:

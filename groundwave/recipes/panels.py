@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from groundwave.bench.cells import Sheet
-from groundwave.bench.contest import Contender, Setting
+from groundwave.bench.contest import Contender, Questions, Setting, compete
 from groundwave.bench.plans import Plan
 from groundwave.recipes.contenders import TINY, Size, chosen, contenders
 from groundwave.recipes.radioml_sets import RECORDS_PER_CELL, DataSet, open_set
@@ -72,6 +72,14 @@ class Panel:
         if self.smoke:
             return contender.shortened(1, SMOKE_BATCH)
         return contender if self.epochs is None else contender.shortened(self.epochs)
+
+    def contest(self, questions: Questions, contenders: Sequence[Contender] | None = None) -> Path:
+        """Let contenders, those of the panel's methods by default, answer on each data set; return the file of rows."""
+        answering = self.contenders() if contenders is None else [self.shortened(one) for one in contenders]
+        for setting in self.settings():
+            for contender in answering:
+                compete(contender, questions, setting)
+        return self.path
 
     def settings(self) -> Iterator[Setting]:
         """Yield each data set with each seed's plan."""
