@@ -20,9 +20,8 @@ from groundwave.contracts import Learner, Record
 from groundwave.errors import lookup
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
-from groundwave.nn.complex import to_channels
-from groundwave.nn.cyclic import cyclic_moments
 from groundwave.rng import generator
+from groundwave.signal.cyclic import cyclic_moments
 from groundwave.signal.statistics import cumulants, expert_features
 from groundwave.views import Crop, Rotate
 
@@ -149,12 +148,7 @@ def _classical(
     return Method(name, lambda number: make(number) if seeded else make(), features, config=config)
 
 
-def moments(iq: Tensor) -> Tensor:
-    """Return the cyclic moments `[B, D]` of complex `iq` `[B, time]`."""
-    return cyclic_moments(to_channels(iq))
-
-
-MOMENTS = _classical("cyclic moments + LDA", moments, LDA)
+MOMENTS = _classical("cyclic moments + LDA", cyclic_moments, LDA)
 CLASSICAL: tuple[Method, ...] = (
     _classical("cumulants + logistic", cumulants, Logistic),
     _classical("features + logistic", expert_features, Logistic),

@@ -1,94 +1,13 @@
-"""Cyclic moments: what lies at the symbol rate, whatever the carrier, its phase and the timing.
+"""Encoders of cyclic moments."""
 
-A digital modulation repeats its statistics with every symbol. A product of samples some lag apart has lost the carrier
-and keeps lines at multiples of the symbol rate (Gardner, 1991); its powers tell how many phases there are.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from groundwave.errors import ContractError
 from groundwave.nn.complex import num_signals, to_complex
-from groundwave.signal.noise import unit_power
-
-NUM_BANDS = 128  # of the whole sampled band: what a band holds does not depend on the length of a record
-LOW_BANDS = 20  # from no frequency upwards: symbol rates are low when signals are oversampled
-TOP_BANDS = 16
-FLOOR = 1e-2  # of unit power: what lies below is noise
-POWERS = (1, 2, 4)
-
-
-def cyclic_moments(
-    x: Float[Tensor, "batch channels time"], scales: Sequence[int] = (1, 4, 8), lags: Sequence[int] = (1, 4, 8, 16)
-) -> Float[Tensor, "batch features"]:
-    """Return the log line spectra of lag products, of the envelope and of powers of a signal, smoothed at each scale.
-
-    For y the signal after a Hann window of `scale` samples at unit power, and d(n) = y(n) y*(n - lag): the spectra of
-    |d|^1/2 (d/|d|)^p, p = 1, 2, 4, at low frequencies of either sign; the spectrum of |y|^2 there; the highest lines of
-    y^p wherever they are; E|y|^4 and E|y|^6. Smoothing takes out noise beside the signal before powers mix it in.
-
-    Raises:
-        ContractError: a record too short for the longest lag.
-    """
-    needed = max(scales) + max(lags) + 1
-    if x.shape[-1] < needed:
-        raise ContractError(f"records of {x.shape[-1]} samples", f"at least {needed}", "give longer records")
-    with torch.autocast(x.device.type, enabled=False), torch.no_grad():
-        signal = to_complex(x.float())
-        parts = [part.flatten(1) for scale in scales for part in _moments(smooth(signal, scale), lags)]
-        return (torch.cat(parts, dim=1) + FLOOR).log()
-
-
-def smooth(signal: Complex[Tensor, "batch signals time"], scale: int) -> Complex[Tensor, "batch signals shorter"]:
-    """Return the signal after a Hann window of `scale` samples, whole windows only, at unit power."""
-    if scale > 1:
-        window = torch.hann_window(scale + 2, periodic=False, device=signal.device)[1:-1]
-        kernel = (window / window.sum())[None, None]
-        rows = (part.flatten(0, 1).unsqueeze(1) for part in (signal.real, signal.imag))
-        real, imag = (F.conv1d(part, kernel).squeeze(1).unflatten(0, signal.shape[:2]) for part in rows)
-        signal = torch.complex(real, imag)
-    return unit_power(signal)
-
-
-def _moments(y: Complex[Tensor, "batch signals time"], lags: Sequence[int]) -> Iterator[Tensor]:
-    for lag in lags:
-        product = y[..., lag:] * y[..., :-lag].conj()
-        size = product.abs()
-        for phases in raised(product / (size + FLOOR)):
-            yield low_lines(size.sqrt() * phases)
-    power = y.real.square() + y.imag.square()
-    yield low_lines((power - power.mean(dim=-1, keepdim=True)).to(y.dtype))
-    for lines in raised(y):
-        yield bands(lines).topk(TOP_BANDS, dim=-1).values
-    yield torch.stack([power.square().mean(dim=-1), power.pow(3).mean(dim=-1)], dim=-1)
-
-
-def raised(y: Tensor) -> Iterator[Tensor]:
-    """Yield y^p for p in `POWERS`, by products, because a complex power goes through a logarithm."""
-    square = y * y
-    yield from (y, square, square * square)
-
-
-def bands(y: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch bands"]:
-    """Return the height of the highest line in each band, band 0 about zero frequency."""
-    per_band = -(-y.shape[-1] // NUM_BANDS)
-    missing = (0, per_band * NUM_BANDS - y.shape[-1])
-    # Parts are padded one by one because ONNX cannot pad complex numbers.
-    spectrum = torch.fft.fft(torch.complex(F.pad(y.real, missing), F.pad(y.imag, missing)))
-    height = (spectrum.real.square() + spectrum.imag.square()).sqrt() / y.shape[-1]
-    highest: Tensor = height.roll(per_band // 2, -1).unflatten(-1, (NUM_BANDS, per_band)).amax(dim=-1)
-    return highest
-
-
-def low_lines(y: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch low"]:
-    """Return the heights of the lowest bands, the mean of either sign of frequency."""
-    height = bands(y)
-    mirrored = torch.cat([height[..., :1], height.flip(-1)[..., : LOW_BANDS - 1]], dim=-1)
-    return (height[..., :LOW_BANDS] + mirrored) / 2
+from groundwave.signal.cyclic import LAGS, SCALES, cyclic_moments, num_moments
 
 
 class CyclicMoments(nn.Module):
@@ -100,17 +19,21 @@ class CyclicMoments(nn.Module):
         lags: of the products, in samples.
     """
 
-    def __init__(
-        self, num_channels: int = 2, scales: Sequence[int] = (1, 4, 8), lags: Sequence[int] = (1, 4, 8, 16)
-    ) -> None:
+    def __init__(self, num_channels: int = 2, scales: Sequence[int] = SCALES, lags: Sequence[int] = LAGS) -> None:
         super().__init__()
         self.scales, self.lags = tuple(scales), tuple(lags)
-        per_scale = LOW_BANDS * (len(POWERS) * len(lags) + 1) + len(POWERS) * TOP_BANDS + 2
-        self.num_features = num_signals(num_channels) * len(scales) * per_scale
+        self.num_features = num_signals(num_channels) * num_moments(scales, lags)
+
+    def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
+        """Return the moments of each signal at each scale as one token; no gradient flows through them."""
+        with torch.autocast(x.device.type, enabled=False), torch.no_grad():
+            moments = cyclic_moments(to_complex(x.float()), self.scales, self.lags)
+        tokens: Tensor = moments.unflatten(-1, (len(self.scales), -1)).flatten(1, 2)
+        return tokens
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
-        """Return the moments."""
-        return cyclic_moments(x, self.scales, self.lags)
+        """Return the moments of all signals side by side."""
+        return self.tokens(x).flatten(1)
 
 
 class CyclicEncoder(nn.Module):
@@ -129,8 +52,8 @@ class CyclicEncoder(nn.Module):
         num_channels: int = 2,
         dim: int = 256,
         hidden: int = 512,
-        scales: Sequence[int] = (1, 4, 8),
-        lags: Sequence[int] = (1, 4, 8, 16),
+        scales: Sequence[int] = SCALES,
+        lags: Sequence[int] = LAGS,
     ) -> None:
         super().__init__()
         self.num_features = dim
@@ -142,9 +65,9 @@ class CyclicEncoder(nn.Module):
             nn.Linear(hidden, dim),
         )
 
-    def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch scales dim"]:
-        """Return the moments of each scale as one token."""
-        return torch.stack([cyclic_moments(x, (scale,), self.moments.lags) for scale in self.moments.scales], dim=1)
+    def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
+        """Return the moments of each signal at each scale as one token."""
+        return self.moments.tokens(x)
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
         """Return features of the moments."""

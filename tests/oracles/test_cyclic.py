@@ -6,10 +6,10 @@ import torch
 from numpy.typing import NDArray
 
 from groundwave.errors import ContractError
-from groundwave.nn.complex import to_channels
-from groundwave.nn.cyclic import CyclicMoments, cyclic_moments
+from groundwave.nn.cyclic import CyclicMoments
 from groundwave.scenes.air import Air
 from groundwave.scenes.waveforms import WAVEFORMS
+from groundwave.signal.cyclic import cyclic_moments
 
 Array = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def records(seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("scale", [1, 4, 8])
 def test_moments_are_the_sums_written_out(scale: int) -> None:
     iq, lags = records(), (1, 8)
-    fast = cyclic_moments(to_channels(iq), (scale,), lags)
+    fast = cyclic_moments(iq, (scale,), lags)
     twin = np.stack([slow(row, scale, lags) for row in iq.numpy().astype(np.complex128)])
     np.testing.assert_allclose(fast.numpy(), twin, atol=2e-3)
     for wrong in ("conjugate", "mean"):
@@ -60,7 +60,7 @@ def test_moments_are_the_sums_written_out(scale: int) -> None:
 def test_phase_level_and_a_carrier_offset_of_whole_bands_change_nothing() -> None:
     iq = records()
     turned = 3 * iq * torch.exp(1j * (0.7 + 2 * torch.pi * 5 / 128 * torch.arange(96)))
-    one, other = (cyclic_moments(to_channels(x), (1,)) for x in (iq, turned))
+    one, other = (cyclic_moments(x, (1,)) for x in (iq, turned))
     torch.testing.assert_close(one, other, atol=2e-3, rtol=0)
 
 
@@ -69,7 +69,7 @@ def test_symbols_draw_a_line_at_their_rate_and_four_phases_one_at_none() -> None
     for name in ("QPSK", "8PSK"):
         air, stream = Air(samples_per_symbol=8), torch.Generator().manual_seed(0)
         iq = WAVEFORMS[name](64, 1024, air, stream)
-        found[name] = cyclic_moments(to_channels(iq), (1,), (8,)).exp().mean(dim=0).reshape(-1)
+        found[name] = cyclic_moments(iq, (1,), (8,)).exp().mean(dim=0).reshape(-1)
     first, fourth = slice(0, 20), slice(40, 60)
     for lines in found.values():
         envelope = lines[60:80]
@@ -87,4 +87,4 @@ def test_the_number_of_features_is_that_promised_for_any_channels_and_length() -
 
 def test_a_record_too_short_for_the_longest_lag_is_refused() -> None:
     with pytest.raises(ContractError, match="at least 25"):
-        cyclic_moments(torch.randn(2, 2, 24))
+        cyclic_moments(torch.randn(2, 24, dtype=torch.complex64))
