@@ -16,6 +16,7 @@ from groundwave.nn.residual import ResidualEncoder
 from groundwave.nn.resnet import ResNet18
 from groundwave.nn.semiamc import SemiAMC
 from groundwave.nn.token_map import TokenMap
+from groundwave.nn.vit import ViT
 from groundwave.nn.vtcnn2 import VTCNN2
 from groundwave.nn.welch import EnvelopeEncoder, WelchEncoder
 from groundwave.nn.xcit import XCiT
@@ -33,6 +34,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "semiamc": SemiAMC,
     "spectrum": SpectrumEncoder,
     "token_map": TokenMap,
+    "vit": ViT,
     "vtcnn2": VTCNN2,
     "welch": WelchEncoder,
     "xcit": XCiT,

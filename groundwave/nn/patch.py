@@ -1,10 +1,10 @@
-"""From samples to tokens: convolutional stems and position codes for any length."""
+"""From samples or cells to tokens and back: patches, stems, and position codes for any length."""
 
 import math
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -95,3 +95,73 @@ class FourierPositions(nn.Module):
         with torch.autocast(device.type, enabled=False):  # what the tokens are added to stays float32
             mixed: Tensor = self.project(code.T)
         return mixed.T
+
+
+def whole_patches(x: Float[Tensor, "batch channels freq time"], patch: tuple[int, int]) -> Tensor:
+    """Repeat the last row and column until the grid is cut into whole patches of `patch` cells."""
+    rows, columns = (-size % cells for size, cells in zip(x.shape[-2:], patch, strict=True))
+    return F.pad(x, (0, columns, 0, rows), mode="replicate") if rows or columns else x
+
+
+def patchify(
+    x: Float[Tensor, "batch channels freq time"], patch: tuple[int, int]
+) -> Float[Tensor, "batch tokens cells"]:
+    """Cut a grid of whole patches into them, row by row; a patch's cells are ordered by channel, frequency, time."""
+    batch, channels, freq, time = x.shape
+    height, width = patch
+    cut = x.reshape(batch, channels, freq // height, height, time // width, width)
+    return cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+
+
+def unpatchify(
+    tokens: Float[Tensor, "batch tokens cells"], patch: tuple[int, int], size: tuple[int, int], num_channels: int
+) -> Float[Tensor, "batch channels freq time"]:
+    """Undo `whole_patches` and `patchify`: lay patches side by side, and cut what reaches over `size` cells."""
+    (height, width), (freq, time) = patch, size
+    rows, columns = -(-freq // height), -(-time // width)
+    cut = tokens.reshape(tokens.shape[0], rows, columns, num_channels, height, width)
+    grid = cut.permute(0, 3, 1, 4, 2, 5).reshape(tokens.shape[0], num_channels, rows * height, columns * width)
+    return grid[..., :freq, :time]
+
+
+def grid_positions(grid: tuple[int, int], dim: int, device: torch.device) -> Float[Tensor, "tokens dim"]:
+    """Return sine-cosine codes of a grid's cells, row by row: half of each codes the row, half the column (MAE)."""
+    rows, columns = grid
+    row = sinusoidal_positions(rows, dim // 2, device)[:, None].expand(-1, columns, -1)
+    column = sinusoidal_positions(columns, dim - dim // 2, device)[None].expand(rows, -1, -1)
+    return torch.cat([row, column], dim=-1).flatten(0, 1)
+
+
+class PatchStem(nn.Module):
+    """One linear map of each patch of a grid, and the code of where it lies (Dosovitskiy et al., 2021, eq. 1).
+
+    A signal `[B, channels, time]` is a grid of one row: with a patch of (1, 16) the map is a convolution of 16 samples
+    that moves by 16.
+
+    Args:
+        num_channels: input channels.
+        dim: token width.
+        patch: rows and columns of a patch, in cells.
+    """
+
+    def __init__(self, num_channels: int, dim: int, patch: tuple[int, int]) -> None:
+        super().__init__()
+        self.patch = (int(patch[0]), int(patch[1]))
+        self.project = nn.Linear(num_channels * self.patch[0] * self.patch[1], dim)
+        nn.init.xavier_uniform_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def grid(self, x: Float[Tensor, "batch channels *size"]) -> tuple[int, int]:
+        """Return how many rows and columns of patches `x` has."""
+        freq, time = x.shape[-2:] if x.dim() == 4 else (1, x.shape[-1])
+        return -(-freq // self.patch[0]), -(-time // self.patch[1])
+
+    def forward(
+        self, x: Float[Tensor, "batch channels *size"], kept: Int[Tensor, "batch kept"] | None = None
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Return the tokens of all patches, or of those with the numbers `kept`; the others are not computed."""
+        patches = patchify(whole_patches(x if x.dim() == 4 else x.unsqueeze(2), self.patch), self.patch)
+        positions = grid_positions(self.grid(x), self.project.out_features, x.device).expand(x.shape[0], -1, -1)
+        if kept is not None:
+            patches, positions = (part.take_along_dim(kept[..., None], dim=1) for part in (patches, positions))
+        return self.project(patches) + positions  # type: ignore[no-any-return]

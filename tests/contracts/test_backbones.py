@@ -25,18 +25,27 @@ TINY = {
     "semiamc": {},
     "spectrum": {"dim": 16, "depth": 2},
     "token_map": {"kind": "xcit", "args": {"dim": 16, "depth": 1, "patch": 4}, "num_tokens": 4},
+    "vit": {"dim": 16, "depth": 2, "num_heads": 2, "patch": (8, 4)},
     "vtcnn2": {},
     "welch": {"dim": 16},
     "xcit": {"dim": 16, "depth": 1, "patch": 4},
 }
 # Networks whose source has a dense layer over time are built for one length.
 ONE_LENGTH = {"cldnn", "conv4", "fft", "vtcnn2"}
+# Networks over a grid are given one that is not square; the second is no whole number of patches either.
+ON_A_GRID = {"vit"}
+GRIDS = {64: (32, 20), 100: (21, 50)}
 
 
 def build(name: str, num_channels: int, num_samples: int = 64) -> torch.nn.Module:
     torch.manual_seed(0)
     length = {"num_samples": num_samples} if name in ONE_LENGTH else {}
     return BACKBONES[name](num_channels=num_channels, **length, **TINY[name])
+
+
+def inputs(name: str, num_records: int, num_channels: int, num_samples: int = 64) -> torch.Tensor:
+    size = GRIDS[num_samples] if name in ON_A_GRID else (num_samples,)
+    return torch.randn(num_records, num_channels, *size)
 
 
 def test_every_backbone_has_a_tiny_setting() -> None:
@@ -49,7 +58,7 @@ def test_shapes_for_any_channels_and_length(name: str, num_channels: int) -> Non
     for num_samples in (64, 100):
         network = build(name, num_channels, num_samples).eval()
         assert isinstance(network, Backbone)
-        x = torch.randn(3, num_channels, num_samples)
+        x = inputs(name, 3, num_channels, num_samples)
         assert network(x).shape == (3, network.num_features)
         batch, num_tokens, _ = network.tokens(x).shape
         assert batch == 3
@@ -60,7 +69,7 @@ def test_shapes_for_any_channels_and_length(name: str, num_channels: int) -> Non
 @pytest.mark.parametrize("num_channels", [1, 2, 5])
 def test_every_parameter_gets_a_gradient(name: str, num_channels: int) -> None:
     network = build(name, num_channels)
-    network(torch.randn(4, num_channels, 64)).square().sum().backward()
+    network(inputs(name, 4, num_channels)).square().sum().backward()
     missing = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # A bias before a batch norm, and the bias of keys, shift what the next operation takes out again.
     assert [n for n in missing if not n.endswith("bias")] == []
@@ -70,7 +79,7 @@ def test_every_parameter_gets_a_gradient(name: str, num_channels: int) -> None:
 def test_it_trains_in_bf16(name: str) -> None:
     network = build(name, 2)
     with torch.autocast("cpu", torch.bfloat16):
-        features = network(torch.randn(4, 2, 64))
+        features = network(inputs(name, 4, 2))
     features.float().square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
@@ -78,7 +87,7 @@ def test_it_trains_in_bf16(name: str) -> None:
 @pytest.mark.parametrize("name", BACKBONES)
 def test_evaluation_does_not_depend_on_the_batch(name: str) -> None:
     network = build(name, 2).eval()
-    x = torch.randn(4, 2, 64)
+    x = inputs(name, 4, 2)
     torch.testing.assert_close(network(x)[1:2], network(x[1:2]), atol=1e-5, rtol=1e-4)
 
 

@@ -1,0 +1,112 @@
+"""Decoders: from one token per patch to an answer for every cell of the grid."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from groundwave.nn.patch import grid_positions, unpatchify
+from groundwave.nn.vit import transformer_blocks
+
+
+class LinearDecoder(nn.Module):
+    """One linear map from a token to all cells of its patch: the probe of a frozen backbone.
+
+    Args:
+        num_features: token width.
+        num_outputs: numbers per cell.
+        patch: rows and columns of a patch, in cells.
+    """
+
+    def __init__(self, num_features: int, num_outputs: int, patch: tuple[int, int]) -> None:
+        super().__init__()
+        self.num_outputs, self.patch = num_outputs, (int(patch[0]), int(patch[1]))
+        self.project = nn.Linear(num_features, num_outputs * self.patch[0] * self.patch[1])
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens features"], grid: tuple[int, int], size: tuple[int, int]
+    ) -> Float[Tensor, "batch outputs freq time"]:
+        """Return the outputs of all cells of a grid of `size` cells, whose tokens come row by row."""
+        assert tokens.shape[1] == grid[0] * grid[1], f"{tokens.shape[1]} tokens for a grid of {grid}"
+        return unpatchify(self.project(tokens), self.patch, size, self.num_outputs)
+
+
+class LightDecoder(nn.Module):
+    """A few narrow transformer blocks, then one linear map per patch: the decoder of MAE (He et al., 2022).
+
+    Args:
+        num_features: token width.
+        num_outputs: numbers per cell.
+        patch: rows and columns of a patch, in cells.
+        dim: width of the blocks.
+        depth: how many there are.
+        num_heads: attention heads.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_outputs: int,
+        patch: tuple[int, int],
+        dim: int = 128,
+        depth: int = 2,
+        num_heads: int = 4,
+    ) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(num_features, dim)
+        self.blocks = transformer_blocks(dim, depth, num_heads)
+        self.norm = nn.LayerNorm(dim)
+        self.cells = LinearDecoder(dim, num_outputs, patch)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens features"], grid: tuple[int, int], size: tuple[int, int]
+    ) -> Float[Tensor, "batch outputs freq time"]:
+        """Return the outputs of all cells of a grid of `size` cells, whose tokens come row by row."""
+        narrow = self.narrow(tokens)
+        narrow = narrow + grid_positions(grid, narrow.shape[-1], narrow.device)
+        for block in self.blocks:
+            narrow = block(narrow)
+        return self.cells(self.norm(narrow), grid, size)  # type: ignore[no-any-return]
+
+
+class ConvDecoder(nn.Module):
+    """Convolutions that double the grid of tokens until it has the size of the cells, so that borders are smooth.
+
+    Args:
+        num_features: token width.
+        num_outputs: numbers per cell.
+        patch: rows and columns of a patch, in cells: powers of two.
+        dim: channels of the coarsest stage; each doubling halves them, down to 16.
+    """
+
+    def __init__(self, num_features: int, num_outputs: int, patch: tuple[int, int], dim: int = 128) -> None:
+        super().__init__()
+        self.scales = _doublings(patch)
+        widths = [max(16, dim >> stage) for stage in range(len(self.scales) + 1)]
+        self.narrow = nn.Conv2d(num_features, dim, 1)
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(wide, narrow, 3, padding=1), nn.GroupNorm(4, narrow), nn.GELU())
+            for wide, narrow in pairwise(widths)
+        )
+        self.cells = nn.Conv2d(widths[-1], num_outputs, 3, padding=1)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens features"], grid: tuple[int, int], size: tuple[int, int]
+    ) -> Float[Tensor, "batch outputs freq time"]:
+        """Return the outputs of all cells of a grid of `size` cells, whose tokens come row by row."""
+        cells = self.narrow(tokens.transpose(1, 2).unflatten(2, grid))
+        for stage, scale in zip(self.stages, self.scales, strict=True):
+            cells = F.interpolate(stage(cells), scale_factor=scale, mode="nearest")
+        return self.cells(cells)[..., : size[0], : size[1]]  # type: ignore[no-any-return]
+
+
+def _doublings(patch: tuple[int, int]) -> list[tuple[float, float]]:
+    """Return the factors by which each stage enlarges rows and columns, together the patch."""
+    height, width = (int(cells).bit_length() - 1 for cells in patch)
+    assert (2**height, 2**width) == tuple(patch), f"patch must be powers of two, not {patch}"
+    return [(2.0 if stage < height else 1.0, 2.0 if stage < width else 1.0) for stage in range(max(height, width))]
+
+
+DECODERS: dict[str, Callable[..., nn.Module]] = {"conv": ConvDecoder, "light": LightDecoder, "linear": LinearDecoder}

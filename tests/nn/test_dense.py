@@ -1,0 +1,42 @@
+"""Decoders: an answer for every cell of any grid, a patch's cells from its own token where the map is linear."""
+
+import pytest
+import torch
+
+from groundwave.nn.dense import DECODERS, LinearDecoder
+from groundwave.nn.patch import patchify
+
+TINY = {"conv": {"dim": 16}, "light": {"dim": 16, "depth": 1, "num_heads": 2}, "linear": {}}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize(("patch", "size"), [((4, 8), (8, 24)), ((8, 2), (13, 7)), ((1, 1), (3, 5))])
+def test_there_is_an_answer_for_every_cell(name: str, patch: tuple[int, int], size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    decoder = DECODERS[name](12, 3, patch, **TINY[name])
+    grid = (-(-size[0] // patch[0]), -(-size[1] // patch[1]))
+    cells = decoder(torch.randn(2, grid[0] * grid[1], 12), grid, size)
+    assert cells.shape == (2, 3, *size)
+    cells.square().sum().backward()
+    missing = [n for n, p in decoder.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert [n for n in missing if not n.endswith("bias")] == []
+
+
+def test_a_linear_decoder_answers_each_patch_from_its_token() -> None:
+    torch.manual_seed(0)
+    decoder, tokens = LinearDecoder(5, 2, (3, 4)), torch.randn(2, 6, 5)
+    torch.testing.assert_close(patchify(decoder(tokens, (2, 3), (6, 12)), (3, 4)), decoder.project(tokens))
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_tokens_lie_in_rows(name: str) -> None:
+    """What changes one token changes the cells of its patch most."""
+    torch.manual_seed(0)
+    decoder, tokens = DECODERS[name](5, 1, (4, 4), **TINY[name]), torch.randn(50, 20, 5)
+    for layer in decoder.modules():
+        if isinstance(layer, torch.nn.Conv2d) and layer.kernel_size == (3, 3):
+            layer.weight.data[:, :, [0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 2, 0, 2, 0, 1, 2]] = 0  # leave the centre
+    moved = tokens.clone()
+    moved[:, 7] += 1  # second row, third column of four rows and five columns
+    change = (decoder(moved, (4, 5), (16, 20)) - decoder(tokens, (4, 5), (16, 20))).square()
+    assert int(change.mean(dim=(0, 1)).unfold(0, 4, 4).unfold(1, 4, 4).sum(dim=(-2, -1)).argmax()) == 7
