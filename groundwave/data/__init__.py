@@ -38,6 +38,9 @@ SUFFIXES: Mapping[str, str] = {
     ".h5": "radioml-2018",
 }
 
+# Suffixes of formats that must be named (`--format`), because files of other kinds end in the same.
+NAMED_SUFFIXES: Mapping[str, tuple[str, ...]] = {}
+
 
 def open_source(path: str | PathLike[str], *, format: str | None = None, **options: Any) -> Any:
     """Open a file or a store with the reader for its format.

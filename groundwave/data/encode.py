@@ -30,7 +30,8 @@ def encoded(record: Record, manifest: Manifest) -> Columns:
     if manifest.num_samples is not None:
         arrays["iq"], columns["scale"] = _iq(record, manifest)
     num_records = len(next(iter(arrays.values())))
-    defaults = {"label": -1, "sample_rate_hz": manifest.sample_rate_hz or math.nan}
+    unknown = dict.fromkeys(("label", *parts.WHOLE_NUMBERS), -1)
+    defaults = {**unknown, "sample_rate_hz": manifest.sample_rate_hz or math.nan}
     for name, dtype in parts.column_types(manifest).items():
         if name not in ("group", "scale"):
             values = record.get(name)

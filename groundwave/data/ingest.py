@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from groundwave.contracts import Record
-from groundwave.data import SUFFIXES, format_of, reader
+from groundwave.data import NAMED_SUFFIXES, SUFFIXES, format_of, reader
 from groundwave.data.atomic import sha256
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.draft import draft
-from groundwave.data.part import arrays
+from groundwave.data.manifest import Array
+from groundwave.data.part import WHOLE_NUMBERS, arrays
 from groundwave.data.recording import Recording
 from groundwave.data.store import Store
 from groundwave.data.writer import Appender
@@ -100,7 +101,7 @@ def ingest(
     """
     if out.exists():
         raise OutputExistsError(out)
-    files = find_files(sources)
+    files = find_files(sources, format)
     options = {
         "sample_rate_hz": sample_rate,
         "datatype": datatype,
@@ -125,11 +126,9 @@ def ingest(
         "hop": hop,
         "dtype": dtype,
     }
-    first = opened[0][torch.tensor([0])]["iq"]
     layout = {
         "classes": list(dict.fromkeys(name for source in opened for name in source.classes)),
-        "num_samples": first.shape[-1],
-        "num_antennas": first.shape[1] if first.ndim == 3 else None,
+        **_layout(opened[0][torch.tensor([0])]),
         "dtype": dtype,
     }
     with draft(out, "ingest", plan, **layout) as store:
@@ -138,12 +137,33 @@ def ingest(
     return Store.open(out)
 
 
-def find_files(sources: Sequence[Path]) -> list[Path]:
-    """Return the files to read, those of folders by known suffix; raises `DataError` if none."""
+def _layout(record: Record) -> dict[str, Any]:
+    """Return the arguments of `Store.create` for records like this one."""
+    iq = record.get("iq")
+    kept = {name: record[name] for name in ("spec", "csi", "mask") if name in record}
+    return {
+        "num_samples": None if iq is None else iq.shape[-1],
+        "num_antennas": iq.shape[1] if iq is not None and iq.ndim == 3 else None,
+        "arrays": {
+            name: Array(str(values.dtype).removeprefix("torch."), tuple(values.shape[1:]))
+            for name, values in kept.items()
+        },
+        "extra": [name for name in WHOLE_NUMBERS if name in record],
+    }
+
+
+def find_files(sources: Sequence[Path], format: str | None = None) -> list[Path]:
+    """Return the files to read, those of folders by their suffix; raises `DataError` if none.
+
+    Args:
+        sources: Files and folders.
+        format: A name in READERS, where it is given: its suffixes count, too, that alone would not tell it.
+    """
+    suffixes = (*SUFFIXES, *NAMED_SUFFIXES.get(format or "", ()))
     files: list[Path] = []
     for source in map(Path, sources):
         if source.is_dir() and not (source / "manifest.json").is_file():
-            inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+            inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
             files += [path for path in inside if ".groundwave." not in path.name]
         elif source.exists():
             files.append(source)
@@ -152,7 +172,7 @@ def find_files(sources: Sequence[Path]) -> list[Path]:
     if not files:
         raise DataError(
             got=f"no recording in {', '.join(map(str, sources)) or '(nothing)'}",
-            expected=f"files that end in one of {', '.join(SUFFIXES)}",
+            expected=f"files that end in one of {', '.join(suffixes)}",
             do="name the files, with --format where needed",
         )
     return files
@@ -227,7 +247,7 @@ def _copy(
     opened: Sequence[NamedSource], store: Store, sources: Sequence[Mapping[str, Any]], progress: Progress | None
 ) -> None:
     done, total = int(store.manifest.notes.get("num_read", len(store))), sum(map(len, opened))
-    batch = max(1, BATCH_BYTES // (4 * math.prod(arrays(store.manifest)["iq"].shape)))
+    batch = max(1, BATCH_BYTES // (4 * sum(math.prod(array.shape) for array in arrays(store.manifest).values())))
     with store.appender(sources=sources, commit_each_part=True) as appender:
         first = 0
         for source in opened:
@@ -244,10 +264,18 @@ def _copy(
 def _add(source: NamedSource, rows: Tensor, first: int, codes: Tensor, appender: Appender) -> None:
     """Copy rows that are not silent, with labels in the store's own numbering (the last of `codes` is unlabelled)."""
     record = source[rows]
-    loud = record["iq"].abs().square().flatten(1).mean(1) != 0  # NaN counts as loud: the appender refuses it
+    loud = _loud(record)
     kept = {name: values[loud] for name, values in {**record, "index": first + rows}.items()}
     groups = [source.group_names[code] if code >= 0 else None for code in kept["group"].tolist()]
     appender.add({**kept, "label": codes[kept["label"]]}, groups=groups)
+
+
+def _loud(record: Record) -> Tensor:
+    """Return which records hold any power; NaN counts as power: the appender refuses it. A spectrogram always does."""
+    x = record.get("iq", record.get("csi"))
+    if x is None:
+        return torch.ones(len(record["spec"]), dtype=torch.bool)
+    return x.abs().square().flatten(1).mean(1) != 0
 
 
 def _note_silent(store: Store, num_read: int) -> None:

@@ -18,6 +18,7 @@ from groundwave.errors import DataError
 CHUNK_BYTES = 1 << 20  # read as one: large enough to hide zarr's cost per call, small enough to shuffle by
 SHARD_BYTES = 16 << 20  # allocations of 32 MB and more are mapped anew each time, which takes longer than the writing
 COLUMNS = {"label": torch.int64, "group": torch.int64, "snr_db": torch.float32, "sample_rate_hz": torch.float64}
+WHOLE_NUMBERS = ("room", "user", "access_point")  # further columns that are int64; all others are float32
 
 
 def arrays(manifest: Manifest) -> dict[str, Array]:
@@ -51,7 +52,8 @@ def num_per_part(manifest: Manifest, part_bytes: int) -> int:
 def column_types(manifest: Manifest) -> dict[str, torch.dtype]:
     """Return the type of each stored column; `scale` multiplies the stored IQ."""
     scale = {} if manifest.num_samples is None else {"scale": torch.float32}
-    return {**COLUMNS, **dict.fromkeys(manifest.extra, torch.float32), **scale}
+    extra = {name: torch.int64 if name in WHOLE_NUMBERS else torch.float32 for name in manifest.extra}
+    return {**COLUMNS, **extra, **scale}
 
 
 def no_columns(manifest: Manifest) -> dict[str, Tensor]:

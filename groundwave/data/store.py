@@ -61,7 +61,7 @@ class Store:
             num_antennas: Antennas per record, or None when records have no antenna axis.
             dtype: `int16` (with one scale per record, relative error below 2e-5 of its peak) or `float32` (exact).
             sample_rate_hz: Rate of records that do not carry `sample_rate_hz` themselves.
-            extra: Names of further float columns `[B]` to keep.
+            extra: Names of further columns `[B]` to keep: `room`, `user`, `access_point` as int64, others as float32.
             arrays: Further arrays of each record (`spec`, `mask`, ...), kept exactly.
             numbered_groups: Keep `group` as it comes, without a list of names (a scene has a group for each record).
             notes: Anything worth keeping that JSON can hold.
