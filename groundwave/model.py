@@ -11,128 +11,23 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from groundwave.contracts import Record
+from groundwave.contract import Contract, InputContract, restored
+from groundwave.contract.given import Given
 from groundwave.data.atomic import folder_atomically
-from groundwave.data.typed import COUNT, NUMBER, TEXT, check_fields
+from groundwave.data.typed import TEXT, check_fields
 from groundwave.errors import ContractError, ModelError, UnknownNameError, lookup
 from groundwave.nn import BACKBONES, HEADS
-from groundwave.nn.complex import to_channels
+
+__all__ = ["InputContract", "Model", "packaged"]
 
 FORMAT_VERSION = 1
 BROKEN = (AssertionError, RuntimeError, SafetensorError)  # a layer of impossible size, or weights of another
-
-
-@dataclass(frozen=True)
-class InputContract:
-    """What a model accepts. An input that does not fit is adapted by the rule stated here, or refused with a reason.
-
-    - Length: from `min_samples` to `max_samples` an input is taken whole. A longer one is cut into windows of
-      `num_samples` that overlap by half (the last one ends at the end) and the features of the windows are averaged. A
-      shorter one is refused.
-    - Power: each input is scaled to unit mean power. One without any power is refused, as is one that is not finite.
-    - Channels: exactly `num_antennas`; any other number is refused.
-    - Oversampling (sample rate over the signal's bandwidth): when the caller states it, a value outside
-      `oversampling` is refused and the error says by which factor to resample.
-    """
-
-    num_samples: int
-    min_samples: int
-    max_samples: int
-    num_antennas: int = 1
-    oversampling: tuple[float, float] = (2.0, 16.0)
-    modality: str = "iq"
-    normalisation: str = "unit mean power"
-
-    def __post_init__(self) -> None:
-        """Raise `ContractError` for a contract that no input could keep."""
-        lengths = (self.min_samples, self.num_samples, self.max_samples)
-        low, high = self.oversampling
-        if not all(map(COUNT.fits, (*lengths, self.num_antennas))) or list(lengths) != sorted(lengths):
-            got = f"min_samples, num_samples, max_samples {lengths} and num_antennas {self.num_antennas!r}"
-            expected = "whole numbers of at least 1, the lengths ascending"
-        elif not (NUMBER.fits(low) and NUMBER.fits(high) and 0 < low <= high):
-            got, expected = f"oversampling {self.oversampling}", "two positive numbers, ascending"
-        elif (self.modality, self.normalisation) != ("iq", "unit mean power"):
-            got = f"modality {self.modality!r} and normalisation {self.normalisation!r}"
-            expected = "'iq' and 'unit mean power', all that there is"
-        else:
-            return
-        raise ContractError(f"an input contract with {got}", expected, "correct the contract")
-
-    def prepare(
-        self, iq: Tensor | NDArray[Any], oversampling: float | None = None, index: Tensor | None = None
-    ) -> Tensor:
-        """Return `iq` as complex64 `[B, time]` or `[B, antenna, time]` at unit mean power.
-
-        Args:
-            iq: complex `[time]`, `[B, time]` or `[B, antenna, time]`.
-            oversampling: sample rate over signal bandwidth, where known.
-            index: what errors call each record, int64 `[B]`; by default its position in `iq`.
-
-        Raises:
-            ContractError: the input does not fit and no rule adapts it.
-        """
-        x = torch.as_tensor(iq)
-        x = x[None] if x.dim() == 1 else x
-        if not x.is_complex() or x.dim() not in (2, 3):
-            raise ContractError(
-                got=f"{x.dtype} samples of shape {tuple(x.shape)}",
-                expected="complex samples [time], [records, time] or [records, antennas, time]",
-                do="combine I and Q into one complex array (i + 1j * q)",
-            )
-        antennas = 1 if x.dim() == 2 else x.shape[1]
-        if antennas != self.num_antennas:
-            raise ContractError(
-                got=f"{antennas} antennas",
-                expected=f"{self.num_antennas}",
-                do="select channels, or pretrain a model for this many antennas",
-            )
-        if x.shape[-1] < self.min_samples:
-            raise ContractError(
-                got=f"records of {x.shape[-1]} samples",
-                expected=f"at least {self.min_samples}",
-                do="give longer records; they are not padded, because padding changes what the model sees",
-            )
-        low, high = self.oversampling
-        if oversampling is not None and not low <= oversampling <= high:
-            raise ContractError(
-                got=f"a sample rate of {oversampling:g} times the signal's bandwidth",
-                expected=f"{low:g} to {high:g} times",
-                do=f"resample by {np.clip(oversampling, low, high) / oversampling:.3g}",
-            )
-        return self._unit_power(x.to(torch.complex64), torch.arange(len(x)) if index is None else index.reshape(-1))
-
-    def _unit_power(self, x: Tensor, index: Tensor) -> Tensor:
-        power = x.abs().square().flatten(1).mean(dim=1)
-        if not torch.isfinite(power).all():
-            raise ContractError(
-                got=f"NaN or infinite samples in record {int(index[~torch.isfinite(power).cpu()][0])}",
-                expected="finite samples",
-                do="repair or drop that record",
-            )
-        if (power == 0).any():
-            raise ContractError(
-                got=f"a record without any power (record {int(index[(power == 0).cpu()][0])})",
-                expected="a signal or noise",
-                do="drop silent records before asking the model",
-            )
-        return x / power.sqrt().reshape(-1, *[1] * (x.dim() - 1))
-
-    def windows(self, x: Tensor) -> Tensor:
-        """Cut prepared samples `[B, ..., time]` into `[B, W, ..., samples]` by the rule on length."""
-        time = x.shape[-1]
-        if time <= self.max_samples:
-            return x[:, None]
-        starts = [*range(0, time - self.num_samples, max(1, self.num_samples // 2)), time - self.num_samples]
-        return torch.stack([x[..., s : s + self.num_samples] for s in starts], dim=1)
 
 
 @dataclass
@@ -140,7 +35,7 @@ class Model:
     """A backbone with its input contract and, once adapted, a head and class names.
 
     Args:
-        backbone: maps channels `[B, 2 * antennas, time]` to features.
+        backbone: maps the contract's channels (`[B, 2 * antennas, time]` of IQ) to features.
         contract: what may go in.
         spec: how to rebuild the networks: `{"backbone": {"name", "args"}, "head": ...}`.
         head: maps features to class scores.
@@ -149,16 +44,16 @@ class Model:
     """
 
     backbone: nn.Module
-    contract: InputContract
+    contract: Contract
     spec: dict[str, Any]
     head: nn.Module | None = None
     classes: tuple[str, ...] = ()
     card: str = ""
 
     @classmethod
-    def build(cls, backbone: str, contract: InputContract, args: dict[str, Any] | None = None, card: str = "") -> Self:
+    def build(cls, backbone: str, contract: Contract, args: dict[str, Any] | None = None, card: str = "") -> Self:
         """Return a model with a new backbone of the table, its weights drawn from torch's global generator."""
-        args = {"num_channels": 2 * contract.num_antennas, **(args or {})}
+        args = {"num_channels": contract.num_channels, **(args or {})}
         network = lookup(BACKBONES, backbone, "backbone")(**args)
         return cls(network, contract, {"backbone": {"name": backbone, "args": args}}, card=card)
 
@@ -197,30 +92,30 @@ class Model:
         return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
     @torch.no_grad()
-    def embed(
-        self, iq: Tensor | NDArray[Any] | Record, batch_size: int = 256, oversampling: float | None = None
-    ) -> Tensor:
-        """Return features float32 `[B, D]` of complex samples or of a record's `iq`.
+    def embed(self, given: Given, batch_size: int = 256, oversampling: float | None = None) -> Tensor:
+        """Return features float32 `[B, D]` of what the contract takes, as an array or in a record.
+
+        Args:
+            given: complex samples for a model of IQ, decibels for one of spectrograms; or a record.
+            batch_size: records at once.
+            oversampling: sample rate over signal bandwidth of IQ, where known.
 
         Raises:
             ContractError: the input does not fit the contract.
         """
-        record = iq if isinstance(iq, dict) else {"iq": torch.as_tensor(iq)}
-        samples = self.contract.prepare(record["iq"], oversampling, record.get("index"))
+        samples = self._prepared(given, oversampling)
         self.modules().eval()
         device = next(self.backbone.parameters(), torch.empty(0)).device
         parts = []
         for batch in samples.split(batch_size):
             windows = self.contract.windows(batch)
-            features = self.backbone(to_channels(windows.flatten(0, 1).to(device))).float()
+            features = self.backbone(self.contract.channels(windows.flatten(0, 1).to(device))).float()
             parts.append(features.unflatten(0, windows.shape[:2]).mean(dim=1))
         return torch.cat(parts).cpu()
 
     @torch.no_grad()
-    def predict(
-        self, iq: Tensor | NDArray[Any] | Record, batch_size: int = 256, oversampling: float | None = None
-    ) -> Tensor:
-        """Return class probabilities `[B, C]`.
+    def predict(self, given: Given, batch_size: int = 256, oversampling: float | None = None) -> Tensor:
+        """Return class probabilities `[B, C]` of what `embed` takes.
 
         Raises:
             ContractError: the input does not fit the contract.
@@ -232,9 +127,21 @@ class Model:
                 expected="an adapted model",
                 do="run `groundwave adapt` with a few labels first",
             )
-        features = self.embed(iq, batch_size, oversampling)
+        features = self.embed(given, batch_size, oversampling)
         device = next(self.head.parameters()).device
         return self.head(features.to(device)).softmax(dim=-1).cpu()  # type: ignore[no-any-return]
+
+    def _prepared(self, given: Given, oversampling: float | None) -> Tensor:
+        """Return what the contract makes of an input, telling it the oversampling where there is such a thing."""
+        if isinstance(self.contract, InputContract):
+            return self.contract.prepare(given, oversampling)
+        if oversampling is not None:
+            raise ContractError(
+                got=f"an oversampling for a model of {self.contract.modality!r}",
+                expected="one for a model of IQ",
+                do="leave it out",
+            )
+        return self.contract.prepare(given)
 
     def save(self, folder: Path | str) -> Path:
         """Write the model into a new folder, whole or not at all.
@@ -271,9 +178,7 @@ class Model:
         config, weights = _read(folder)
         try:
             spec = config["spec"]
-            contract = InputContract(
-                **{**config["contract"], "oversampling": tuple(config["contract"]["oversampling"])}
-            )
+            contract = restored(config["contract"])
             backbone = lookup(BACKBONES, spec["backbone"]["name"], "backbone")(**spec["backbone"]["args"])
             check_fields(config, {"classes": TEXT.each()}, "config.json", required=["classes"], do="correct it")
             model = cls(backbone, contract, spec, classes=tuple(config["classes"]))

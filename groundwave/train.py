@@ -250,7 +250,7 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
                     expected="a finite loss",
                     do="lower the learning rate or train with precision=32-true",
                 )
-            self.log_dict(scalars, prog_bar=True, batch_size=len(record["iq"]))
+            self.log_dict(scalars, prog_bar=True, batch_size=len(next(iter(record.values()))))
             loss: Tensor = scalars["loss"]
             return loss
 

@@ -16,6 +16,7 @@ from groundwave.adapt.discriminant import LDA
 from groundwave.adapt.finetune import FineTune
 from groundwave.adapt.linear import Logistic
 from groundwave.adapt.support import check_support
+from groundwave.contract import InputContract, demanded
 from groundwave.contracts import Learner, Record
 from groundwave.errors import lookup
 from groundwave.model import Model
@@ -131,10 +132,11 @@ def from_scratch(model: Model, crop: int, steps: int = 50) -> Method:
     spec = model.spec["backbone"]
     build = partial(BACKBONES[spec["name"]], **spec["args"])
     views = (Crop(crop), Rotate())
-    identity = {"backbone": spec["name"], "backbone_args": spec["args"], "contract": asdict(model.contract)}
+    contract = demanded(model.contract, InputContract, "to fine-tune")
+    identity = {"backbone": spec["name"], "backbone_args": spec["args"], "contract": asdict(contract)}
     return Method(
         "from scratch",
-        lambda seed: FineTune(build, model.contract, views, steps=steps, seed=seed),
+        lambda seed: FineTune(build, contract, views, steps=steps, seed=seed),
         config={**identity, **settings(FineTune, steps=steps, views=repr(views))},
     )
 

@@ -32,5 +32,5 @@ def uneven(name: str, shape: Sequence[int], num_records: int) -> DataError:
     return DataError(
         got=f"{name} values of shape {list(shape)} for {num_records} records",
         expected="one for each record",
-        do=f"check that `{name}` and `iq` come from the same file",
+        do=f"check that `{name}` and the others come from the same file",
     )

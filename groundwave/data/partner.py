@@ -7,7 +7,7 @@ from groundwave.contracts import Record, Source
 
 
 class Partner:
-    """A loader's transform that adds `partner`: the `iq` of another record of the same group.
+    """A loader's transform that adds `partner`: what another record of the same group holds.
 
     A record that is alone in its group, or whose group is unknown, is its own partner.
 
@@ -15,10 +15,11 @@ class Partner:
         source: where partners are read from.
         groups: group of each of its records, int64 `[N]`; -1 is unknown.
         indices: the records that may be partners, int64 `[M]`; all by default.
+        modality: what of it is meant: `iq`, `spec`, `csi`.
     """
 
-    def __init__(self, source: Source, groups: Tensor, indices: Tensor | None = None) -> None:
-        self._source, self._groups = source, groups
+    def __init__(self, source: Source, groups: Tensor, indices: Tensor | None = None, modality: str = "iq") -> None:
+        self._source, self._groups, self._modality = source, groups, modality
         chosen = torch.arange(len(groups)) if indices is None else indices.sort().values
         self._members = chosen[groups[chosen].argsort(stable=True)]  # group by group, ascending within each
         by_group = groups[self._members]
@@ -35,4 +36,4 @@ class Partner:
         drawn = drawn + (self._members[drawn.clamp_max(len(self._members) - 1)] >= index)
         alone = (count < 2) | (self._groups[index] < 0)
         partner = torch.where(alone, index, self._members[torch.where(alone, 0, drawn)])
-        return {**record, "partner": self._source[partner]["iq"]}
+        return {**record, "partner": self._source[partner][self._modality]}

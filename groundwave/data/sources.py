@@ -15,7 +15,7 @@ class Records:
 
     def __init__(self, record: Record, *, classes: Sequence[str] = (), group_names: Sequence[str] = ()) -> None:
         """Check that each entry of `record` has one row for each record; raises `DataError`."""
-        num_records = len(record["iq"])
+        num_records = len(next(iter(record.values())))
         for name, values in record.items():
             if values.shape[:1] != (num_records,):
                 raise uneven(name, values.shape, num_records)

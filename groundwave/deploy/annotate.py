@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from groundwave.contract import InputContract, demanded
 from groundwave.data.recording import Annotation, Recording
 from groundwave.deploy.activity import Detector
 from groundwave.errors import ContractError
@@ -37,30 +38,36 @@ def annotate(
         progress: whether to draw a progress bar.
 
     Raises:
-        ContractError: another number of channels.
+        ContractError: another number of channels, or a model of anything but IQ.
         ModelError: the model has no head.
     """
-    if recording.num_channels != model.contract.num_antennas:
+    contract = _contract(model)
+    if recording.num_channels != contract.num_antennas:
         raise ContractError(
             got=f"{recording.path} with {recording.num_channels} channels",
-            expected=f"{model.contract.num_antennas}, as the model was trained on",
+            expected=f"{contract.num_antennas}, as the model was trained on",
             do="select channels before, or use another model",
         )
     found: list[Annotation] = []
     for start, stop in _tracked((detector or matched(model)).segments(recording), recording.num_samples, progress):
         found += _label(model, recording, start, stop)
-    return rejoin(found, PAUSE_WINDOWS * model.contract.num_samples)
+    return rejoin(found, PAUSE_WINDOWS * contract.num_samples)
+
+
+def _contract(model: Model) -> InputContract:
+    return demanded(model.contract, InputContract, "to label segments with")
 
 
 def matched(model: Model, threshold_db: float = Detector.threshold_db) -> Detector:
     """Return a detector whose shortest segment is the model's shortest input."""
-    shortest = model.contract.min_samples
+    contract = _contract(model)
+    shortest = contract.min_samples
     return Detector(
         threshold_db=threshold_db,
         release_db=threshold_db / 2,
         step=max(1, min(Detector.step, shortest // 2)),
         min_samples=shortest,
-        max_gap=model.contract.num_samples,
+        max_gap=contract.num_samples,
     )
 
 
@@ -80,7 +87,7 @@ def _classify(
     model: Model, recording: Recording, start: int, stop: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return starts `[T]` and probabilities `[T, C]` of windows spread evenly over a segment."""
-    size = min(model.contract.num_samples, stop - start)
+    size = min(_contract(model).num_samples, stop - start)
     count = min(MAX_WINDOWS, max(1, round((stop - start) / size)))
     starts = (
         np.linspace(start, stop - size, count).astype(np.int64) if count > 1 else np.array([(start + stop - size) // 2])

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from groundwave import __version__
+from groundwave.contract import InputContract, demanded
 from groundwave.data.atomic import write_atomically
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError
 from groundwave.model import Model
@@ -31,7 +32,7 @@ class Graph(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.backbone, self.head = model.backbone, model.head
-        self.num_antennas = model.contract.num_antennas
+        self.num_antennas = _contract(model).num_antennas
 
     def forward(self, iq: Tensor) -> Tensor:
         """Map channels `[batch, 2 * antennas, time]` at any level to probabilities, or to features without a head."""
@@ -54,13 +55,13 @@ def export(model: Model, out: Path, *, num_samples: int | None = None, tolerance
 
     Raises:
         OutputExistsError: `out` exists.
-        ContractError: a length that the model does not take whole.
+        ContractError: a length that the model does not take whole, or a model of anything but IQ.
         ModelError: the file would compute something else than the model; nothing is written.
         GroundwaveError: the packages of the extra `deploy` are not installed.
     """
     out = Path(out)
     _check(model, out, num_samples)
-    num_samples = num_samples or model.contract.num_samples
+    num_samples = num_samples or _contract(model).num_samples
     model.modules().eval()
     graph = Graph(model).eval()
     content = _convert(graph, num_samples, describe(model, num_samples))
@@ -80,11 +81,15 @@ def _check(model: Model, out: Path, num_samples: int | None) -> None:
         )
     if out.exists():
         raise OutputExistsError(out)
-    low, high = model.contract.min_samples, model.contract.max_samples
+    low, high = _contract(model).min_samples, _contract(model).max_samples
     if num_samples is not None and not low <= num_samples <= high:
         raise ContractError(
             f"num_samples={num_samples}", f"{low} to {high}", "choose a length that the model takes whole"
         )
+
+
+def _contract(model: Model) -> InputContract:
+    return demanded(model.contract, InputContract, "to export")
 
 
 def describe(model: Model, num_samples: int) -> dict[str, str]:
@@ -92,7 +97,7 @@ def describe(model: Model, num_samples: int) -> dict[str, str]:
 
     `input_size`, `history_depth`, `normalise_mode` and `architecture` are the keys that GNU Radio 4 reads.
     """
-    contract = model.contract
+    contract = _contract(model)
     return {
         "input_size": str(num_samples),
         "history_depth": str(2 * contract.num_antennas),

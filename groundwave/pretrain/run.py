@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from groundwave.contract import Contract
 from groundwave.contracts import Record, Source, View
 from groundwave.data.batch import loader
 from groundwave.data.partner import Partner
-from groundwave.errors import GroundwaveError, lookup
-from groundwave.model import InputContract, Model
+from groundwave.errors import DataError, GroundwaveError, lookup
+from groundwave.model import Model
 from groundwave.pretrain import OBJECTIVES
 from groundwave.pretrain.objective import LabelledObjective
 from groundwave.rng import generator, stable_hash
@@ -26,7 +27,7 @@ def pretrain(
     source: Source,
     *,
     out: Path,
-    contract: InputContract,
+    contract: Contract,
     views: Sequence[View],
     schedule: Schedule,
     indices: Tensor | None = None,
@@ -46,7 +47,7 @@ def pretrain(
     Called again with the same settings and records it resumes an interrupted run, and returns a finished one at once.
 
     Args:
-        source: records with `iq`; their labels are looked at by a `LabelledObjective` only.
+        source: records of the contract's modality; their labels are looked at by a `LabelledObjective` only.
         out: folder of the run.
         contract: what the model will accept; stored with it.
         views: the perturbations that the representation must not depend on.
@@ -55,7 +56,8 @@ def pretrain(
         backbone: name in `BACKBONES`.
         backbone_args: its arguments.
         objective: name in `OBJECTIVES`.
-        objective_args: its arguments beyond backbone, views, and what the records say (`num_classes`, `num_channels`).
+        objective_args: its arguments beyond backbone and views, and what the records and the contract say
+            (`num_classes`, `num_channels`, `contract`).
         batch_size: records per step.
         num_workers: processes that read ahead.
         groups: group of each record, int64 `[N]`: views are then taken from two records of one group.
@@ -86,12 +88,12 @@ def pretrain(
         "contract": asdict(contract),
         "batch_size": batch_size,
         "pairs": "records" if groups is None else "groups",
-        "records": fingerprint(source, rows, groups),
+        "records": fingerprint(source, rows, groups, contract.modality),
         **({"labels": _labels(source, rows)} if isinstance(module, LabelledObjective) else {}),
     }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():
         return Model.load(out / "model")
-    partner = None if groups is None else Partner(source, groups, indices)
+    partner = None if groups is None else Partner(source, groups, indices, contract.modality)
 
     def batches(epoch: int) -> DataLoader[Record]:
         return loader(
@@ -110,7 +112,7 @@ def pretrain(
     else:
         seen = source[rows[:2]]
         seen = partner(seen, generator(0, "rehearsal")) if partner else seen
-    _rehearse(module, seen)
+    _rehearse(module, seen, contract.modality)
     fit(
         module,
         batches,
@@ -130,14 +132,29 @@ def pretrain(
 def _build(objective: str, model: Model, source: Source, **settings: Any) -> nn.Module:
     """Return an objective on a model's backbone, told what it asks for and the records or the contract say."""
     make = lookup(OBJECTIVES, objective, "objective")
-    known = {"num_classes": len(source.classes), "num_channels": 2 * model.contract.num_antennas}
+    known = {
+        "num_classes": len(source.classes),
+        "num_channels": model.contract.num_channels,
+        "contract": model.contract,
+    }
     asked = {name: value for name, value in known.items() if name in signature(make).parameters}
     return make(model.backbone, **asked, **settings)
 
 
-def fingerprint(source: Source, rows: Tensor, groups: Tensor | None) -> str:
-    """Return a hash of what is trained on, without reading all of it: which rows, their groups, and the two ends."""
-    ends = torch.view_as_real(source[rows[[0, -1]]]["iq"])
+def fingerprint(source: Source, rows: Tensor, groups: Tensor | None, modality: str = "iq") -> str:
+    """Return a hash of what is trained on, without reading all of it: which rows, their groups, and the two ends.
+
+    Raises:
+        DataError: the records do not hold the modality.
+    """
+    record = source[rows[[0, -1]]]
+    if modality not in record:
+        raise DataError(
+            got=f"records of {', '.join(record)}",
+            expected=f"records that hold {modality!r}",
+            do="choose records of that modality, or a contract of theirs",
+        )
+    ends = torch.view_as_real(record[modality]) if record[modality].is_complex() else record[modality]
     shape = torch.tensor([len(source), *ends.shape[1:]])
     digest = blake2b(digest_size=8)
     for part in (shape, rows, torch.empty(0) if groups is None else groups[rows], ends):
@@ -152,7 +169,7 @@ def _labels(source: Source, rows: Tensor) -> list[Any]:
     return [*source.classes, blake2b(chosen.contiguous().numpy().tobytes(), digest_size=8).hexdigest()]
 
 
-def _rehearse(module: nn.Module, record: Record) -> None:
+def _rehearse(module: nn.Module, record: Record, modality: str) -> None:
     """Take one step's loss on a few records, without learning, so that what cannot work is told before it starts."""
     training = module.training
     try:
@@ -161,9 +178,11 @@ def _rehearse(module: nn.Module, record: Record) -> None:
     except GroundwaveError:
         raise
     except (RuntimeError, ValueError, IndexError) as error:
+        size = " by ".join(map(str, record[modality].shape[1:]))
+        unit = "samples" if modality == "iq" else "cells"
         raise GroundwaveError(
-            got=f"records of {record['iq'].shape[-1]} samples, on which the objective fails ({error})",
-            expected="records long enough for the network and the views",
+            got=f"records of {size} {unit}, on which the objective fails ({error})",
+            expected="records large enough for the network and the views",
             do="give longer records, or another backbone",
         ) from error
     finally:

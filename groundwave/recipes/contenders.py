@@ -15,9 +15,10 @@ from groundwave.bench.contest import Contender, Way
 from groundwave.bench.encoders import Pretraining
 from groundwave.bench.methods import CLASSICAL, MOMENTS, Method, settings
 from groundwave.bench.patches import AS_RELEASED, HONEST, Leaks, PatchVote, patch_features
+from groundwave.contract import InputContract, demanded
 from groundwave.contracts import View
 from groundwave.errors import lookup
-from groundwave.model import InputContract, Model
+from groundwave.model import Model
 from groundwave.nn.xcit import XCIT_TINY_12
 from groundwave.train import Schedule
 from groundwave.views import AddNoise, Crop, FrequencyShift, Normalise, Rotate
@@ -171,7 +172,8 @@ def fine_tuned(name: str, steps: int, most_episodes: int | None = None) -> Way:
     def method(model: Model | None) -> Method:
         assert model is not None
         start = partial(fresh, model.backbone)
-        return Method(name, lambda e: FineTune(start, model.contract, (Rotate(),), steps, seed=e))
+        contract = demanded(model.contract, InputContract, "to fine-tune")
+        return Method(name, lambda e: FineTune(start, contract, (Rotate(),), steps, seed=e))
 
     return Way(name, settings(FineTune, steps=steps, views=repr((Rotate(),))), method, most_episodes)
 

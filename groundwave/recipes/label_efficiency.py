@@ -15,10 +15,10 @@ from groundwave.bench.methods import Method, settings
 from groundwave.bench.plans import Plan, split_cells
 from groundwave.bench.rows import hash_config
 from groundwave.bench.supervised import Patience, WholeNetwork
+from groundwave.contract import Contract
 from groundwave.errors import lookup
-from groundwave.model import InputContract, Model
+from groundwave.model import Model
 from groundwave.nn import BACKBONES
-from groundwave.nn.complex import to_channels
 from groundwave.recipes.contenders import WHOLE, fresh, frozen
 from groundwave.recipes.panels import ALL_SNRS, DATA, Panel
 from groundwave.recipes.radioml_sets import DataSet
@@ -146,6 +146,6 @@ def supervised(name: str, backbone: str, how: Patience, setting: Setting, prepar
     return Way(name, {**settings(WholeNetwork, how=repr(how)), "backbone": backbone}, method)
 
 
-def door(contract: InputContract) -> Prepare:
+def door(contract: Contract) -> Prepare:
     """Return the function from `iq` to the channels that a model of this contract sees."""
-    return lambda iq: to_channels(contract.prepare(iq))
+    return lambda iq: contract.channels(contract.prepare(iq))

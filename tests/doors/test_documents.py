@@ -159,7 +159,7 @@ def test_diffs_apply(diff: str) -> None:
 def tree() -> dict[str, int | None]:
     """Return the floors that docs/architecture.md draws, by name."""
     drawing = blocks("architecture.md", "")[0]
-    lines = re.findall(r"── ([\w.]+)/?\s+(\d|-)", drawing)
+    lines = re.findall(r"── ([\w.]+)/?\s+(\d+|-)", drawing)
     return {name.removesuffix(".py"): None if floor == "-" else int(floor) for name, floor in lines}
 
 

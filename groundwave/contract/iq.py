@@ -1,0 +1,124 @@
+"""IQ: complex baseband samples at unit mean power."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from groundwave.contract.given import Given, first_of, taken
+from groundwave.data.typed import COUNT, NUMBER
+from groundwave.errors import ContractError
+from groundwave.nn.complex import to_channels
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """What a model accepts. An input that does not fit is adapted by the rule stated here, or refused with a reason.
+
+    - Length: from `min_samples` to `max_samples` an input is taken whole. A longer one is cut into windows of
+      `num_samples` that overlap by half (the last one ends at the end) and the features of the windows are averaged. A
+      shorter one is refused.
+    - Power: each input is scaled to unit mean power. One without any power is refused, as is one that is not finite.
+    - Channels: exactly `num_antennas`; any other number is refused.
+    - Oversampling (sample rate over the signal's bandwidth): when the caller states it, a value outside
+      `oversampling` is refused and the error says by which factor to resample.
+    """
+
+    num_samples: int
+    min_samples: int
+    max_samples: int
+    num_antennas: int = 1
+    oversampling: tuple[float, float] = (2.0, 16.0)
+    modality: str = "iq"
+    normalisation: str = "unit mean power"
+
+    def __post_init__(self) -> None:
+        """Raise `ContractError` for a contract that no input could keep."""
+        lengths = (self.min_samples, self.num_samples, self.max_samples)
+        low, high = self.oversampling
+        if not all(map(COUNT.fits, (*lengths, self.num_antennas))) or list(lengths) != sorted(lengths):
+            got = f"min_samples, num_samples, max_samples {lengths} and num_antennas {self.num_antennas!r}"
+            expected = "whole numbers of at least 1, the lengths ascending"
+        elif not (NUMBER.fits(low) and NUMBER.fits(high) and 0 < low <= high):
+            got, expected = f"oversampling {self.oversampling}", "two positive numbers, ascending"
+        elif (self.modality, self.normalisation) != ("iq", "unit mean power"):
+            got = f"modality {self.modality!r} and normalisation {self.normalisation!r}"
+            expected = "'iq' and 'unit mean power', all that there is"
+        else:
+            return
+        raise ContractError(f"an input contract with {got}", expected, "correct the contract")
+
+    @property
+    def num_channels(self) -> int:
+        """Channels that a network sees: I and Q of each antenna."""
+        return 2 * self.num_antennas
+
+    def prepare(self, iq: Given, oversampling: float | None = None, index: Tensor | None = None) -> Tensor:
+        """Return `iq` as complex64 `[B, time]` or `[B, antenna, time]` at unit mean power.
+
+        Args:
+            iq: complex `[time]`, `[B, time]` or `[B, antenna, time]`, or a record that holds it.
+            oversampling: sample rate over signal bandwidth, where known.
+            index: what errors call each record, int64 `[B]`; by default the record's own, or its position.
+
+        Raises:
+            ContractError: the input does not fit and no rule adapts it.
+        """
+        x, index = taken(iq, self.modality, index)
+        x = x[None] if x.dim() == 1 else x
+        if not x.is_complex() or x.dim() not in (2, 3):
+            raise ContractError(
+                got=f"{x.dtype} samples of shape {tuple(x.shape)}",
+                expected="complex samples [time], [records, time] or [records, antennas, time]",
+                do="combine I and Q into one complex array (i + 1j * q)",
+            )
+        antennas = 1 if x.dim() == 2 else x.shape[1]
+        if antennas != self.num_antennas:
+            raise ContractError(
+                got=f"{antennas} antennas",
+                expected=f"{self.num_antennas}",
+                do="select channels, or pretrain a model for this many antennas",
+            )
+        if x.shape[-1] < self.min_samples:
+            raise ContractError(
+                got=f"records of {x.shape[-1]} samples",
+                expected=f"at least {self.min_samples}",
+                do="give longer records; they are not padded, because padding changes what the model sees",
+            )
+        low, high = self.oversampling
+        if oversampling is not None and not low <= oversampling <= high:
+            raise ContractError(
+                got=f"a sample rate of {oversampling:g} times the signal's bandwidth",
+                expected=f"{low:g} to {high:g} times",
+                do=f"resample by {np.clip(oversampling, low, high) / oversampling:.3g}",
+            )
+        return self._unit_power(x.to(torch.complex64), index)
+
+    def _unit_power(self, x: Tensor, index: Tensor | None) -> Tensor:
+        power = x.abs().square().flatten(1).mean(dim=1)
+        if not torch.isfinite(power).all():
+            raise ContractError(
+                got=f"NaN or infinite samples in record {first_of(~torch.isfinite(power), index)[0]}",
+                expected="finite samples",
+                do="repair or drop that record",
+            )
+        if (power == 0).any():
+            raise ContractError(
+                got=f"a record without any power (record {first_of(power == 0, index)[0]})",
+                expected="a signal or noise",
+                do="drop silent records before asking the model",
+            )
+        return x / power.sqrt().reshape(-1, *[1] * (x.dim() - 1))
+
+    def windows(self, x: Tensor) -> Tensor:
+        """Cut prepared samples `[B, ..., time]` into `[B, W, ..., samples]` by the rule on length."""
+        time = x.shape[-1]
+        if time <= self.max_samples:
+            return x[:, None]
+        starts = [*range(0, time - self.num_samples, max(1, self.num_samples // 2)), time - self.num_samples]
+        return torch.stack([x[..., s : s + self.num_samples] for s in starts], dim=1)
+
+    def channels(self, x: Tensor) -> Tensor:
+        """Return prepared samples as what a network sees: float32 `[B, 2 * antennas, time]`."""
+        return to_channels(x)

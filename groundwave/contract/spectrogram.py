@@ -1,0 +1,111 @@
+"""Spectrograms: decibels over time and frequency, counted from each record's own noise floor."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from groundwave.contract.given import Given, first_of, taken
+from groundwave.data.typed import COUNT
+from groundwave.errors import ContractError
+
+FLOOR_QUANTILE = 0.1  # share of the cells that surely hold noise alone
+DECIBELS_PER_UNIT = 10.0
+NORMALISATION = "10 % quantile to 0, 10 dB to 1"
+
+
+@dataclass(frozen=True)
+class SpectrogramContract:
+    """What a model of spectrograms accepts. What does not fit is adapted by the rule here, or refused with a reason.
+
+    - Size: any from `min_freqs` by `min_frames` up, taken whole. A smaller one is refused.
+    - Level: each record's 10 % quantile of all cells, its noise floor, becomes 0, and 10 dB become 1. So neither the
+      gain of a receiver nor the scaling of the transform matters. A record whose cells are all equal has no contrast to
+      look at and is refused, as is one that is not finite.
+    - Channels: exactly `num_channels` (antennas); any other number is refused.
+    - Recordings become spectrograms of `num_freqs` by `num_frames` cells, `hop` samples from one frame to the next.
+    """
+
+    min_freqs: int = 16
+    min_frames: int = 16
+    num_channels: int = 1
+    num_freqs: int = 256
+    num_frames: int = 256
+    hop: int = 256
+    modality: str = "spec"
+    normalisation: str = NORMALISATION
+
+    def __post_init__(self) -> None:
+        """Raise `ContractError` for a contract that no input could keep."""
+        counts = (self.min_freqs, self.min_frames, self.num_channels, self.num_freqs, self.num_frames, self.hop)
+        if not all(map(COUNT.fits, counts)) or self.min_freqs > self.num_freqs or self.min_frames > self.num_frames:
+            got = f"min_freqs, min_frames, num_channels, num_freqs, num_frames, hop {counts}"
+            expected = "whole numbers of at least 1, num_freqs by num_frames no smaller than the least"
+        elif (self.modality, self.normalisation) != ("spec", NORMALISATION):
+            got = f"modality {self.modality!r} and normalisation {self.normalisation!r}"
+            expected = f"'spec' and {NORMALISATION!r}, all that there is"
+        else:
+            return
+        raise ContractError(f"an input contract with {got}", expected, "correct the contract")
+
+    def prepare(self, spec: Given, index: Tensor | None = None) -> Tensor:
+        """Return `spec` as float32 `[B, channels, freq, time]`, its noise floor at 0 and 10 dB a unit.
+
+        Args:
+            spec: decibels `[freq, time]`, `[B, freq, time]` or `[B, channel, freq, time]`, or a record that holds it.
+            index: what errors call each record, int64 `[B]`; by default the record's own, or its position.
+
+        Raises:
+            ContractError: the input does not fit and no rule adapts it.
+        """
+        x, index = taken(spec, self.modality, index)
+        x = x[None] if x.dim() == 2 else x
+        x = x[:, None] if x.dim() == 3 else x
+        if x.is_complex() or x.dim() != 4:
+            raise ContractError(
+                got=f"{x.dtype} of shape {tuple(x.shape)}",
+                expected="decibels [freq, time], [records, freq, time] or [records, channels, freq, time]",
+                do="take 20 log10 of the magnitude, or ingest the recording with --spectrogram",
+            )
+        if x.shape[1] != self.num_channels:
+            raise ContractError(
+                got=f"{x.shape[1]} channels",
+                expected=f"{self.num_channels}",
+                do="select channels, or pretrain a model for this many",
+            )
+        if x.shape[2] < self.min_freqs or x.shape[3] < self.min_frames:
+            raise ContractError(
+                got=f"spectrograms of {x.shape[2]} frequencies by {x.shape[3]} frames",
+                expected=f"at least {self.min_freqs} by {self.min_frames}",
+                do="make them larger (a longer window, more frames); they are not padded beyond a patch",
+            )
+        return self._from_floor(x.to(torch.float32), index)
+
+    def _from_floor(self, x: Tensor, index: Tensor | None) -> Tensor:
+        cells = x.flatten(1)
+        bad = ~torch.isfinite(cells)
+        if bad.any():
+            record = first_of(bad, index)[0]
+            raise ContractError(
+                got=f"NaN or infinite cells in record {record}",
+                expected="finite decibels",
+                do="give empty cells a floor, such as -120 dB, or drop that record",
+            )
+        flat = cells.amax(1) == cells.amin(1)
+        if flat.any():
+            raise ContractError(
+                got=f"cells that are all equal (record {first_of(flat, index)[0]})",
+                expected="a signal or noise",
+                do="drop empty records before asking the model",
+            )
+        # kthvalue rather than quantile, which refuses batches beyond 16 million cells.
+        floor = cells.kthvalue(1 + round(FLOOR_QUANTILE * (cells.shape[1] - 1)), dim=1).values
+        return (x - floor.reshape(-1, 1, 1, 1)) / DECIBELS_PER_UNIT
+
+    def windows(self, x: Tensor) -> Tensor:
+        """Return prepared spectrograms as one window each, `[B, 1, channels, freq, time]`: they are taken whole."""
+        return x[:, None]
+
+    def channels(self, x: Tensor) -> Tensor:
+        """Return prepared spectrograms as what a network sees: they are that already."""
+        return x

@@ -1,0 +1,159 @@
+"""Every contract of the table: what it makes of good records, what it refuses, and that models keep it on disk."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from groundwave.contract import CONTRACTS, Contract, CSIContract, InputContract, SpectrogramContract, demanded, restored
+from groundwave.errors import ContractError, UnknownNameError
+from groundwave.rng import generator
+
+CONTRACT: dict[str, Contract] = {
+    "iq": InputContract(64, 32, 128, num_antennas=2),
+    "spec": SpectrogramContract(num_freqs=32, num_frames=24),
+    "csi": CSIContract(num_antennas=3),
+}
+SHAPE = {"iq": (4, 2, 64), "spec": (4, 32, 24), "csi": (4, 3, 30, 50)}
+
+
+def good(modality: str) -> Tensor:
+    drawn = torch.randn(SHAPE[modality], dtype=torch.complex64, generator=generator(0, modality))
+    return 20 * drawn.abs().log10() - 70 if modality == "spec" else drawn
+
+
+def prepared(modality: str, x: Tensor, index: Tensor | None = None) -> Tensor:
+    return CONTRACT[modality].prepare({modality: x, **({} if index is None else {"index": index})})
+
+
+def test_every_contract_is_tried() -> None:
+    assert CONTRACT.keys() == SHAPE.keys() == CONTRACTS.keys()
+
+
+@pytest.mark.parametrize("modality", CONTRACTS)
+def test_networks_see_real_channels_whatever_the_gain(modality: str) -> None:
+    contract, x = CONTRACT[modality], good(modality)
+    seen = contract.channels(contract.windows(prepared(modality, x)).flatten(0, 1))
+    assert seen.dtype == torch.float32
+    assert seen.shape[:2] == (4, contract.num_channels)
+    louder = x + 33 if modality == "spec" else 50 * x
+    torch.testing.assert_close(prepared(modality, louder), prepared(modality, x), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(contract.prepare(x), prepared(modality, x), rtol=0, atol=0)
+    torch.testing.assert_close(contract.prepare(x.numpy()), prepared(modality, x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("modality", CONTRACTS)
+def test_records_do_not_touch_each_other(modality: str) -> None:
+    x = good(modality)
+    torch.testing.assert_close(prepared(modality, x)[2:3], prepared(modality, x[2:3]), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("modality", CONTRACTS)
+def test_bad_values_are_told_by_the_name_of_their_record(modality: str) -> None:
+    x = good(modality)
+    x[3, ..., 5] = torch.nan
+    with pytest.raises(ContractError, match="record 3"):
+        prepared(modality, x)
+    with pytest.raises(ContractError, match="record 103"):
+        prepared(modality, x, 100 + torch.arange(4))
+
+
+@pytest.mark.parametrize("modality", CONTRACTS)
+def test_a_record_of_something_else_is_refused(modality: str) -> None:
+    with pytest.raises(ContractError, match=f"holds '{modality}'"):
+        CONTRACT[modality].prepare({"other": good(modality)})
+
+
+@pytest.mark.parametrize("modality", CONTRACTS)
+def test_json_keeps_a_contract(modality: str) -> None:
+    saved = json.loads(json.dumps(vars(CONTRACT[modality])))
+    assert restored(saved) == CONTRACT[modality]
+    with pytest.raises(ContractError, match="an input contract with surprise"):
+        restored({**saved, "surprise": 1})
+    with pytest.raises(ContractError, match="an input contract with"):
+        restored({**saved, "normalisation": "none"})
+    with pytest.raises(UnknownNameError, match="modality"):
+        restored({**saved, "modality": "smell"})
+
+
+def test_the_noise_floor_is_zero_and_ten_decibels_are_one() -> None:
+    spec = torch.full((1, 20, 20), -90.0)
+    spec[:, 10:] = -60.0
+    x = prepared("spec", spec)
+    assert x.shape == (1, 1, 20, 20)
+    torch.testing.assert_close(x[0, 0, :, 0], torch.cat([torch.zeros(10), torch.full((10,), 3.0)]))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (64, 16), (33, 301)])
+def test_spectrograms_of_any_size_from_the_least_up_are_taken_whole(size: tuple[int, int]) -> None:
+    spec = torch.randn(size, generator=generator(0, "size"))
+    assert CONTRACT["spec"].prepare(spec).shape == (1, 1, *size)
+
+
+@pytest.mark.parametrize(
+    ("modality", "bad", "words"),
+    [
+        ("spec", torch.randn(2, 32, 1), "32 frequencies by 1 frames.*at least 16 by 16"),
+        ("spec", torch.randn(2, 8, 32), "8 frequencies"),
+        ("spec", torch.randn(2, 2, 32, 32), "2 channels"),
+        ("spec", torch.randn(32), "shape"),
+        ("spec", torch.randn(2, 32, 32, dtype=torch.complex64), "20 log10"),
+        ("spec", torch.full((2, 32, 32), -120.0), r"all equal \(record 0\)"),
+        ("spec", torch.full((2, 32, 32), -torch.inf), "infinite cells in record 0"),
+        ("csi", torch.randn(2, 3, 30, 50), "not their decibels"),
+        ("csi", torch.randn(2, 2, 30, 50, dtype=torch.complex64), "2 antennas.*3"),
+        ("csi", torch.randn(2, 3, 30, 1, dtype=torch.complex64), "30 subcarriers by 1 packets"),
+        ("csi", torch.randn(2, 3, 4, 50, dtype=torch.complex64), "4 subcarriers"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_reason(modality: str, bad: Tensor, words: str) -> None:
+    with pytest.raises(ContractError, match=words):
+        prepared(modality, bad)
+
+
+def test_a_lost_packet_and_a_dead_antenna_are_told() -> None:
+    csi = good("csi")
+    csi[1, 2, :, 7] = 0
+    with pytest.raises(ContractError, match=r"packet 7 of record 1, .* at antenna 2"):
+        prepared("csi", csi)
+
+
+def test_csi_is_decibels_about_each_antennas_mean_and_empty_subcarriers_have_a_floor() -> None:
+    csi = good("csi")
+    csi[:, :, 0] = 0
+    x = prepared("csi", csi)
+    assert x.isfinite().all()
+    torch.testing.assert_close(x.mean((2, 3)), torch.zeros(4, 3), atol=1e-5, rtol=0)
+    for antenna in range(3):
+        power = csi[2, antenna].abs().double().square()
+        decibels = 10 * power.clamp_min(1e-4 * power.mean()).log10()
+        wanted = (decibels - decibels.mean()) / 10
+        torch.testing.assert_close(x[2, antenna].double(), wanted, atol=1e-5, rtol=1e-4)
+    assert (10 * x[0, 0].amin() < -20).all(), "empty subcarriers lie deep"
+
+
+@pytest.mark.parametrize(
+    ("modality", "change"),
+    [
+        ("spec", {"min_freqs": 0}),
+        ("spec", {"num_frames": 8}),
+        ("spec", {"hop": True}),
+        ("spec", {"num_channels": "1"}),
+        ("spec", {"modality": "iq"}),
+        ("csi", {"num_antennas": 0}),
+        ("csi", {"min_packets": 1.5}),
+        ("csi", {"normalisation": "none"}),
+    ],
+)
+def test_a_contract_that_no_input_could_keep_is_refused(modality: str, change: dict[str, Any]) -> None:
+    with pytest.raises(ContractError, match="an input contract with"):
+        replace(CONTRACT[modality], **change)
+
+
+def test_a_purpose_of_one_modality_refuses_the_others() -> None:
+    assert demanded(CONTRACT["spec"], SpectrogramContract, "to annotate with") is CONTRACT["spec"]
+    with pytest.raises(ContractError, match="a model of 'csi'; expected one of 'iq' to export"):
+        demanded(CONTRACT["csi"], InputContract, "to export")
