@@ -11,6 +11,7 @@ import math
 import os
 import pickle
 import shutil
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,9 +24,11 @@ from torch.utils.data import DataLoader
 
 from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError, OutputExistsError
+from groundwave.page import png
 from groundwave.rng import generator, stable_hash
 
 Batches = Callable[[int], DataLoader[Record]]
+AfterEpoch = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,18 @@ def fit(
     config: dict[str, Any] | None = None,
     device: str = "auto",
     progress: bool = True,
+    after_epoch: AfterEpoch | None = None,
 ) -> dict[str, float]:
     """Train `objective` and return the scalars of its last epoch.
 
-    Writes `last.ckpt`, `run.json` and `logs/` (`metrics.csv`, TensorBoard events) into `out`. Called again with the
-    same configuration after an interruption, it resumes; with another one it refuses. What fails before its first
-    epoch is done leaves nothing behind.
+    Writes `last.ckpt`, `run.json` and `logs/` (`metrics.csv`, TensorBoard events) into `out`, and for an objective that
+    has a `picture`, what it makes of always the same records after epochs 1, 2, 4, 8, ... and the last (`pictures/`).
+    Called again with the same configuration after an interruption, it resumes; with another one it refuses. What fails
+    before its first epoch is done leaves nothing behind.
 
     Args:
-        objective: module whose `forward(record, generator)` returns `{"loss": scalar, ...}`.
+        objective: module whose `forward(record, generator)` returns `{"loss": scalar, ...}`; `picture(record,
+            generator)`, where it has one, returns a figure.
         batches: maps an epoch to its batches; each epoch has the same number.
         schedule: how long and how fast.
         out: folder of the run.
@@ -89,6 +95,8 @@ def fit(
         config: what makes this run this run; written to `run.json` and compared on resume.
         device: Lightning's accelerator name.
         progress: whether to draw a progress bar.
+        after_epoch: called with an epoch's number and the seconds that its steps took, before its checkpoint is
+            written: after an interruption it may be called for that epoch again.
 
     Raises:
         OutputExistsError: `out` holds a run of another configuration.
@@ -97,10 +105,10 @@ def fit(
     made = not out.exists()
     if not holds_run(out, schedule=schedule, seed=seed, config=config):
         out.mkdir(parents=True, exist_ok=True)
-        _write(out / "run.json", json.dumps(_identity(schedule, seed, config), indent=2))
+        _write(out / "run.json", json.dumps(_identity(schedule, seed, config), indent=2).encode())
     _check_checkpoint(out / "last.ckpt")
     try:
-        return _train(objective, batches, schedule, out, seed, device, progress)
+        return _train(objective, batches, schedule, out, seed, device, progress, after_epoch)
     except Exception:
         if not (out / "last.ckpt").exists():
             _withdraw(out, made)
@@ -136,11 +144,11 @@ def _identity(schedule: Schedule, seed: int, config: dict[str, Any] | None) -> A
     return json.loads(json.dumps({"seed": seed, "schedule": asdict(schedule), **(config or {})}, default=str))
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     """Write a small file whole or not at all."""
     draft = path.with_name(f".{path.name}.partial")
-    with draft.open("w") as file:
-        file.write(text)
+    with draft.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, path)
@@ -162,14 +170,22 @@ def _check_checkpoint(path: Path) -> None:
 
 def _withdraw(out: Path, made: bool) -> None:
     """Remove what `fit` has put into `out`, and `out` itself when `fit` made it."""
-    shutil.rmtree(out / "logs", ignore_errors=True)
+    for name in ("logs", "pictures"):
+        shutil.rmtree(out / name, ignore_errors=True)
     (out / "run.json").unlink(missing_ok=True)
     if made and not any(out.iterdir()):
         out.rmdir()
 
 
 def _train(
-    objective: nn.Module, batches: Batches, schedule: Schedule, out: Path, seed: int, device: str, progress: bool
+    objective: nn.Module,
+    batches: Batches,
+    schedule: Schedule,
+    out: Path,
+    seed: int,
+    device: str,
+    progress: bool,
+    after_epoch: AfterEpoch | None,
 ) -> dict[str, float]:
     """Run Lightning's loop from the last checkpoint, where there is one."""
     import lightning as L
@@ -178,7 +194,7 @@ def _train(
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     num_batches = len(batches(0))
-    module = _adapter(objective, batches, schedule, seed, total_steps=schedule.epochs * num_batches)
+    module = _adapter(objective, batches, schedule, seed, schedule.epochs * num_batches, after_epoch)
     checkpoint = out / "last.ckpt"
     with warnings.catch_warnings():
         # Lightning's advice on worker counts and logging intervals; its own deprecations inside its own code.
@@ -194,6 +210,7 @@ def _train(
             callbacks=[
                 ModelCheckpoint(dirpath=out, filename="last", enable_version_counter=False),
                 *_progress(progress),
+                *_pictures(objective, batches, out / "pictures", seed),
             ],
             log_every_n_steps=max(1, min(20, num_batches)),
             reload_dataloaders_every_n_epochs=1,
@@ -213,6 +230,27 @@ def _progress(wanted: bool) -> list[Any]:
     return [RichProgressBar(leave=False)] if wanted else []
 
 
+def _pictures(objective: nn.Module, batches: Batches, folder: Path, seed: int) -> list[Any]:
+    """Return a callback that keeps what an objective draws; the run goes on as if nothing had been drawn."""
+    if not hasattr(objective, "picture"):
+        return []
+    from lightning.pytorch.callbacks import LambdaCallback
+
+    def draw(trainer: Any, module: Any) -> None:
+        done = trainer.current_epoch + 1
+        if done & (done - 1) and done != trainer.max_epochs:
+            return
+        with torch.random.fork_rng(devices=[]):  # a loader draws from torch's generator
+            record = module.transfer_batch_to_device(next(iter(batches(0))), module.device, 0)
+        objective.eval()
+        figure = objective.picture(record, generator(seed, "picture", device=module.device))  # type: ignore[operator]
+        objective.train()
+        folder.mkdir(exist_ok=True)
+        _write(folder / f"epoch-{done:04}.png", png(figure))
+
+    return [LambdaCallback(on_train_epoch_end=draw)]
+
+
 def warm_cosine(total_steps: int, warmup: float, decay: str = "cosine") -> Callable[[int], float]:
     """Return the factor on the learning rate at each step: a linear rise, then half a cosine down to zero (or 1)."""
     rise = max(1, round(warmup * total_steps))
@@ -227,7 +265,14 @@ def warm_cosine(total_steps: int, warmup: float, decay: str = "cosine") -> Calla
     return factor
 
 
-def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: int, total_steps: int) -> Any:
+def _adapter(
+    objective: nn.Module,
+    batches: Batches,
+    schedule: Schedule,
+    seed: int,
+    total_steps: int,
+    after_epoch: AfterEpoch | None,
+) -> Any:
     """Wrap an objective as the LightningModule that Lightning wants."""
     import lightning as L
 
@@ -238,6 +283,13 @@ def _adapter(objective: nn.Module, batches: Batches, schedule: Schedule, seed: i
 
         def train_dataloader(self) -> DataLoader[Record]:
             return batches(self.current_epoch)
+
+        def on_train_epoch_start(self) -> None:
+            self._started = time.perf_counter()
+
+        def on_train_epoch_end(self) -> None:
+            if after_epoch is not None:
+                after_epoch(self.current_epoch, time.perf_counter() - self._started)
 
         def training_step(self, record: Record, _: int) -> Tensor:
             step_generator = generator(seed, "step", self.global_step, device=self.device)

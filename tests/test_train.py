@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader
 
 from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError, OutputExistsError
+from groundwave.page import new_figure
 from groundwave.rng import generator
 from groundwave.train import Schedule, fit, warm_cosine
 
@@ -61,6 +63,27 @@ def test_an_interrupted_run_resumes_to_the_very_same_weights(tmp_path: Path) -> 
     run(resumed, tmp_path / "broken")
     assert resumed.seen == 10, "two epochs were behind it"
     torch.testing.assert_close(resumed.weight, straight.weight, rtol=0, atol=0)
+
+
+class Drawn(Regression):
+    """The same, with a picture, for which it draws random numbers."""
+
+    def picture(self, record: Record, generator: Generator) -> Figure:
+        assert not self.training
+        self.drawn = record["iq"] + torch.rand(1, generator=generator) + torch.rand(1)
+        return new_figure(1, 1)[0]
+
+
+def test_pictures_come_every_so_often_and_change_nothing(tmp_path: Path) -> None:
+    plain, drawn = Regression(), Drawn()
+    schedule = Schedule(epochs=5, lr=0.3, precision="32-true")
+    for name, objective in (("plain", plain), ("drawn", drawn)):
+        fit(objective, batches, schedule=schedule, out=tmp_path / name, seed=0, device="cpu", progress=False)
+    found = sorted(path.name for path in (tmp_path / "drawn" / "pictures").iterdir())
+    assert found == [f"epoch-{epoch:04}.png" for epoch in (1, 2, 4, 5)]
+    assert (tmp_path / "drawn" / "pictures" / "epoch-0001.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "plain" / "pictures").exists()
+    torch.testing.assert_close(drawn.weight, plain.weight, rtol=0, atol=0)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Decoders: from one token per patch to an answer for every cell of the grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from jaxtyping import Float
@@ -11,7 +11,11 @@ from groundwave.nn.patch import grid_positions, unpatchify
 from groundwave.nn.vit import transformer_blocks
 
 
-class LinearDecoder(nn.Module):
+class Decoder(nn.Module):
+    """What answers for every cell: `forward(tokens, grid, size) -> [B, outputs, freq, time]`, tokens row by row."""
+
+
+class LinearDecoder(Decoder):
     """One linear map from a token to all cells of its patch: the probe of a frozen backbone.
 
     Args:
@@ -20,9 +24,9 @@ class LinearDecoder(nn.Module):
         patch: rows and columns of a patch, in cells.
     """
 
-    def __init__(self, num_features: int, num_outputs: int, patch: tuple[int, int]) -> None:
+    def __init__(self, num_features: int, num_outputs: int, patch: Sequence[int]) -> None:
         super().__init__()
-        self.num_outputs, self.patch = num_outputs, (int(patch[0]), int(patch[1]))
+        self.num_outputs, self.patch = num_outputs, (patch[0], patch[1])
         self.project = nn.Linear(num_features, num_outputs * self.patch[0] * self.patch[1])
 
     def forward(
@@ -33,7 +37,7 @@ class LinearDecoder(nn.Module):
         return unpatchify(self.project(tokens), self.patch, size, self.num_outputs)
 
 
-class LightDecoder(nn.Module):
+class LightDecoder(Decoder):
     """A few narrow transformer blocks, then one linear map per patch: the decoder of MAE (He et al., 2022).
 
     Args:
@@ -49,7 +53,7 @@ class LightDecoder(nn.Module):
         self,
         num_features: int,
         num_outputs: int,
-        patch: tuple[int, int],
+        patch: Sequence[int],
         dim: int = 128,
         depth: int = 2,
         num_heads: int = 4,
@@ -71,7 +75,7 @@ class LightDecoder(nn.Module):
         return self.cells(self.norm(narrow), grid, size)  # type: ignore[no-any-return]
 
 
-class ConvDecoder(nn.Module):
+class ConvDecoder(Decoder):
     """Convolutions that double the grid of tokens until it has the size of the cells, so that borders are smooth.
 
     Args:
@@ -81,7 +85,7 @@ class ConvDecoder(nn.Module):
         dim: channels of the coarsest stage; each doubling halves them, down to 16.
     """
 
-    def __init__(self, num_features: int, num_outputs: int, patch: tuple[int, int], dim: int = 128) -> None:
+    def __init__(self, num_features: int, num_outputs: int, patch: Sequence[int], dim: int = 128) -> None:
         super().__init__()
         self.scales = _doublings(patch)
         widths = [max(16, dim >> stage) for stage in range(len(self.scales) + 1)]
@@ -102,7 +106,7 @@ class ConvDecoder(nn.Module):
         return self.cells(cells)[..., : size[0], : size[1]]  # type: ignore[no-any-return]
 
 
-def _doublings(patch: tuple[int, int]) -> list[tuple[float, float]]:
+def _doublings(patch: Sequence[int]) -> list[tuple[float, float]]:
     """Return the factors by which each stage enlarges rows and columns, together the patch."""
     height, width = (int(cells).bit_length() - 1 for cells in patch)
     assert (2**height, 2**width) == tuple(patch), f"patch must be powers of two, not {patch}"

@@ -1,6 +1,7 @@
 """From samples or cells to tokens and back: patches, stems, and position codes for any length."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -144,9 +145,9 @@ class PatchStem(nn.Module):
         patch: rows and columns of a patch, in cells.
     """
 
-    def __init__(self, num_channels: int, dim: int, patch: tuple[int, int]) -> None:
+    def __init__(self, num_channels: int, dim: int, patch: Sequence[int]) -> None:
         super().__init__()
-        self.patch = (int(patch[0]), int(patch[1]))
+        self.patch = (patch[0], patch[1])
         self.project = nn.Linear(num_channels * self.patch[0] * self.patch[1], dim)
         nn.init.xavier_uniform_(self.project.weight)
         nn.init.zeros_(self.project.bias)

@@ -1,5 +1,7 @@
 """ViT: a transformer over the patches of a grid."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -125,7 +127,7 @@ class ViT(PatchTransformer):
         dim: int = 256,
         depth: int = 8,
         num_heads: int = 8,
-        patch: tuple[int, int] = (16, 16),
+        patch: Sequence[int] = (16, 16),
         drop_path: float = 0.0,
     ) -> None:
         super().__init__(

@@ -6,6 +6,7 @@ from torch import nn
 
 from groundwave.pretrain.lsm import LSMObjective
 from groundwave.pretrain.moco import MoCo
+from groundwave.pretrain.msm import MaskedSpectrogramModeling
 from groundwave.pretrain.protonet import ProtoNet
 from groundwave.pretrain.relationnet import RelationNet
 from groundwave.pretrain.sclbss import SCLBSS
@@ -16,6 +17,7 @@ from groundwave.pretrain.supervised import Supervised
 OBJECTIVES: dict[str, Callable[..., nn.Module]] = {
     "lsm": LSMObjective,
     "moco": MoCo,
+    "msm": MaskedSpectrogramModeling,
     "protonet": ProtoNet,
     "relationnet": RelationNet,
     "sclbss": SCLBSS,

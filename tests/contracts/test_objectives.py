@@ -1,5 +1,6 @@
 """Every objective of the table keeps the same contract, on a tiny backbone that it can train."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,23 @@ TOWERS = {
     "frequency": {"kind": "spectrum", "dim": 16, "depth": 2},
 }
 # The backbone that an objective asks for; any will do for those that are not named.
-BACKBONE = {"lsm": ("lsm", {"towers": TOWERS})}
+BACKBONE: dict[str, tuple[str, dict[str, Any]]] = {
+    "lsm": ("lsm", {"towers": TOWERS}),
+    "msm": ("vit", {"dim": 16, "depth": 2, "num_heads": 2, "patch": (1, 4)}),
+}
 ANY = ("xcit", {"dim": 16, "depth": 1, "patch": 4})
 EPISODE = {"num_ways": 2, "num_shots": 2, "num_queries": 3}
 # Settings that suit a batch of 16 records of 2 classes, and no wider than needed.
 TINY: dict[str, dict[str, Any]] = {
     "moco": {"projection": 16, "queue_size": 16},
+    "msm": {"decoder": {"name": "light", "dim": 16, "depth": 1, "num_heads": 2}},
     "protonet": EPISODE,
     "relationnet": {"num_tokens": 4, **EPISODE},
     "simsiam": {"projection": 32},
     "supervised": {"num_classes": 2},
 }
 VIEWS = (Rotate(), Normalise())
+CONTRACT = InputContract(64, 32, 128)
 LABELLED = [name for name, make in OBJECTIVES.items() if isinstance(make, type) and issubclass(make, LabelledObjective)]
 
 
@@ -43,7 +49,9 @@ def build(name: str, **settings: Any) -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
     kind, args = BACKBONE.get(name, ANY)
     backbone = BACKBONES[kind](num_channels=2, **args)
-    return backbone, OBJECTIVES[name](backbone, **{"views": VIEWS, **TINY.get(name, {}), **settings})
+    make = OBJECTIVES[name]
+    asked = {"contract": CONTRACT} if "contract" in signature(make).parameters else {}
+    return backbone, make(backbone, **{"views": VIEWS, **asked, **TINY.get(name, {}), **settings})
 
 
 def batch() -> Record:
@@ -104,7 +112,7 @@ def run(name: str, out: Path, record: Record) -> Model:
     return pretrain(
         Records(record, classes=("even", "odd")),
         out=out,
-        contract=InputContract(64, 32, 128),
+        contract=CONTRACT,
         views=VIEWS,
         schedule=Schedule(epochs=1, precision="32-true"),
         backbone=kind,
