@@ -95,7 +95,7 @@ def ingest(
     *,
     out: Path,
     sample_rate: float | None = None,
-    num_samples: int = 1024,
+    num_samples: int | None = None,
     hop: int | None = None,
     format: str | None = None,
     datatype: str | None = None,
@@ -108,6 +108,11 @@ def ingest(
     classes: str | None = None,
     group_names: str | None = None,
     dtype: str = "int16",
+    spectrogram: int | None = None,
+    num_frames: int | None = None,
+    frame_hop: int | None = None,
+    window: str | None = None,
+    phase: bool = False,
 ) -> None:
     """Turn recordings or window sets into a training store; goes on from where it was interrupted.
 
@@ -115,7 +120,7 @@ def ingest(
         sources: files, or folders of them.
         out: the store to make.
         sample_rate: in Hz; required where a file does not say.
-        num_samples: length of the windows that recordings are cut into.
+        num_samples: length of the windows that recordings are cut into; 1024 by default.
         hop: samples from one window to the next; the window's length by default.
         format: see `groundwave list formats`; by default told by each file's name.
         datatype: sample type of raw files (cu8, cs8, cs16, cf32, ...).
@@ -127,7 +132,12 @@ def ingest(
         snr: name of the array of SNRs in dB in a .npz.
         classes: name of the array of class names in a .npz.
         group_names: name of the array of group names in a .npz.
-        dtype: int16 or float32 in the store.
+        dtype: int16 or float32 in the store, for IQ.
+        spectrogram: keep spectrograms of so many cells in frequency (decibels) instead of IQ.
+        num_frames: cells in time of a spectrogram; 256 by default.
+        frame_hop: samples from one frame to the next; as many as cells in frequency by default (no overlap).
+        window: hann (the default), hamming, blackman or rectangular.
+        phase: keep the phases of a spectrogram, too, in radians.
     """
     options = dict(locals())
     _check_output(out)
@@ -140,7 +150,10 @@ def ingest(
         store = run(**options, progress=progress)
     if silent := store.manifest.notes.get("silent", 0):
         print(f"left out: {silent} records without any power")
-    _wrote(out, f"{len(store)} records of {store.manifest.num_samples} samples, {len(store.classes)} classes")
+    held = store.manifest
+    sizes = [f"{name} {' x '.join(map(str, array.shape))}" for name, array in held.arrays.items()]
+    size = ", ".join(([f"{held.num_samples} samples"] if held.num_samples else []) + sizes)
+    _wrote(out, f"{len(store)} records of {size}, {len(store.classes)} classes")
 
 
 def audit(

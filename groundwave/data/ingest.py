@@ -4,10 +4,10 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,39 +18,24 @@ from groundwave.data.atomic import sha256
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.draft import draft
 from groundwave.data.manifest import Array
+from groundwave.data.named import NamedSource
 from groundwave.data.part import WHOLE_NUMBERS, arrays
 from groundwave.data.recording import Recording
+from groundwave.data.spectrograms import Spectrograms, Transform
 from groundwave.data.store import Store
 from groundwave.data.writer import Appender
 from groundwave.errors import DataError, OutputExistsError
 
 BATCH_BYTES = 32 << 20  # IQ decoded at once
+WINDOW = 1024  # samples of a window by default
 Progress = Callable[[int, int], None]
-
-
-class NamedSource(Protocol):
-    """A source that knows its group names: what every reader gives."""
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Class names."""
-        ...
-
-    @property
-    def group_names(self) -> Sequence[str]:
-        """Group names."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, indices: Tensor) -> Record: ...
 
 
 def ingest(
     sources: Sequence[Path],
     out: Path,
     sample_rate: float | None = None,
-    num_samples: int = 1024,
+    num_samples: int | None = None,
     hop: int | None = None,
     format: str | None = None,
     datatype: str | None = None,
@@ -63,6 +48,11 @@ def ingest(
     classes: str | None = None,
     group_names: str | None = None,
     dtype: str = "int16",
+    spectrogram: int | None = None,
+    num_frames: int | None = None,
+    frame_hop: int | None = None,
+    window: str | None = None,
+    phase: bool = False,
     progress: Progress | None = None,
 ) -> Store:
     """Turn recordings or window sets into a training store.
@@ -76,8 +66,9 @@ def ingest(
         sources: Files or folders (searched for files of a known format).
         out: The store to make; it must not exist.
         sample_rate: Hz; required where a file does not say.
-        num_samples: Window length for recordings.
-        hop: Samples from one window to the next; the window's length by default.
+        num_samples: Window length for recordings; 1024 by default. Spectrograms bring their own.
+        hop: Samples from one window to the next; the window's length by default, so that nothing is left out and, of
+            spectrograms, the frames go on from one to the next.
         format: A name in READERS; by default told by each file's name.
         datatype: Sample type of raw files: cu8, cs8, cs16, cf32, ...
         num_channels: Interleaved channels of raw files.
@@ -88,7 +79,13 @@ def ingest(
         snr: Array of SNRs in dB in a .npz.
         classes: Array of class names in a .npz.
         group_names: Array of group names in a .npz.
-        dtype: int16 or float32 in the store.
+        dtype: int16 or float32 in the store, for IQ.
+        spectrogram: Cells in frequency: keep spectrograms (`spec`, decibels) instead of IQ. `notes["spectrogram"]` in
+            the manifest says what the cells mean.
+        num_frames: Cells in time of a spectrogram, 256 by default.
+        frame_hop: Samples from one frame to the next; as many as cells in frequency by default.
+        window: What weighs each frame, a name in `WINDOWS`: hann by default.
+        phase: Keep phases, too, as a further array `phase` (radians).
         progress: Called with (records done, records in all).
 
     Returns:
@@ -101,6 +98,8 @@ def ingest(
     """
     if out.exists():
         raise OutputExistsError(out)
+    transform = _transform(spectrogram, num_frames, frame_hop, window, phase, num_samples)
+    length = transform.num_samples if transform else num_samples or WINDOW
     files = find_files(sources, format)
     options = {
         "sample_rate_hz": sample_rate,
@@ -115,16 +114,20 @@ def ingest(
         "group_names": group_names,
     }
     _refuse_useless(files, format, options, label == "folder")
-    by_file = _each_once(files, lambda file: _open(file, format, options, num_samples, hop, label == "folder"))
+    step = transform.step if transform and hop is None else hop
+    by_file = _each_once(files, lambda file: _open(file, format, options, length, step, label == "folder"))
     files, opened = list(by_file), list(by_file.values())
     _tell_apart(files, opened)
+    if transform:
+        opened = [Spectrograms(source, transform) for source in opened]
     plan = {
         "files": [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
         **options,
         "format": format,
-        "num_samples": num_samples,
+        "num_samples": length,
         "hop": hop,
         "dtype": dtype,
+        **({"spectrogram": asdict(transform)} if transform else {}),
     }
     layout = {
         "classes": list(dict.fromkeys(name for source in opened for name in source.classes)),
@@ -133,14 +136,36 @@ def ingest(
     }
     with draft(out, "ingest", plan, **layout) as store:
         _copy(opened, store, [_provenance(file) for file in files], progress)
-        _note_silent(store, sum(map(len, opened)))
+        _note(store, sum(map(len, opened)), transform)
     return Store.open(out)
+
+
+def _transform(
+    spectrogram: int | None,
+    num_frames: int | None,
+    frame_hop: int | None,
+    window: str | None,
+    phase: bool,
+    num_samples: int | None,
+) -> Transform | None:
+    """Return how IQ becomes spectrograms, None where it stays; raises `DataError` for options that mean nothing."""
+    if spectrogram is not None:
+        if num_samples is not None:
+            raise DataError("num_samples for spectrograms", "a number of frames", "give --num-frames instead")
+        return Transform.chosen(spectrogram, num_frames, frame_hop, window, phase)
+    if num_frames is not None or frame_hop is not None or window is not None or phase:
+        raise DataError(
+            got="options of spectrograms for a store of IQ",
+            expected="--spectrogram NUM_FREQS with them",
+            do="name the number of frequencies, or leave them out",
+        )
+    return None
 
 
 def _layout(record: Record) -> dict[str, Any]:
     """Return the arguments of `Store.create` for records like this one."""
     iq = record.get("iq")
-    kept = {name: record[name] for name in ("spec", "csi", "mask") if name in record}
+    kept = {name: record[name] for name in ("spec", "phase", "csi", "mask") if name in record}
     return {
         "num_samples": None if iq is None else iq.shape[-1],
         "num_antennas": iq.shape[1] if iq is not None and iq.ndim == 3 else None,
@@ -271,16 +296,22 @@ def _add(source: NamedSource, rows: Tensor, first: int, codes: Tensor, appender:
 
 
 def _loud(record: Record) -> Tensor:
-    """Return which records hold any power; NaN counts as power: the appender refuses it. A spectrogram always does."""
+    """Return which records hold any power, of a spectrogram: any contrast. NaN counts: the appender refuses it."""
     x = record.get("iq", record.get("csi"))
     if x is None:
-        return torch.ones(len(record["spec"]), dtype=torch.bool)
+        cells = record["spec"].flatten(1)
+        return cells.amax(1) != cells.amin(1)
     return x.abs().square().flatten(1).mean(1) != 0
 
 
-def _note_silent(store: Store, num_read: int) -> None:
-    """Note in the manifest how many records were left out; raises `DataError` when no other was there."""
+def _note(store: Store, num_read: int, transform: Transform | None) -> None:
+    """Note in the manifest how many records were left out, and what the cells of a spectrogram mean.
+
+    Raises:
+        DataError: No record is left.
+    """
     if not len(store):
         raise DataError(f"{num_read} records, all without any power", "a signal or noise", "check the recordings")
     notes = {**store.manifest.notes, "num_read": num_read, "silent": num_read - len(store)}
+    notes |= {"spectrogram": transform.told()} if transform else {}
     replace(store.manifest, notes=notes).save(store.path)

@@ -1,11 +1,22 @@
 """Spectra and spectrograms: frequency ascending, DC in the middle, decibels."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import count
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
+
+from groundwave.errors import lookup
+
+# Periodic windows, as spectral analysis wants them: shifted copies of all but the last sum to a constant.
+WINDOWS: Mapping[str, Callable[..., Tensor]] = {
+    "hann": torch.hann_window,
+    "hamming": torch.hamming_window,
+    "blackman": torch.blackman_window,
+    "rectangular": torch.ones,
+}
 
 
 def is_fast_length(num: int) -> bool:
@@ -29,23 +40,52 @@ def squared_magnitude(x: Complex[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def stft(
-    x: Complex[Tensor, "*batch time"], num_freqs: int = 64, hop: int | None = None
+    x: Complex[Tensor, "*batch time"], num_freqs: int = 64, hop: int | None = None, window: str = "hann"
 ) -> Complex[Tensor, "*batch freq frames"]:
-    """Return the Hann-windowed short-time Fourier transform, frames that fit the record only; hop defaults to half.
+    """Return the short-time Fourier transform, frames that fit the record only; hop defaults to half a window.
 
-    The window has unit energy, so that white noise of unit power has unit mean power in every bin.
+    The window has unit energy, so that white noise of unit power has unit mean power in every bin. Frame t begins at
+    sample t * hop, from where its phases count.
     """
-    window = torch.hann_window(num_freqs, device=x.device)
-    frames = x.unfold(-1, num_freqs, hop or num_freqs // 2) * (window / window.square().sum().sqrt())
+    frames = x.unfold(-1, num_freqs, hop or num_freqs // 2) * _unit_energy(window, num_freqs, x)
     spectra: Tensor = torch.fft.fftshift(torch.fft.fft(frames), dim=-1)
     return spectra.transpose(-1, -2)
+
+
+def istft(
+    spectra: Complex[Tensor, "*batch freq frames"], hop: int | None = None, window: str = "hann"
+) -> Complex[Tensor, "*batch time"]:
+    """Return the signal whose `stft` is nearest to `spectra`, in least squares; where no window looked, it is zero.
+
+    Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, equation 6: overlapping
+    frames, windowed again, over the overlapping squares of the window.
+    """
+    num_freqs, num_frames = spectra.shape[-2:]
+    step = hop or num_freqs // 2
+    weight = _unit_energy(window, num_freqs, spectra)
+    frames = torch.fft.ifft(torch.fft.ifftshift(spectra.transpose(-1, -2), dim=-1)) * weight
+    places = (torch.arange(num_frames)[:, None] * step + torch.arange(num_freqs)).flatten().to(spectra.device)
+    length = (num_frames - 1) * step + num_freqs
+    signal = spectra.new_zeros((*spectra.shape[:-2], length)).index_add(-1, places, frames.flatten(-2))
+    squares = weight.new_zeros(length).index_add(0, places, weight.square().repeat(num_frames))
+    return torch.where(squares > 0, signal / squares.clamp_min(torch.finfo(squares.dtype).tiny), 0)
+
+
+def _unit_energy(window: str, num_freqs: int, like: Tensor) -> Tensor:
+    values = lookup(WINDOWS, window, "window")(num_freqs, device=like.device)
+    return values / values.square().sum().sqrt()
+
+
+def power_db(spectra: Complex[Tensor, "*shape"], floor_db: float = -120.0) -> Float[Tensor, "*shape"]:
+    """Return 10 log10 |spectra|^2, never below `floor_db`."""
+    return squared_magnitude(spectra).log10_().mul_(10).clamp_(min=floor_db)
 
 
 def spectrogram_db(
     x: Complex[Tensor, "*batch time"], num_freqs: int = 64, hop: int | None = None, floor_db: float = -120.0
 ) -> Float[Tensor, "*batch freq frames"]:
     """Return 10 log10 |stft|^2, never below `floor_db`."""
-    return squared_magnitude(stft(x, num_freqs, hop)).log10_().mul_(10).clamp_(min=floor_db)
+    return power_db(stft(x, num_freqs, hop), floor_db)
 
 
 def power_spectrum(x: Complex[Tensor, "*batch time"], num_freqs: int = 64) -> Float[Tensor, "*batch freq"]:
