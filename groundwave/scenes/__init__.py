@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 
 from groundwave.contracts import Scene
 from groundwave.scenes.bursts import Bursts
+from groundwave.scenes.csi import CSI
 from groundwave.scenes.modulations import Modulations
 from groundwave.scenes.radioml import RadioML
 from groundwave.scenes.rml22 import RML22
 from groundwave.scenes.spectrogram import Spectrogram
 
 SCENES: Mapping[str, Callable[..., Scene]] = {
+    "csi": CSI,
     "modulations": Modulations,
     "radioml": RadioML,
     "rml22": RML22,
