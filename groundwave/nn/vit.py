@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from groundwave.errors import GroundwaveError
 from groundwave.nn.attention import FeedForward
 from groundwave.nn.patch import PatchStem
+from groundwave.nn.softmax import attend
 
 
 class SelfAttention(nn.Module):
@@ -23,10 +23,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
         """Mix the tokens of each head by the softmax of queries times keys."""
-        split = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
-        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
-        read = F.scaled_dot_product_attention(query, key, value)
-        return self.out(read.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self.out(attend(self.qkv(x), self.num_heads))  # type: ignore[no-any-return]
 
 
 class DropPath(nn.Module):

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from groundwave.errors import GroundwaveError
+from groundwave.nn import softmax
+from groundwave.nn.softmax import attend
 from groundwave.nn.vit import Block, DropPath, ViT
 
 Array = NDArray[np.float64]
@@ -78,6 +80,25 @@ def test_a_block_is_that_of_the_loop() -> None:
 def test_a_wrong_block_would_be_caught(name: str) -> None:
     x, found, weights = example()
     assert np.abs(found - [WRONG[name](record, weights) for record in x]).max() > 1e-2
+
+
+@pytest.mark.parametrize("num_records", [1, 9])
+def test_the_gradient_of_attention_is_the_numerical_one(num_records: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(softmax, "_CACHED_BYTES", 2 * 2 * 4 * 4 * 8)  # maps of two records: the last is left over
+    qkv = torch.randn(num_records, 4, 12, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: attend(x, 2), qkv)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_gradient_of_attention_is_pytorch_s(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    qkv, above = torch.randn(5, 7, 24).to(dtype).requires_grad_(), torch.randn(5, 7, 8).to(dtype)
+    (ours,) = torch.autograd.grad(attend(qkv, 2), qkv, above)
+    (theirs,) = torch.autograd.grad(softmax._attend(qkv, 2), qkv, above)
+    off = {torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
+    torch.testing.assert_close(ours, theirs, atol=off, rtol=off)
+    (wrong,) = torch.autograd.grad(softmax._attend(qkv, 4), qkv, above)
+    assert (ours - wrong).abs().max() > 0.1
 
 
 def test_kept_patches_are_encoded_as_if_there_were_no_others() -> None:
