@@ -13,6 +13,8 @@ A **Record** is a plain `dict[str, Tensor]`, batched or not (`B` is absent when 
 | `mask` | uint8 `[B, freq, time]` | class + 1 of each cell's strongest emitter, 0: noise; `mask > 0` is occupancy |
 | `csi` | complex64 `[B, antenna, subcarrier, packet]` | channel response; real where only amplitudes are known |
 | `room`, `user`, `access_point` | int64 `[B]` | where a record was made, and with whom; -1 means unknown |
+| `csi` | complex64 `[B, antenna, subcarrier, packet]` | channel response; real where only amplitudes are known |
+| `room`, `user`, `access_point` | int64 `[B]` | where a record was made, and with whom; -1 means unknown |
 | `boxes` | float32 `[B, N, 4]` | start, stop in samples, lowest, highest frequency; NaN where there are less than N |
 | `box_label` | int64 `[B, N]` | class of each box; -1 where there is none |
 | `box_emitter` | int64 `[B, N]` | number of its emitter in the record; -1 where there is none |
@@ -24,9 +26,10 @@ ascending and DC in the middle.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 from torch import Generator, Tensor
+from torch.nn import Module
 
 Record: TypeAlias = dict[str, Tensor]
 
@@ -110,4 +113,43 @@ class Learner(Protocol):
 
     def predict(self, query: Record) -> Tensor:
         """Return class probabilities `[B, C]` for a batched record."""
+        ...
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What a model is tuned for: a head, a loss, and scores of which `chosen_by` chooses the best epoch."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the head's outputs."""
+        ...
+
+    @property
+    def chosen_by(self) -> str:
+        """Name of the score that chooses."""
+        ...
+
+    def observed(self, record: Record) -> Record:
+        """Return what the model may see of a batched record."""
+        ...
+
+    def target(self, record: Record) -> Tensor:
+        """Return what is to be answered: int64 `[B]` or `[B, freq, time]`."""
+        ...
+
+    def head(self, backbone: Module) -> tuple[str, dict[str, Any]]:
+        """Return the name in `HEADS` of a head that answers on this backbone, and its arguments."""
+        ...
+
+    def loss(self, scores: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of the head's scores `[B, classes, ...]`."""
+        ...
+
+    def tally(self, probabilities: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return what the scores are made of, which adds up over batches, from `[B, classes, ...]` and the target."""
+        ...
+
+    def scores(self, total: dict[str, Tensor]) -> dict[str, float]:
+        """Return the scores of a summed tally, by name; a score that has no value is left out."""
         ...

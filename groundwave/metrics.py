@@ -100,7 +100,10 @@ def _boundary(inside: Tensor) -> Tensor:
 
 def _near(cells: Tensor, reach: int) -> Tensor:
     """Return which cells have one of `cells` at most `reach` away in either direction."""
-    grown = F.max_pool2d(cells[:, None].float(), 2 * reach + 1, stride=1, padding=reach)
+    grown = cells[:, None].float()
+    for step in ((1, 0), (0, 1)):
+        padding = (reach * step[0], reach * step[1])
+        grown = F.max_pool2d(grown, (2 * padding[0] + 1, 2 * padding[1] + 1), stride=1, padding=padding)
     return grown[:, 0] > 0
 
 

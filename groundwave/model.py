@@ -23,11 +23,14 @@ from groundwave.data.atomic import folder_atomically
 from groundwave.data.typed import TEXT, check_fields
 from groundwave.errors import ContractError, ModelError, UnknownNameError, lookup
 from groundwave.nn import BACKBONES, HEADS
+from groundwave.nn.dense import Decoder
 
 __all__ = ["InputContract", "Model", "packaged"]
 
 FORMAT_VERSION = 1
 BROKEN = (AssertionError, RuntimeError, SafetensorError)  # a layer of impossible size, or weights of another
+
+MOST_GRIDS = 32  # records at once of which every cell is answered
 
 
 @dataclass
@@ -78,7 +81,11 @@ class Model:
         if self.head is None:
             return
         device = next(self.head.parameters(), torch.empty(0)).device
-        num_outputs = self.head.eval()(torch.zeros(1, self.num_features, device=device)).shape[-1]
+        features = torch.zeros(1, self.num_features, device=device)
+        if isinstance(self.head, Decoder):
+            num_outputs = self.head.eval()(features[:, None], (1, 1), (1, 1)).shape[1]
+        else:
+            num_outputs = self.head.eval()(features).shape[-1]
         if num_outputs != len(self.classes):
             raise ContractError(
                 got=f"a head with {num_outputs} outputs for {len(self.classes)} classes",
@@ -115,7 +122,7 @@ class Model:
 
     @torch.no_grad()
     def predict(self, given: Given, batch_size: int = 256, oversampling: float | None = None) -> Tensor:
-        """Return class probabilities `[B, C]` of what `embed` takes.
+        """Return class probabilities of what `embed` takes: `[B, C]`, or `[B, C, freq, time]` of a head for cells.
 
         Raises:
             ContractError: the input does not fit the contract.
@@ -127,9 +134,22 @@ class Model:
                 expected="an adapted model",
                 do="run `groundwave adapt` with a few labels first",
             )
+        if isinstance(self.head, Decoder):
+            return self._cells(self._prepared(given, oversampling), min(batch_size, MOST_GRIDS))
         features = self.embed(given, batch_size, oversampling)
         device = next(self.head.parameters()).device
         return self.head(features.to(device)).softmax(dim=-1).cpu()  # type: ignore[no-any-return]
+
+    def _cells(self, prepared: Tensor, batch_size: int) -> Tensor:
+        """Return the probabilities of every cell, `[B, C, freq, time]`."""
+        network: Any = self.modules().eval()
+        device = next(network.parameters()).device
+        parts = []
+        for batch in prepared.split(batch_size):
+            x = self.contract.channels(batch.to(device))
+            scores = network["head"](network["backbone"].tokens(x), network["backbone"].grid(x), x.shape[-2:])
+            parts.append(scores.float().softmax(dim=1).cpu())
+        return torch.cat(parts)
 
     def _prepared(self, given: Given, oversampling: float | None) -> Tensor:
         """Return what the contract makes of an input, telling it the oversampling where there is such a thing."""

@@ -7,7 +7,9 @@ from torch import nn
 from groundwave.nn.cldnn import CLDNN
 from groundwave.nn.conv4 import Conv4
 from groundwave.nn.cyclic import CyclicEncoder
+from groundwave.nn.dense import ConvDecoder, LightDecoder, LinearDecoder
 from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
+from groundwave.nn.future import FutureDecoder
 from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
 from groundwave.nn.lsm import LSM
 from groundwave.nn.mcldnn import MCLDNN
@@ -41,8 +43,12 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
 }
 
 HEADS: dict[str, Callable[..., nn.Module]] = {
+    "conv_decoder": ConvDecoder,
     "cosine": CosineHead,
+    "future_decoder": FutureDecoder,
+    "light_decoder": LightDecoder,
     "linear": LinearHead,
+    "linear_decoder": LinearDecoder,
     "mlp": MLPHead,
     "relation": RelationHead,
 }

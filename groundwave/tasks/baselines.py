@@ -1,0 +1,66 @@
+"""Forecasts without a network, from the occupancy of the past: persistence, the mean, autoregression."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+RIDGE = 1e-3  # keeps the normal equations of a row that never changes solvable
+
+Forecast = Callable[[Tensor, int, int], Tensor]
+
+
+def persistence(past: Tensor, slice: int, num_slices: int) -> Tensor:
+    """Return the last slice again and again.
+
+    Args:
+        past: how probably each cell was occupied, float32 `[B, freq, time]`.
+        slice: frames of a slice.
+        num_slices: how many slices to predict.
+
+    Returns:
+        How probably each cell of the future is occupied, float32 `[B, freq, num_slices * slice]`.
+    """
+    return past[..., -slice:].repeat(1, 1, num_slices)
+
+
+def mean_occupancy(past: Tensor, slice: int, num_slices: int) -> Tensor:
+    """Return the share of the past in which each frequency was occupied; arguments as for `persistence`."""
+    return past.mean(dim=-1, keepdim=True).expand(-1, -1, num_slices * slice)
+
+
+def autoregression(past: Tensor, slice: int, num_slices: int, order: int = 3) -> Tensor:
+    """Return each frequency's occupied share of a slice, regressed on its last `order` slices and rolled out.
+
+    Least squares with a constant, for each record and frequency by itself, on all slices of its past; a forecast takes
+    the place of what has not happened yet. Arguments as for `persistence`; the first frames of a past that is no whole
+    number of slices are left out, and with too few slices the order is lowered.
+    """
+    whole = past.shape[-1] // slice
+    shares = past[..., past.shape[-1] - whole * slice :].unflatten(-1, (whole, slice)).mean(dim=-1).double()
+    order = max(0, min(order, whole - 1 - order))
+    weight = _least_squares(shares, order)
+    for _ in range(num_slices):
+        known = _with_constant(shares[..., shares.shape[-1] - order :])
+        shares = torch.cat([shares, (known * weight).sum(dim=-1, keepdim=True)], dim=-1)
+    return shares[..., whole:].clamp(0, 1).repeat_interleave(slice, dim=-1).to(past.dtype)
+
+
+def _least_squares(shares: Tensor, order: int) -> Tensor:
+    """Return the weights `[B, freq, order + 1]` (oldest first, then the constant) that predict each slice best."""
+    windows = shares.unfold(-1, order + 1, 1)
+    known, wanted = _with_constant(windows[..., :-1]), windows[..., -1:]
+    gram = known.mT @ known + RIDGE * torch.eye(order + 1, dtype=shares.dtype, device=shares.device)
+    weight: Tensor = torch.linalg.solve(gram, known.mT @ wanted)
+    return weight.squeeze(-1)
+
+
+def _with_constant(known: Tensor) -> Tensor:
+    return torch.cat([known, known.new_ones(*known.shape[:-1], 1)], dim=-1)
+
+
+FORECASTS: dict[str, Forecast] = {
+    "autoregression": autoregression,
+    "mean occupancy": mean_occupancy,
+    "persistence": persistence,
+}
