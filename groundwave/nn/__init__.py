@@ -6,8 +6,9 @@ from torch import nn
 
 from groundwave.nn.cldnn import CLDNN
 from groundwave.nn.conv4 import Conv4
+from groundwave.nn.convlstm import ConvLSTM
 from groundwave.nn.cyclic import CyclicEncoder
-from groundwave.nn.dense import ConvDecoder, LightDecoder, LinearDecoder
+from groundwave.nn.dense import Conv3dDecoder, ConvDecoder, LightDecoder, LinearDecoder
 from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
 from groundwave.nn.future import FutureDecoder
 from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
@@ -26,6 +27,7 @@ from groundwave.nn.xcit import XCiT
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "cldnn": CLDNN,
     "conv4": Conv4,
+    "convlstm": ConvLSTM,
     "cyclic": CyclicEncoder,
     "envelope": EnvelopeEncoder,
     "fft": FFTEncoder,
@@ -43,6 +45,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
 }
 
 HEADS: dict[str, Callable[..., nn.Module]] = {
+    "conv3d_decoder": Conv3dDecoder,
     "conv_decoder": ConvDecoder,
     "cosine": CosineHead,
     "future_decoder": FutureDecoder,

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groundwave.nn.patch import grid_positions, unpatchify
+from groundwave.nn.patch import grid_positions, unpatchify, whole_patches
 from groundwave.nn.vit import transformer_blocks
 
 
@@ -106,6 +106,34 @@ class ConvDecoder(Decoder):
         return self.cells(cells)[..., : size[0], : size[1]]  # type: ignore[no-any-return]
 
 
+class Conv3dDecoder(nn.Module):
+    """One convolution over time slices, frequencies and frames: the output layer of ConvLSTM (arXiv 2411.09849).
+
+    Args:
+        num_features: token width.
+        num_outputs: numbers per cell.
+        patch: (1, 1): there is a token for each cell.
+        slice: frames of a time slice, those of the backbone.
+        kernel: side of the kernel, odd.
+    """
+
+    def __init__(
+        self, num_features: int, num_outputs: int, patch: Sequence[int] = (1, 1), slice: int = 8, kernel: int = 3
+    ) -> None:
+        super().__init__()
+        assert tuple(patch) == (1, 1), f"patch must be one cell, not {patch}"
+        self.slice = slice
+        self.convolve = nn.Conv3d(num_features, num_outputs, kernel, padding=kernel // 2)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens features"], grid: tuple[int, int], size: tuple[int, int]
+    ) -> Float[Tensor, "batch outputs freq time"]:
+        """Return the outputs of all cells, whose tokens come row by row."""
+        cells = whole_patches(tokens.transpose(1, 2).unflatten(2, grid), (1, self.slice))
+        slices = cells.unflatten(-1, (-1, self.slice)).transpose(2, 3)  # [B, features, slice number, freq, frame]
+        return self.convolve(slices).transpose(2, 3).flatten(3)[..., : size[1]]  # type: ignore[no-any-return]
+
+
 def _doublings(patch: Sequence[int]) -> list[tuple[float, float]]:
     """Return the factors by which each stage enlarges rows and columns, together the patch."""
     height, width = (int(cells).bit_length() - 1 for cells in patch)
@@ -113,4 +141,9 @@ def _doublings(patch: Sequence[int]) -> list[tuple[float, float]]:
     return [(2.0 if stage < height else 1.0, 2.0 if stage < width else 1.0) for stage in range(max(height, width))]
 
 
-DECODERS: dict[str, Callable[..., nn.Module]] = {"conv": ConvDecoder, "light": LightDecoder, "linear": LinearDecoder}
+DECODERS: dict[str, Callable[..., nn.Module]] = {
+    "conv": ConvDecoder,
+    "conv3d": Conv3dDecoder,
+    "light": LightDecoder,
+    "linear": LinearDecoder,
+}

@@ -30,12 +30,13 @@ def attend(qkv: Float[Tensor, "batch tokens three_dim"], num_heads: int) -> Floa
 
 def _heads(qkv: Tensor, num_heads: int) -> Tensor:
     """Return queries, keys and values as `[3, batch, heads, tokens, width]`."""
-    return qkv.unflatten(-1, (3, num_heads, -1)).permute(2, 0, 3, 1, 4)
+    return qkv.unflatten(-1, (3, num_heads, -1)).permute(2, 0, 3, 1, 4)  # type: ignore[no-any-return]
 
 
 def _attend(qkv: Tensor, num_heads: int) -> Tensor:
     query, key, value = _heads(qkv, num_heads).unbind(0)
-    return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+    mixed: Tensor = F.scaled_dot_product_attention(query, key, value)
+    return mixed.transpose(1, 2).flatten(2)
 
 
 class _InCache(torch.autograd.Function):
@@ -69,4 +70,4 @@ def _slope(qkv: Tensor, upstream: Tensor, num_heads: int) -> Tensor:
     share = (query @ key.transpose(1, 2)).softmax(-1)
     scores: Tensor = torch._softmax_backward_data(above @ value.transpose(1, 2), share, -1, share.dtype)
     parts = ((scores @ key) * key.shape[-1] ** -0.5, scores.transpose(1, 2) @ query, share.transpose(1, 2) @ above)
-    return torch.stack(parts).unflatten(1, (-1, num_heads)).permute(1, 3, 0, 2, 4).flatten(2)
+    return torch.stack(parts).unflatten(1, (-1, num_heads)).permute(1, 3, 0, 2, 4).flatten(2)  # type: ignore[no-any-return]

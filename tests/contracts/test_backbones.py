@@ -9,6 +9,7 @@ from groundwave.nn import BACKBONES
 TINY = {
     "cldnn": {},
     "conv4": {"width": 8},
+    "convlstm": {"dim": 4, "depth": 2, "slice": 4},
     "cyclic": {"dim": 16, "hidden": 16},
     "envelope": {"dim": 16},
     "fft": {"dim": 16},
@@ -33,7 +34,7 @@ TINY = {
 # Networks whose source has a dense layer over time are built for one length.
 ONE_LENGTH = {"cldnn", "conv4", "fft", "vtcnn2"}
 # Networks over a grid are given one that is not square; the second is no whole number of patches either.
-ON_A_GRID = {"vit"}
+ON_A_GRID = {"convlstm", "vit"}
 GRIDS = {64: (32, 20), 100: (21, 50)}
 
 

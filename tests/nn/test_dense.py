@@ -3,14 +3,18 @@
 import pytest
 import torch
 
-from groundwave.nn.dense import DECODERS, LinearDecoder
+from groundwave.nn.dense import DECODERS, Conv3dDecoder, LinearDecoder
 from groundwave.nn.patch import patchify
 
-TINY = {"conv": {"dim": 16}, "light": {"dim": 16, "depth": 1, "num_heads": 2}, "linear": {}}
+TINY = {"conv": {"dim": 16}, "conv3d": {"slice": 2}, "light": {"dim": 16, "depth": 1, "num_heads": 2}, "linear": {}}
 
 
-@pytest.mark.parametrize("name", DECODERS)
-@pytest.mark.parametrize(("patch", "size"), [((4, 8), (8, 24)), ((8, 2), (13, 7)), ((1, 1), (3, 5))])
+SIZES = [((4, 8), (8, 24)), ((8, 2), (13, 7)), ((1, 1), (3, 5))]
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "size"), [(n, *s) for n in DECODERS for s in SIZES if n != "conv3d" or s[0] == (1, 1)]
+)
 def test_there_is_an_answer_for_every_cell(name: str, patch: tuple[int, int], size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     decoder = DECODERS[name](12, 3, patch, **TINY[name])
@@ -28,7 +32,7 @@ def test_a_linear_decoder_answers_each_patch_from_its_token() -> None:
     torch.testing.assert_close(patchify(decoder(tokens, (2, 3), (6, 12)), (3, 4)), decoder.project(tokens))
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", [name for name in DECODERS if name != "conv3d"])
 def test_tokens_lie_in_rows(name: str) -> None:
     """What changes one token changes the cells of its patch most."""
     torch.manual_seed(0)
@@ -40,3 +44,12 @@ def test_tokens_lie_in_rows(name: str) -> None:
     moved[:, 7] += 1  # second row, third column of four rows and five columns
     change = (decoder(moved, (4, 5), (16, 20)) - decoder(tokens, (4, 5), (16, 20))).square()
     assert int(change.mean(dim=(0, 1)).unfold(0, 4, 4).unfold(1, 4, 4).sum(dim=(-2, -1)).argmax()) == 7
+
+
+def test_a_convolution_over_slices_joins_a_frame_with_that_of_the_slice_before() -> None:
+    torch.manual_seed(0)
+    decoder, tokens = Conv3dDecoder(2, 1, slice=4), torch.randn(1, 3 * 10, 2)
+    moved = tokens.unflatten(1, (3, 10)).clone()
+    moved[:, 1, 5] += 1  # second frame of the second of three slices
+    change = (decoder(moved.flatten(1, 2), (3, 10), (3, 10)) - decoder(tokens, (3, 10), (3, 10)))[0, 0]
+    assert change.abs().amax(0).nonzero().flatten().tolist() == [0, 1, 2, 4, 5, 6, 8, 9]
