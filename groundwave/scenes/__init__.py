@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from groundwave.contracts import Scene
 from groundwave.scenes.bursts import Bursts
+from groundwave.scenes.cellular import Cellular
 from groundwave.scenes.csi import CSI
 from groundwave.scenes.modulations import Modulations
 from groundwave.scenes.radioml import RadioML
@@ -19,6 +20,7 @@ SCENES: Mapping[str, Callable[..., Scene]] = {
     "radioml": RadioML,
     "rml22": RML22,
     "spectrogram": Spectrogram,
+    "cellular": Cellular,
 }
 
 LONG_SCENES: Mapping[str, Callable[..., Bursts]] = {

@@ -118,7 +118,7 @@ class Canvas:
         bins = (tracks.centre * num_bins).round()
         cells = (bins / grid.num_windows).round()
         power = self._spectrogram(x, width, bins / grid.num_windows - cells) * gain[:, None, None]
-        keys = _keys(power, snr, tracks.label)
+        keys = own_keys(power, snr, tracks.label)
         places = zip(
             tracks.scene.tolist(), bins.int().tolist(), cells.int().tolist(), gain.sqrt().tolist(), strict=True
         )
@@ -158,7 +158,7 @@ def _spans(x: Tensor, bursts: Tensor) -> tuple[Tensor, Tensor]:
     return spans.masked_fill(silent[..., None], 0.0), energy.sum(1) / lengths.sum(1)
 
 
-def _keys(power: Tensor, snr: Tensor, label: Tensor) -> Tensor:
+def own_keys(power: Tensor, snr: Tensor, label: Tensor) -> Tensor:
     """Return keys that order cells by power, as the bits of positive floats do, and end with the class; 0: not own."""
     own = render.close_gaps(power >= (snr * _DEPTH).clamp(max=1.0)[:, None, None])
     keys = (power.view(torch.int32) & ~MOST_CLASSES) | (label.int() + 1)[:, None, None]

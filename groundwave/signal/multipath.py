@@ -183,6 +183,18 @@ def path_gains(paths: Paths, num_samples: int) -> Complex[Tensor, "batch path {n
     return curves.flatten(-2)[..., :num_samples]
 
 
+def frequency_response(
+    gains: Complex[Tensor, "batch path time"], delays: Float[Tensor, "#batch path"], frequency: Float[Tensor, " freq"]
+) -> Complex[Tensor, "batch time freq"]:
+    """Return H(t, f) = sum_p h_p(t) exp(-j 2 pi f delay_p): what a subcarrier or a cell is multiplied by.
+
+    Delays in samples, frequencies in cycles per sample. True of OFDM where the cyclic prefix holds the delays, and of a
+    spectrogram where its window is much longer than they are; in both where the channel stands still meanwhile.
+    """
+    turns = 2 * torch.pi * delays[:, :, None] * frequency
+    return gains.transpose(1, 2) @ torch.polar(torch.ones_like(turns), -turns)
+
+
 def propagate(x: Complex[Tensor, "batch time"], paths: Paths) -> Complex[Tensor, "batch valid"]:
     """Return the sum of the delayed, fading copies of `x`: y(t) = sum_p h_p(t) x(t - delay_p), valid part only.
 

@@ -55,11 +55,35 @@ def band_spectrogram(
     A window of `width` samples of the band spans the scene's window of `num_freqs`; `hop` is in samples of the band and
     `shift`, in cells, moves each emitter up inside its band.
     """
-    window = torch.hann_window(width, device=x.device)
-    window = window * (num_freqs / (width * window.square().sum())).sqrt()
     turn = 2 * torch.pi / width * shift[:, None] * torch.arange(width, device=x.device)
+    window = _window(width, num_freqs, x.device)
     frames = x.unfold(1, width, hop) * torch.polar(window.expand_as(turn), turn)[:, None]
     return squared_magnitude(torch.fft.fft(frames))
+
+
+def band_stft(
+    x: Complex[Tensor, " time"], width: int, shift: float, num_freqs: int, first: int = 0
+) -> Complex[Tensor, "windows cells"]:
+    """Return what the scene's STFT would hold of an emitter in the cells of its band, its windows end to end.
+
+    `x` begins with window `first` of the scene and is a whole number of windows of `width` samples long; `shift`, in
+    cells, moves the emitter up inside its band.
+    """
+    windows = x.unflatten(0, (-1, width)) * _window(width, num_freqs, x.device)
+    if shift:
+        turn = 2 * torch.pi * shift
+        within = turn / width * torch.arange(width, device=x.device)
+        since = turn * torch.arange(first, first + len(windows), device=x.device)
+        windows *= torch.polar(torch.ones_like(within), within)
+        windows *= torch.polar(torch.ones_like(since), since)[:, None]
+    spectra: Tensor = torch.fft.fft(windows)
+    return spectra
+
+
+def _window(width: int, num_freqs: int, device: torch.device) -> Tensor:
+    """Return a band's Hann window, scaled so that its STFT is that of the scene, whose window has unit energy."""
+    window = torch.hann_window(width, device=device)
+    return window * (num_freqs / (width * window.square().sum())).sqrt()
 
 
 def close_gaps(mask: Bool[Tensor, "*batch rows columns"]) -> Bool[Tensor, "*batch rows columns"]:

@@ -14,6 +14,7 @@ TINY: dict[str, dict[str, Any]] = {
     "radioml": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "rml22": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "spectrogram": {"classes": ("BPSK", "WBFM"), "bandwidth": (0.06, 0.3), "num_freqs": 32, "num_frames": 24},
+    "cellular": {"classes": ("NR", "LTE", "radar"), "num_freqs": 32, "num_frames": 24, "num_averaged": 8},
 }
 PUBLISHED = ("radioml", {"version": "as-published"})
 DTYPES = {"snr_db": torch.float32, "group": torch.int64, "index": torch.int64}
@@ -85,8 +86,11 @@ def test_no_group_is_in_two_blocks(name: str) -> None:
     assert min(set.union(*groups)) >= 0
 
 
-# the boxes of `spectrogram` tell all
-@pytest.mark.parametrize(("name", "settings"), [*((n, {}) for n in sorted(SCENES.keys() - {"spectrogram"})), PUBLISHED])
+# boxes and masks of whole bands tell all
+BANDS = {"spectrogram", "cellular"}
+
+
+@pytest.mark.parametrize(("name", "settings"), [*((n, {}) for n in sorted(SCENES.keys() - BANDS)), PUBLISHED])
 def test_provenance_adds_draws_and_changes_nothing(name: str, settings: dict[str, Any]) -> None:
     usual = SCENES[name](**TINY[name], **settings).block(1)
     told = SCENES[name](**TINY[name], **settings, provenance=True).block(1)

@@ -182,9 +182,27 @@ def test_symbols_of_a_grid_have_unit_power(name):
     torch.testing.assert_close(x.abs().square().mean(), torch.tensor(1.0), atol=0.03, rtol=0)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+VARIANTS = {
+    "802.11n-20": grids.wifi_ht(20),
+    "802.11n-40": grids.wifi_ht(40),
+    "LTE-5-broadcast": grids.lte("5", broadcast=True),
+    "NR-15-beams": grids.nr_carrier(15, 25, 512, num_beams=4, period_ms=20),
+}
+
+
+def test_wifi_4_has_the_standards_subcarriers():
+    for channel_mhz, num_data, pilots in ((20, 52, [7, 21]), (40, 108, [11, 25, 53])):
+        layout = grids.wifi_ht(channel_mhz)
+        lowest = layout.numerology.lowest
+        assert int(layout.data.sum()) == num_data  # IEEE 802.11-2020, table 19-6
+        assert (layout.always[0].nonzero().flatten() + lowest).tolist() == [-k for k in pilots[::-1]] + pilots
+        assert layout.numerology.sample_rate_hz == channel_mhz * 1e6
+        assert layout.data[0, -lowest] == 0
+
+
+@pytest.mark.parametrize("name", [*SYSTEMS, *VARIANTS])
 def test_an_element_carries_one_thing(name):
-    layout = SYSTEMS[name]
+    layout = {**SYSTEMS, **VARIANTS}[name]
     used = layout.data + layout.pilots + layout.always + (layout.known != 0)
     assert used.max() == 1
     assert layout.order.max() == len(used) - 1
