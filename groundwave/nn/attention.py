@@ -11,8 +11,10 @@ from groundwave.nn.patch import convolve, normalise_batch
 
 def scaled(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
     """Return `scale * layer(x)` of an `nn.Linear`: to scale its matrix costs less than to scale the tokens."""
+    if scale is None:
+        return layer(x)  # type: ignore[no-any-return]
     assert isinstance(layer, nn.Linear)
-    return layer(x) if scale is None else F.linear(x, scale[:, None] * layer.weight, scale * layer.bias)
+    return F.linear(x, scale[:, None] * layer.weight, scale * layer.bias)
 
 
 class CrossCovarianceAttention(nn.Module):
