@@ -43,7 +43,8 @@ def autoregression(past: Tensor, slice: int, num_slices: int, order: int = 3) ->
     for _ in range(num_slices):
         known = _with_constant(shares[..., shares.shape[-1] - order :])
         shares = torch.cat([shares, (known * weight).sum(dim=-1, keepdim=True)], dim=-1)
-    return shares[..., whole:].clamp(0, 1).repeat_interleave(slice, dim=-1).to(past.dtype)
+    future: Tensor = shares[..., whole:].clamp(0, 1).repeat_interleave(slice, dim=-1)
+    return future.to(past.dtype)
 
 
 def _least_squares(shares: Tensor, order: int) -> Tensor:
