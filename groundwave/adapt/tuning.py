@@ -22,6 +22,7 @@ from groundwave.data.split import split_hash
 from groundwave.errors import DataError, lookup
 from groundwave.model import Model
 from groundwave.nn import HEADS
+from groundwave.nn.lora import merge_lora
 from groundwave.rng import stable_hash
 from groundwave.train import Schedule, fit, holds_run
 
@@ -120,7 +121,7 @@ def tune(
     )
     course.recall()
     network.cpu()
-    tuned = Model(network.backbone, model.contract, {"backbone": model.spec["backbone"]}, card=model.card)
+    tuned = Model(merge_lora(network.backbone), model.contract, {"backbone": model.spec["backbone"]}, card=model.card)
     tuned.with_head(name, network.head, args, task.classes).save(out / "model")
     return _finished(out, task)
 

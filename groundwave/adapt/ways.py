@@ -9,6 +9,7 @@ from torch import nn
 
 from groundwave.errors import GroundwaveError
 from groundwave.model import Model
+from groundwave.nn.lora import lora
 from groundwave.rng import stable_hash
 
 
@@ -48,6 +49,14 @@ def last_blocks(model: Model, freedom: Freedom) -> nn.Module:
     return backbone
 
 
+def low_rank(model: Model, freedom: Freedom) -> nn.Module:
+    """Let matrices of low rank learn beside frozen ones (LoRA); they are merged in the end."""
+    backbone = deepcopy(model.backbone)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stable_hash(freedom.seed, "lora"))
+        return lora(backbone, freedom.rank, float(freedom.rank))
+
+
 def full(model: Model, _: Freedom) -> nn.Module:
     """Let the whole backbone learn from the pretrained weights."""
     return deepcopy(model.backbone).requires_grad_(True)
@@ -65,5 +74,6 @@ WAYS: dict[str, Callable[[Model, Freedom], nn.Module]] = {
     "frozen": frozen,
     "full": full,
     "last-blocks": last_blocks,
+    "lora": low_rank,
     "scratch": scratch,
 }
