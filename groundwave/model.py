@@ -5,7 +5,7 @@ huggingface_hub's mixin, without a pickle anywhere.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -17,7 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from groundwave.contract import Contract, InputContract, restored
+from groundwave.contract import CONTRACTS, Contract, InputContract, restored
 from groundwave.contract.given import Given
 from groundwave.data.atomic import folder_atomically
 from groundwave.data.typed import TEXT, check_fields
@@ -44,6 +44,7 @@ class Model:
         head: maps features to class scores.
         classes: names of the scores.
         card: text of the model card.
+        others: of a model of several modalities, the contracts of those beside `contract`'s.
     """
 
     backbone: nn.Module
@@ -52,18 +53,38 @@ class Model:
     head: nn.Module | None = None
     classes: tuple[str, ...] = ()
     card: str = ""
+    others: dict[str, Contract] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, backbone: str, contract: Contract, args: dict[str, Any] | None = None, card: str = "") -> Self:
+    def build(
+        cls,
+        backbone: str,
+        contract: Contract,
+        args: dict[str, Any] | None = None,
+        card: str = "",
+        others: dict[str, Contract] | None = None,
+    ) -> Self:
         """Return a model with a new backbone of the table, its weights drawn from torch's global generator."""
         args = {"num_channels": contract.num_channels, **(args or {})}
         network = lookup(BACKBONES, backbone, "backbone")(**args)
-        return cls(network, contract, {"backbone": {"name": backbone, "args": args}}, card=card)
+        return cls(network, contract, {"backbone": {"name": backbone, "args": args}}, card=card, others=others or {})
 
     @property
     def num_features(self) -> int:
         """Width of what `embed` returns."""
         return int(self.backbone.num_features)  # type: ignore[arg-type]
+
+    def for_modality(self, modality: str) -> "Model":
+        """Return the part of a model of several modalities that takes one of them; the weights stay shared.
+
+        Raises:
+            UnknownNameError: a modality that the model does not take.
+        """
+        contract = lookup({self.contract.modality: self.contract, **self.others}, modality, "modality")
+        if not self.others:
+            return self
+        network, args = self.backbone.for_modality(modality)  # type: ignore[operator]
+        return Model(network, contract, {"backbone": {"name": "vit", "args": args}}, card=self.card)
 
     def with_head(self, name: str, head: nn.Module, args: dict[str, Any], classes: tuple[str, ...]) -> "Model":
         """Return this model with a head of the table `HEADS` and the names of its classes.
@@ -177,6 +198,7 @@ class Model:
             "spec": self.spec,
             "contract": asdict(self.contract),
             "classes": list(self.classes),
+            **({"others": {name: asdict(contract) for name, contract in self.others.items()}} if self.others else {}),
             "weights_sha256": sha256(weights).hexdigest(),
         }
         with folder_atomically(folder) as draft:
@@ -188,12 +210,15 @@ class Model:
 
     @classmethod
     def load(cls, name_or_dir: str | Path) -> Self:
-        """Load a packaged model by name, or any model folder.
+        """Load a packaged model by name, or any model folder; `NAME:MODALITY` is one part of a multi-modal one.
 
         Raises:
             UnknownNameError: neither a folder nor a packaged model.
             ModelError: the folder lacks a file, fails its hash, or describes a model this version cannot build.
         """
+        name, _, modality = str(name_or_dir).rpartition(":")
+        if name and modality in CONTRACTS and not Path(name_or_dir).exists():
+            return cls.load(name).for_modality(modality)  # type: ignore[return-value]
         folder = _locate(name_or_dir)
         config, weights = _read(folder)
         try:
@@ -201,7 +226,8 @@ class Model:
             contract = restored(config["contract"])
             backbone = lookup(BACKBONES, spec["backbone"]["name"], "backbone")(**spec["backbone"]["args"])
             check_fields(config, {"classes": TEXT.each()}, "config.json", required=["classes"], do="correct it")
-            model = cls(backbone, contract, spec, classes=tuple(config["classes"]))
+            others = {name: restored(fields) for name, fields in config.get("others", {}).items()}
+            model = cls(backbone, contract, spec, classes=tuple(config["classes"]), others=others)
             if "head" in spec:
                 model.head = lookup(HEADS, spec["head"]["name"], "head")(**spec["head"]["args"])
             model.modules().load_state_dict(load_tensors(weights))

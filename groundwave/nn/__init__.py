@@ -14,6 +14,7 @@ from groundwave.nn.future import FutureDecoder
 from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
 from groundwave.nn.lsm import LSM
 from groundwave.nn.mcldnn import MCLDNN
+from groundwave.nn.multimodal import MultiModalViT
 from groundwave.nn.relation import RelationHead
 from groundwave.nn.residual import ResidualEncoder
 from groundwave.nn.resnet import ResNet18
@@ -33,6 +34,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "fft": FFTEncoder,
     "lsm": LSM,
     "mcldnn": MCLDNN,
+    "multimodal_vit": MultiModalViT,
     "residual": ResidualEncoder,
     "resnet18": ResNet18,
     "semiamc": SemiAMC,

@@ -147,7 +147,7 @@ class PatchStem(nn.Module):
 
     def __init__(self, num_channels: int, dim: int, patch: Sequence[int]) -> None:
         super().__init__()
-        self.patch = (patch[0], patch[1])
+        self.num_channels, self.patch = num_channels, (patch[0], patch[1])
         self.project = nn.Linear(num_channels * self.patch[0] * self.patch[1], dim)
         nn.init.xavier_uniform_(self.project.weight)
         nn.init.zeros_(self.project.bias)

@@ -7,6 +7,7 @@ from torch import nn
 from groundwave.pretrain.lsm import LSMObjective
 from groundwave.pretrain.moco import MoCo
 from groundwave.pretrain.msm import MaskedSpectrogramModeling
+from groundwave.pretrain.multimodal import MultiModalMSM
 from groundwave.pretrain.protonet import ProtoNet
 from groundwave.pretrain.relationnet import RelationNet
 from groundwave.pretrain.sclbss import SCLBSS
@@ -18,6 +19,7 @@ OBJECTIVES: dict[str, Callable[..., nn.Module]] = {
     "lsm": LSMObjective,
     "moco": MoCo,
     "msm": MaskedSpectrogramModeling,
+    "multimodal_msm": MultiModalMSM,
     "protonet": ProtoNet,
     "relationnet": RelationNet,
     "sclbss": SCLBSS,

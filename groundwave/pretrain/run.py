@@ -38,6 +38,7 @@ def pretrain(
     batch_size: int = 256,
     num_workers: int = 0,
     groups: Tensor | None = None,
+    others: Mapping[str, Contract] | None = None,
     seed: int = 0,
     card: str = "",
     progress: bool = True,
@@ -57,10 +58,11 @@ def pretrain(
         backbone_args: its arguments.
         objective: name in `OBJECTIVES`.
         objective_args: its arguments beyond backbone and views, and what the records and the contract say
-            (`num_classes`, `num_channels`, `contract`).
+            (`num_classes`, `num_channels`, `contract`, `contracts` by modality).
         batch_size: records per step.
         num_workers: processes that read ahead.
         groups: group of each record, int64 `[N]`: views are then taken from two records of one group.
+        others: contracts of further modalities, which the records hold beside the contract's (see `SideBySide`).
         seed: addresses initial weights, order and views.
         card: text of the model card.
         progress: whether to draw a progress bar.
@@ -79,7 +81,7 @@ def pretrain(
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash(seed, "weights"))
-        model = Model.build(backbone, contract, dict(backbone_args or {}), card=card)
+        model = Model.build(backbone, contract, dict(backbone_args or {}), card=card, others=dict(others or {}))
         module = _build(objective, model, source, views=views, **(objective_args or {}))
     config = {
         "backbone": [backbone, dict(backbone_args or {})],
@@ -89,6 +91,7 @@ def pretrain(
         "batch_size": batch_size,
         "pairs": "records" if groups is None else "groups",
         "records": fingerprint(source, rows, groups, contract.modality),
+        **{f"{name} records": [asdict(o), fingerprint(source, rows, groups, name)] for name, o in model.others.items()},
         **({"labels": _labels(source, rows)} if isinstance(module, LabelledObjective) else {}),
     }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():
@@ -136,6 +139,7 @@ def _build(objective: str, model: Model, source: Source, **settings: Any) -> nn.
         "num_classes": len(source.classes),
         "num_channels": model.contract.num_channels,
         "contract": model.contract,
+        "contracts": {model.contract.modality: model.contract, **model.others},
     }
     asked = {name: value for name, value in known.items() if name in signature(make).parameters}
     return make(model.backbone, **asked, **settings)

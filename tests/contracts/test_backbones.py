@@ -21,6 +21,7 @@ TINY = {
         }
     },
     "mcldnn": {},
+    "multimodal_vit": {"stems": {"spec": {"patch": (8, 4)}}, "dim": 16, "depth": 2, "num_heads": 2},
     "residual": {"dim": 16},
     "resnet18": {"width": 8},
     "semiamc": {},
@@ -34,7 +35,7 @@ TINY = {
 # Networks whose source has a dense layer over time are built for one length.
 ONE_LENGTH = {"cldnn", "conv4", "fft", "vtcnn2"}
 # Networks over a grid are given one that is not square; the second is no whole number of patches either.
-ON_A_GRID = {"convlstm", "vit"}
+ON_A_GRID = {"convlstm", "multimodal_vit", "vit"}
 GRIDS = {64: (32, 20), 100: (21, 50)}
 
 

@@ -27,14 +27,17 @@ TOWERS = {
 # The backbone that an objective asks for; any will do for those that are not named.
 BACKBONE: dict[str, tuple[str, dict[str, Any]]] = {
     "lsm": ("lsm", {"towers": TOWERS}),
+    "multimodal_msm": ("multimodal_vit", {"stems": {"iq": {"patch": (1, 4)}}, "dim": 16, "depth": 2, "num_heads": 2}),
     "msm": ("vit", {"dim": 16, "depth": 2, "num_heads": 2, "patch": (1, 4)}),
 }
 ANY = ("xcit", {"dim": 16, "depth": 1, "patch": 4})
+DECODER = {"name": "light", "dim": 16, "depth": 1, "num_heads": 2}
 EPISODE = {"num_ways": 2, "num_shots": 2, "num_queries": 3}
 # Settings that suit a batch of 16 records of 2 classes, and no wider than needed.
 TINY: dict[str, dict[str, Any]] = {
     "moco": {"projection": 16, "queue_size": 16},
-    "msm": {"decoder": {"name": "light", "dim": 16, "depth": 1, "num_heads": 2}},
+    "msm": {"decoder": DECODER},
+    "multimodal_msm": {"settings": {"iq": {"decoder": DECODER}}},
     "protonet": EPISODE,
     "relationnet": {"num_tokens": 4, **EPISODE},
     "simsiam": {"projection": 32},
@@ -50,7 +53,8 @@ def build(name: str, **settings: Any) -> tuple[nn.Module, nn.Module]:
     kind, args = BACKBONE.get(name, ANY)
     backbone = BACKBONES[kind](num_channels=2, **args)
     make = OBJECTIVES[name]
-    asked = {"contract": CONTRACT} if "contract" in signature(make).parameters else {}
+    known = {"contract": CONTRACT, "contracts": {"iq": CONTRACT}}
+    asked = {key: value for key, value in known.items() if key in signature(make).parameters}
     return backbone, make(backbone, **{"views": VIEWS, **asked, **TINY.get(name, {}), **settings})
 
 
