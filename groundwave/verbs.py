@@ -221,8 +221,9 @@ def pretrain(
     data: str,
     out: Path,
     setting: str = "modulation",
-    objective: str = "lsm",
-    backbone: str = "lsm",
+    objective: str | None = None,
+    backbone: str | None = None,
+    modality: str | None = None,
     epochs: int = 10,
     batch_size: int = 256,
     lr: float = 1e-3,
@@ -240,9 +241,12 @@ def pretrain(
     Args:
         data: a store, a file of windows, a recording, or the name of a scene.
         out: folder of the run; the model is OUT/model.
-        setting: modulation, device (families of devices; pairs are two windows of one recording), or lsm-published.
-        objective: see `groundwave list objectives`; protonet, relationnet and supervised learn from labels.
-        backbone: see `groundwave list backbones`.
+        setting: of IQ: modulation, device (families of devices; pairs are two windows of one recording), or
+            lsm-published.
+        objective: see `groundwave list objectives`; protonet, relationnet and supervised learn from labels. By default
+            lsm for IQ, msm for spectrograms and CSI.
+        backbone: see `groundwave list backbones`; by default lsm for IQ, vit for spectrograms and CSI.
+        modality: what of the records to learn from: iq, spec or csi; by default the first of these that they hold.
         epochs: passes over the records.
         batch_size: records per step.
         lr: peak learning rate.
@@ -264,6 +268,7 @@ def pretrain(
         setting=setting,
         objective=objective,
         backbone=backbone,
+        modality=modality,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,

@@ -11,6 +11,7 @@ from groundwave.data import format_of, open_source, reader
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.recording import Recording
 from groundwave.data.sources import SceneSource
+from groundwave.data.store import Store
 from groundwave.errors import GroundwaveError, UnknownNameError
 from groundwave.scenes import SCENES
 
@@ -42,17 +43,17 @@ def records(data: str, *, num_records: int, num_samples: int, seed: int) -> Any:
     Args:
         data: a path, or a name in `SCENES`.
         num_records: how many to draw from a scene.
-        num_samples: length of a scene's records, and of windows cut from a recording.
+        num_samples: length of windows cut from a recording, and of the records of a scene that lets it be chosen.
         seed: of a scene.
     """
     if not Path(data).exists():
         if data not in SCENES:
             raise UnknownNameError("data (neither a path nor a scene)", data, SCENES)
         scene: Any = SCENES[data]
-        if "num_samples" not in signature(scene).parameters:
-            do = "choose a scene of records, such as modulations"
-            raise GroundwaveError(f"scene {data}", "one whose records are IQ of any length", do)
-        return SceneSource(scene(num_samples=num_samples, seed=seed), num_records)
+        sized = {"num_samples": num_samples} if "num_samples" in signature(scene).parameters else {}
+        return SceneSource(scene(**sized, seed=seed), num_records)
+    if format_of(data) == "store":
+        return Store.open(data)
     source = open_input(data)
     return RecordingWindows(source, num_samples) if isinstance(source, Recording) else source
 

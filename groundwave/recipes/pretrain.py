@@ -13,13 +13,14 @@ from groundwave.contracts import View
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.recording import Recording
 from groundwave.errors import DataError, lookup
-from groundwave.model import InputContract, Model
+from groundwave.model import Model
 from groundwave.nn import BACKBONES
 from groundwave.pretrain import OBJECTIVES
 from groundwave.pretrain.objective import LabelledObjective
 from groundwave.pretrain.run import pretrain as run
 from groundwave.recipes import device, lsm, modulation
 from groundwave.recipes.inputs import open_input, records
+from groundwave.recipes.modality import USUAL, check_objective, contract_of, modality_of
 from groundwave.train import Schedule
 from groundwave.views import Crop, Normalise
 
@@ -31,8 +32,9 @@ def pretrain(
     *,
     out: Path,
     setting: str = "modulation",
-    objective: str = "lsm",
-    backbone: str = "lsm",
+    objective: str | None = None,
+    backbone: str | None = None,
+    modality: str | None = None,
     epochs: int = 10,
     batch_size: int = 256,
     lr: float = 1e-3,
@@ -49,10 +51,11 @@ def pretrain(
     Args:
         data: a store, a file of windows, a recording, or the name of a scene.
         out: folder of the run: checkpoint, logs, model.
-        setting: what the model is for, a name in `SETTINGS`: it brings views, towers and terms, and for devices takes
-            two windows of one recording as a pair.
-        objective: name in `OBJECTIVES`.
-        backbone: name in `BACKBONES`.
+        setting: what a model of IQ is for, a name in `SETTINGS`: it brings views, towers and terms, and for devices
+            takes two windows of one recording as a pair.
+        objective: name in `OBJECTIVES`; by default what is usual for the modality.
+        backbone: name in `BACKBONES`, likewise.
+        modality: what of the records to learn from: `iq`, `spec` or `csi`; by default the first that they hold.
         epochs: passes over the records.
         batch_size: records per step.
         lr: peak learning rate.
@@ -64,40 +67,61 @@ def pretrain(
 
     Raises:
         OutputExistsError: `out` holds another run.
-        DataError: fewer than two records, or none with a label where the objective learns from labels.
+        DataError: fewer than two records, none of the modality, or none with a label where the objective learns from
+            labels.
+        GroundwaveError: an objective that does not work on the modality.
     """
-    lookup(BACKBONES, backbone, "backbone")
-    lookup(OBJECTIVES, objective, "objective")
+    for table, name, kind in ((BACKBONES, backbone, "backbone"), (OBJECTIVES, objective, "objective")):
+        if name is not None:
+            lookup(table, name, kind)
     chosen = lookup(SETTINGS, setting, "setting")
     if Path(data).exists() and any(value is not None for value in (options or {}).values()):
         opened = open_input(data, **(options or {}))
         source = RecordingWindows(opened, num_samples) if isinstance(opened, Recording) else opened
     else:
         source = records(data, num_records=num_records, num_samples=num_samples, seed=seed)
+    first = source[torch.arange(min(1, len(source)))]
+    modality = modality_of(first, modality, data)
+    objective, backbone = objective or USUAL[modality].objective, backbone or USUAL[modality].backbone
+    check_objective(objective, modality)
     labelled = learns_from_labels(objective)
     rows = labelled_rows(source, data) if labelled else torch.arange(len(source))
     if len(rows) < 2:
         raise DataError(f"{len(rows)} records in {data}", "at least two, to tell them apart", "give more recordings")
     whole = fixes_length(backbone)
-    sized = {"num_samples": contract(source).num_samples} if whole else None
+    if modality == "iq":
+        choices = of_setting(source, data, chosen, objective, backbone, whole, pairs=not labelled)
+        purpose = f"for {setting}"
+    else:
+        choices, purpose = {"views": ()}, f"on {modality}"
     return run(
         source,
         out=out,
-        contract=contract(source, whole),
-        views=(Normalise(),) if objective == "sclbss" else views(source, chosen, whole),
+        contract=contract_of(source, first, modality, whole),
         schedule=Schedule(epochs=epochs, lr=lr),
         indices=rows if len(rows) < len(source) else None,
         backbone=backbone,
-        backbone_args=chosen.BACKBONE if backbone == "lsm" else sized,
         objective=objective,
-        objective_args=chosen.OBJECTIVE if objective == "lsm" else {"answer": chosen.OBJECTIVE["answer"]},
         batch_size=min(batch_size, len(rows)),
-        groups=recordings(source, data) if chosen.PAIRS_WITHIN_RECORDING and not labelled else None,
         seed=seed,
-        card=f"# {backbone} pretrained with {objective} for {setting}\n\n"
+        card=f"# {backbone} pretrained with {objective} {purpose}\n\n"
         f"{epochs} epochs over {len(rows)} records of {data}, seed {seed}.\n",
         progress=progress,
+        **choices,
     )
+
+
+def of_setting(
+    source: Any, data: str, setting: ModuleType, objective: str, backbone: str, whole: bool, *, pairs: bool
+) -> dict[str, Any]:
+    """Return what a setting chooses for records of IQ: views, pairs, and arguments of objective and backbone."""
+    sized = {"num_samples": source[torch.tensor([0])]["iq"].shape[-1]} if whole else None
+    return {
+        "views": (Normalise(),) if objective == "sclbss" else views(source, setting, whole),
+        "backbone_args": setting.BACKBONE if backbone == "lsm" else sized,
+        "objective_args": setting.OBJECTIVE if objective == "lsm" else {"answer": setting.OBJECTIVE["answer"]},
+        "groups": recordings(source, data) if setting.PAIRS_WITHIN_RECORDING and pairs else None,
+    }
 
 
 def learns_from_labels(objective: str) -> bool:
@@ -127,18 +151,6 @@ def fixes_length(backbone: str) -> bool:
     """Return whether a backbone is built for records of one length."""
     length = signature(BACKBONES[backbone]).parameters.get("num_samples")
     return length is not None and length.default is not None
-
-
-def contract(source: Any, whole: bool = False) -> InputContract:
-    """Return the contract of a model that is trained on records like these, `whole` when it takes this length only."""
-    shape = source[torch.tensor([0])]["iq"].shape[1:]
-    length = shape[-1]
-    return InputContract(
-        num_samples=length,
-        min_samples=length if whole else max(1, length // 4),
-        max_samples=length if whole else 2 * length,
-        num_antennas=shape[0] if len(shape) == 2 else 1,
-    )
 
 
 def views(source: Any, setting: ModuleType, whole: bool = False) -> tuple[View, ...]:

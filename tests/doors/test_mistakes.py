@@ -214,5 +214,5 @@ def test_interrupted_short_command_leaves_nothing(
 
 
 def test_a_scene_without_iq_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["pretrain", "--data", "spectrogram", "--out", str(tmp_path / "run")]) == 2
-    assert "such as modulations" in capsys.readouterr().err
+    assert main(["pretrain", "--data", "spectrogram", "--modality", "iq", "--out", str(tmp_path / "run")]) == 2
+    assert "--modality spec" in capsys.readouterr().err

@@ -1,0 +1,93 @@
+"""What a model takes: which array of the records, under which contract, learned how."""
+
+from collections.abc import Mapping
+from inspect import signature
+from typing import Any, NamedTuple
+
+from groundwave.contract import CONTRACTS, Contract, CSIContract, InputContract, SpectrogramContract
+from groundwave.contracts import Record
+from groundwave.errors import DataError, GroundwaveError
+from groundwave.pretrain import OBJECTIVES
+
+LEAST = 16  # cells on each side of a spectrogram: a patch
+
+
+class Usual(NamedTuple):
+    """What is usual for a modality: names in `OBJECTIVES` and `BACKBONES`."""
+
+    objective: str
+    backbone: str
+
+
+USUAL: Mapping[str, Usual] = {
+    "iq": Usual("lsm", "lsm"),
+    "spec": Usual("msm", "vit"),
+    "csi": Usual("msm", "vit"),
+}
+
+
+def modality_of(record: Record, wanted: str | None, data: str) -> str:
+    """Return which modality to learn from: the one that is wanted, or the first of the table that the records hold.
+
+    Raises:
+        DataError: they hold none, or not the one that is wanted.
+    """
+    held = [name for name in CONTRACTS if name in record]
+    if wanted in held or (wanted is None and held):
+        return wanted or held[0]
+    raise DataError(
+        got=f"{data} with {', '.join(record)}",
+        expected=wanted or f"one of {', '.join(CONTRACTS)}",
+        do=f"name a modality that it holds: --modality {held[0]}" if held else "choose other records",
+    )
+
+
+def check_objective(objective: str, modality: str) -> None:
+    """Raise `GroundwaveError` unless an objective works on a modality: on all but IQ it must ask for the contract."""
+    if modality != "iq" and "contract" not in signature(OBJECTIVES[objective]).parameters:
+        fit = [name for name, make in OBJECTIVES.items() if "contract" in signature(make).parameters]
+        raise GroundwaveError(
+            got=f"objective {objective} for records of {modality!r}",
+            expected=f"one of {', '.join(fit)}",
+            do="leave out --objective, or choose one of those",
+        )
+
+
+def contract_of(source: Any, record: Record, modality: str, whole: bool = False) -> Contract:
+    """Return the contract of a model that is trained on records like this one.
+
+    Args:
+        source: where they come from.
+        record: some of them.
+        modality: what the model takes of them.
+        whole: of IQ, whether it takes this length only.
+    """
+    shape = tuple(record[modality].shape[1:])
+    if modality == "iq":
+        length = shape[-1]
+        return InputContract(
+            num_samples=length,
+            min_samples=length if whole else max(1, length // 4),
+            max_samples=length if whole else 2 * length,
+            num_antennas=shape[0] if len(shape) == 2 else 1,
+        )
+    channels = shape[0] if len(shape) == 3 else 1
+    if modality == "csi":
+        return CSIContract(num_antennas=channels)
+    num_freqs, num_frames = shape[-2:]
+    return SpectrogramContract(
+        min_freqs=min(LEAST, num_freqs),
+        min_frames=min(LEAST, num_frames),
+        num_channels=channels,
+        num_freqs=num_freqs,
+        num_frames=num_frames,
+        hop=frame_hop(source, num_freqs),
+    )
+
+
+def frame_hop(source: Any, num_freqs: int) -> int:
+    """Return the samples from one frame to the next of a source's spectrograms; `num_freqs` where it does not say."""
+    notes = source.manifest.notes if hasattr(source, "manifest") else {}
+    told = notes.get("spectrogram") or notes.get("generate", {}).get("settings", {})
+    hop = told.get("hop", num_freqs)
+    return num_freqs if hop in (None, "None") else int(hop)

@@ -1,0 +1,98 @@
+"""`groundwave pretrain` on whatever records hold: a store of spectrograms, a scene, both kinds in one store."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from groundwave.contract import CSIContract, InputContract, SpectrogramContract
+from groundwave.data.ingest import ingest
+from groundwave.data.manifest import Array
+from groundwave.data.sources import Records
+from groundwave.data.store import Store
+from groundwave.errors import DataError, GroundwaveError
+from groundwave.model import Model
+from groundwave.nn import BACKBONES
+from groundwave.nn.vit import ViT
+from groundwave.recipes.modality import contract_of, frame_hop, modality_of
+from groundwave.recipes.pretrain import pretrain
+from groundwave.rng import generator
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKBONES, "vit", partial(ViT, dim=16, depth=1, num_heads=2, patch=(8, 8)))
+
+
+def spectrograms(folder: Path, **options: Any) -> Path:
+    draw = np.random.default_rng(0).normal(size=(8000, 2)).astype(np.float32)
+    draw.tofile(folder / "air.cf32")
+    size: dict[str, Any] = {"spectrogram": 32, "num_frames": 24}
+    return ingest([folder / "air.cf32"], folder / "store", 1e6, **{**size, **options}).path
+
+
+def test_a_store_of_spectrograms_is_pretrained_on_without_being_told(tmp_path: Path) -> None:
+    data = spectrograms(tmp_path, frame_hop=16)
+    model = pretrain(str(data), out=tmp_path / "run", epochs=1, progress=False)
+    assert model.contract == SpectrogramContract(num_freqs=32, num_frames=24, hop=16)
+    assert model.spec["backbone"]["name"] == "vit"
+    assert model.card.startswith("# vit pretrained with msm on spec")
+    record = Store.open(data)[torch.arange(3)]
+    assert Model.load(tmp_path / "run" / "model").embed(record).shape == (3, 16)
+
+
+def test_a_scene_of_spectrograms_too(tmp_path: Path) -> None:
+    model = pretrain("spectrogram", out=tmp_path / "run", epochs=1, num_records=2, progress=False)
+    assert model.contract == SpectrogramContract()
+
+
+def test_what_records_hold_decides_and_can_be_named() -> None:
+    record = {"spec": torch.zeros(1, 32, 40), "iq": torch.zeros(1, 2, 64), "csi": torch.zeros(1, 3, 30, 50)}
+    assert modality_of(record, None, "x") == "iq"
+    assert modality_of({"label": torch.zeros(1), "csi": record["csi"]}, None, "x") == "csi"
+    assert modality_of(record, "spec", "x") == "spec"
+    with pytest.raises(DataError, match=r"x with iq; expected spec; .*--modality iq"):
+        modality_of({"iq": record["iq"]}, "spec", "x")
+    with pytest.raises(DataError, match="one of iq, spec, csi"):
+        modality_of({"label": torch.zeros(1)}, None, "x")
+    source = Records(record)
+    assert contract_of(source, record, "iq") == InputContract(64, 16, 128, num_antennas=2)
+    assert contract_of(source, record, "csi") == CSIContract(num_antennas=3)
+    assert contract_of(source, record, "spec") == SpectrogramContract(num_freqs=32, num_frames=40, hop=32)
+
+
+def test_an_objective_of_iq_is_refused_for_spectrograms(tmp_path: Path) -> None:
+    data = spectrograms(tmp_path)
+    with pytest.raises(GroundwaveError, match=r"objective simclr for records of 'spec'; expected one of .*msm"):
+        pretrain(str(data), out=tmp_path / "run", objective="simclr", progress=False)
+    with pytest.raises(DataError, match="--modality spec"):
+        pretrain(str(data), out=tmp_path / "run", modality="iq", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_equal_cells_are_told_before_training(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "s", classes=(), num_samples=None, arrays={"spec": Array("float32", (32, 32))})
+    spec = torch.randn(4, 32, 32, generator=generator(0, "spec"))
+    spec[1] = -120.0
+    store.append({"spec": spec})
+    with pytest.raises(GroundwaveError, match=r"all equal \(record 1\)"):
+        pretrain(str(store.path), out=tmp_path / "run", epochs=1, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("notes", "hop"),
+    [
+        ({}, 32),
+        ({"spectrogram": {"hop": 8}}, 8),
+        ({"generate": {"settings": {"hop": "16"}}}, 16),
+        ({"generate": {"settings": {"hop": "None"}}}, 32),
+        ({"generate": {"settings": {}}}, 32),
+    ],
+)
+def test_the_hop_is_what_the_store_says(notes: dict[str, Any], hop: int, tmp_path: Path) -> None:
+    arrays = {"spec": Array("float32", (32, 32))}
+    store = Store.create(tmp_path / "s", classes=(), num_samples=None, arrays=arrays, notes=notes)
+    assert frame_hop(store, 32) == hop
