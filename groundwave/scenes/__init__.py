@@ -9,6 +9,7 @@ from groundwave.contracts import Scene
 from groundwave.scenes.bursts import Bursts
 from groundwave.scenes.cellular import Cellular
 from groundwave.scenes.csi import CSI
+from groundwave.scenes.ism_band import ISMBand
 from groundwave.scenes.modulations import Modulations
 from groundwave.scenes.radioml import RadioML
 from groundwave.scenes.rml22 import RML22
@@ -21,6 +22,7 @@ SCENES: Mapping[str, Callable[..., Scene]] = {
     "rml22": RML22,
     "spectrogram": Spectrogram,
     "cellular": Cellular,
+    "ism-band": ISMBand,
 }
 
 LONG_SCENES: Mapping[str, Callable[..., Bursts]] = {
