@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from groundwave.errors import GroundwaveError
 from groundwave.nn.attention import FeedForward
@@ -39,10 +39,7 @@ class DropPath(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
         """Silence the branch of some records and scale up that of the others; return it as it is otherwise."""
-        if not self.training or not self.drop:
-            return x
-        keep = torch.rand(x.shape[0], 1, 1, device=x.device) >= self.drop
-        return x * (keep / (1 - self.drop)).to(x.dtype)
+        return x * F.dropout(x.new_ones(x.shape[0], 1, 1), self.drop) if self.training and self.drop else x
 
 
 class Block(nn.Module):
