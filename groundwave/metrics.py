@@ -137,6 +137,10 @@ class Curve(NamedTuple):
         """Area under the curve: how often a random yes scores above a random no, ties counted half."""
         return float(torch.trapezoid(self.detection, self.false_alarm))
 
+    def detection_at(self, false_alarm: float) -> float:
+        """Return the share of detections at a share of false alarms, on the straight lines between the points."""
+        return float(np.interp(false_alarm, self.false_alarm.numpy(), self.detection.numpy()))
+
 
 def roc(yes: Float[Tensor, " levels"], no: Float[Tensor, " levels"]) -> Curve:
     """Return the curve of a score from its histograms over ascending levels where the truth is yes and where it is no.

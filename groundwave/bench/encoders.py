@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from groundwave.bench.plans import Plan
+from groundwave.contract import Contract
 from groundwave.contracts import Record, Source, View
 from groundwave.data.split import Grouped
-from groundwave.model import InputContract, Model
+from groundwave.model import Model
 from groundwave.pretrain.run import pretrain
 from groundwave.train import Schedule
 
@@ -38,7 +39,7 @@ class Pretraining:
     views: tuple[View, ...]
     schedule: Schedule
     batch_size: int
-    contract: InputContract
+    contract: Contract
     backbone_args: Mapping[str, Any] = field(default_factory=dict)
     objective_args: Mapping[str, Any] = field(default_factory=dict)
     labelled: bool = False
@@ -61,7 +62,10 @@ class Labelled(Grouped, Source, Protocol):
 
 
 class Hidden:
-    """The records of a source with the labels in `known`, numbered in their order, and -1 for all others."""
+    """The records of a source with the labels in `known`, numbered in their order, and -1 for all others.
+
+    Masks and boxes are hidden all.
+    """
 
     def __init__(self, source: Labelled, known: Sequence[int]) -> None:
         self._source = source
@@ -74,7 +78,7 @@ class Hidden:
 
     def __getitem__(self, indices: Tensor) -> Record:
         """Return the records at `indices` (int64 `[B]`)."""
-        record = self._source[indices]
+        record = {name: x for name, x in self._source[indices].items() if not name.startswith(("mask", "box"))}
         return {**record, "label": self._number[record["label"]]}
 
 

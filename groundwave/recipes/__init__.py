@@ -13,8 +13,10 @@ RECIPES: Mapping[str, str] = {
     "contrastive": "groundwave.recipes.contrastive:contrastive",
     "fewshot": "groundwave.recipes.fewshot:fewshot",
     "fidelity": "groundwave.recipes.fidelity:fidelity",
+    "forecasting": "groundwave.recipes.forecasting:forecasting",
     "label-efficiency": "groundwave.recipes.label_efficiency:label_efficiency",
     "lsm": "groundwave.recipes.lsm_ours:lsm",
     "lsm-published": "groundwave.recipes.lsm_published:lsm_published",
+    "segmentation": "groundwave.recipes.segmentation:segmentation",
     "transfer": "groundwave.recipes.fewshot:transfer",
 }

@@ -1,6 +1,9 @@
 """Forecasting: which cells of the next time slices will be occupied, from the slices so far."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -9,9 +12,11 @@ from torch import Tensor, nn
 from groundwave.contracts import Record
 from groundwave.errors import DataError
 from groundwave.tasks.heads import future_head
-from groundwave.tasks.levels import histogram, rates_at
+from groundwave.tasks.levels import curve, histogram, rates_at
 from groundwave.tasks.masks import cells_of, checked_mask, cross_entropy, occupied
 from groundwave.tasks.occupancy import MOST_CLASSES
+
+FALSE_ALARM = 0.05  # at which detection is told whatever the threshold
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,8 @@ class Forecasting:
     The model never sees the slices in question, not even through a record's noise floor. Scores are told for each
     horizon h = 1, 2, ... slices ahead: `detection h` is the talk's probability of correct occupied predictions (its
     Fig. 6): of the cells truly occupied, the share predicted so. Alone it would reward who always says occupied, so
-    `false alarm h` and `F1 h` stand beside it; `F1` is the mean over horizons.
+    `false alarm h` and `F1 h` stand beside it, and `detection at 5 % h`: the share where 5 % of the free cells are
+    false alarms, whatever the threshold. `F1` and `area` (under the ROC) are means over horizons.
 
     Args:
         num_slices: how many slices to predict.
@@ -35,7 +41,7 @@ class Forecasting:
     context: int = 16
     threshold: float = 0.5
     classes: tuple[str, ...] = ("free", "occupied")
-    chosen_by: str = "F1"
+    chosen_by: str = "area"
 
     @property
     def num_frames(self) -> int:
@@ -73,6 +79,15 @@ class Forecasting:
 
     def scores(self, total: dict[str, Tensor]) -> dict[str, float]:
         """Return the scores of a tally."""
-        rates = rates_at(total["levels"], self.threshold)
-        named = {f"{name} {h + 1}": float(rates[name][h]) for name in rates for h in range(self.num_slices)}
-        return {"F1": float(rates["F1"].nanmean()), **{k: v for k, v in named.items() if v == v}}
+        rates = {name: rate.tolist() for name, rate in rates_at(total["levels"], self.threshold).items()}
+        curves = [curve(table) for table in total["levels"]]
+        rates["detection at 5 %"] = [one.detection_at(FALSE_ALARM) for one in curves]
+        named = {f"{name} {h}": value for name, row in rates.items() for h, value in enumerate(row, start=1)}
+        means = {"F1": _mean(rates["F1"]), "area": _mean([one.area for one in curves])}
+        return {name: value for name, value in {**means, **named}.items() if math.isfinite(value)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of those that are finite; NaN without any."""
+    finite = [value for value in values if math.isfinite(value)]
+    return fmean(finite) if finite else math.nan

@@ -34,7 +34,7 @@ def rates_at(table: Tensor, threshold: float) -> dict[str, Tensor]:
 
 def curve(table: Tensor) -> Curve:
     """Return the receiver operating characteristic of one histogram."""
-    return roc(table[1], table[0])
+    return roc(*table.flip(0).cpu())
 
 
 def best_threshold(table: Tensor) -> float:

@@ -125,3 +125,7 @@ def test_area_under_the_curve_is_scikit_learns() -> None:
     assert roc(no, yes).area == pytest.approx(1 - curve.area)  # the sides taken for each other
     assert (curve.detection[0], curve.detection[-1], curve.false_alarm[-1]) == (0, 1, 1)
     assert np.isnan(roc(yes, no * 0).area)
+    level = 12
+    alarms, hits = float((score[~truth] >= level).mean()), float((score[truth] >= level).mean())
+    assert curve.detection_at(alarms) == pytest.approx(hits)
+    assert curve.detection_at(1.0) == 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from groundwave.bench import contest, encoders, labels, plans
+from groundwave.bench import contest, encoders, labels, plans, tuning
 from groundwave.bench.encoders import Hidden
 from groundwave.bench.plans import Plan
 from groundwave.errors import SplitError
@@ -23,9 +23,12 @@ from groundwave.recipes import (
     contrastive,
     fewshot,
     fidelity,
+    forecasting,
     label_efficiency,
     lsm_ours,
     lsm_published,
+    segmentation,
+    spectrogram_sets,
 )
 
 Recipe = Callable[..., Any]
@@ -39,6 +42,8 @@ PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
     "fidelity": (fidelity.fidelity, {"networks": ("vtcnn2",)}),
     "lsm": (lsm_ours.lsm, {}),
     "lsm-published": (lsm_published.lsm_published, {}),
+    "segmentation": (segmentation.segmentation, {"methods": ("frozen", "scratch")}),
+    "forecasting": (forecasting.forecasting, {"methods": ("vit-frozen", "persistence")}),
 }
 
 
@@ -90,6 +95,18 @@ class Watch:
 
         self._answer(encoders.replace(method, learner=watched), count, cells, query, setting)
 
+    def tune(self, *given: Any, **settings: Any) -> Any:
+        """Note what is labelled, and what chooses the epoch, as asked."""
+        indices = given[3]
+        self.answered.append((self.plan, indices, settings["validation"]))
+        return self._tune(*given, **settings)
+
+    def tally(self, answer: Any, task: Any, setting: Any, rows: Tensor) -> Any:
+        """Note what is asked with the labels of the last tuning."""
+        support = self.answered[-1][1] if self.answered else rows[:0]
+        self.answered.append((self.plan, support, rows))
+        return self._tally(answer, task, setting, rows)
+
     def leaks(self) -> list[str]:
         """Return every way in which something was seen that must not have been."""
         found = []
@@ -117,10 +134,13 @@ class Watch:
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     watch = Watch()
     watch._score, watch._answer = contest.score, labels._answer  # type: ignore[attr-defined]
+    watch._tune, watch._tally = tuning.tune, tuning.tally  # type: ignore[attr-defined]
     monkeypatch.setattr(contest, "check_plan", watch.check)
     monkeypatch.setattr(encoders, "pretrain", watch.pretrain)
     monkeypatch.setattr(contest, "score", watch.score)
     monkeypatch.setattr(labels, "_answer", watch.answer)
+    monkeypatch.setattr(tuning, "tune", watch.tune)
+    monkeypatch.setattr(tuning, "tally", watch.tally)
     return watch
 
 
@@ -210,3 +230,29 @@ def test_pretraining_on_the_labelled_records_is_found_and_refused(
     monkeypatch.setattr(contest, "check_plan", plans.check_plan)
     with pytest.raises(SplitError, match="support records of groups that pretraining holds"):
         contrastive.contrastive(tmp_path, runs=tmp_path / "runs", smoke=True, methods=("lsm",))
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked", "leak"),
+    [
+        ("pool", "test", "pretrained on a group of the queries"),
+        ("pool", "validation", "pretrained on a group of the validation records"),
+        ("train", "test", "labelled a group of the queries"),
+    ],
+)
+def test_a_spectrogram_on_two_sides_is_found_and_refused(
+    seen: str, asked: str, leak: str, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = spectrogram_sets.split
+
+    def doubled(*given: Any, **settings: Any) -> dict[str, Tensor]:
+        parts = split(*given, **settings)
+        return {**parts, seen: torch.cat([parts[seen], parts[asked][:1]])}
+
+    monkeypatch.setattr(spectrogram_sets, "split", doubled)
+    recipe, settings = PANELS["forecasting"]  # which takes all labels
+    recipe(tmp_path, runs=tmp_path / "runs", smoke=True, **settings)
+    assert leak in watch.leaks()
+    monkeypatch.setattr(contest, "check_plan", plans.check_plan)
+    with pytest.raises(SplitError, match="records of groups that"):
+        recipe(tmp_path, runs=tmp_path / "again", smoke=True, **settings)

@@ -75,6 +75,19 @@ def test_forecasts_are_scored_by_horizon() -> None:
     assert (scores["detection 2"], scores["false alarm 2"]) == (1, 1)
     assert scores["F1 2"] == pytest.approx(2 * share / (1 + share))
     assert scores["F1"] == pytest.approx((scores["F1 1"] + scores["F1 2"]) / 2)
+    assert scores["area"] == pytest.approx((1 + 0.5) / 2)
+    assert scores["detection at 5 % 1"] == 1
+    assert scores["detection at 5 % 2"] == pytest.approx(0.05)  # who always says the same is on the diagonal
+
+
+def test_a_horizon_without_an_occupied_cell_has_no_detection() -> None:
+    task = TASKS["forecasting"](num_slices=2, slice=4)
+    target = task.target(record())
+    target[..., :4] = 0
+    scores = task.scores(task.tally(certain(target, 2, 0.9), target))
+    assert {"detection 1", "detection at 5 % 1"}.isdisjoint(scores)
+    assert scores["false alarm 1"] == 0
+    assert scores["area"] == 1
 
 
 def test_levels_are_log_odds() -> None:

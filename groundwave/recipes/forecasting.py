@@ -1,0 +1,148 @@
+"""Forecasting of spectrum occupancy: a pretrained ConvLSTM, frozen, against one from scratch and simple forecasts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from groundwave.bench.encoders import Pretraining
+from groundwave.bench.tuning import Questions, Tally, Tuner, answered, tuned_in_turn
+from groundwave.contract import SpectrogramContract
+from groundwave.contracts import Record, Task
+from groundwave.errors import lookup
+from groundwave.recipes.spectrogram_sets import Field, Sizes
+from groundwave.signal.energy import energy_occupancy
+from groundwave.tasks.baselines import FORECASTS, Forecast
+from groundwave.tasks.forecasting import Forecasting
+from groundwave.tasks.levels import best_threshold
+from groundwave.train import Schedule
+
+SIZES = Sizes(pool=2000, train=1000, validation=200, test=400)
+TINY_SIZES = Sizes(pool=8, train=8, validation=4, test=4)
+TINY_TASK = Forecasting(num_slices=2, slice=4, context=8)
+FALSE_ALARM = 0.01  # of the energy detector that tells the simple forecasts what was occupied
+
+# Scenes with their settings here, so that a record is 64 frequencies by 128 frames.
+SCENE: Mapping[str, object] = {"num_freqs": 64, "num_frames": 128, "bandwidth": (1 / 16, 1 / 4)}
+TINY_SCENE: Mapping[str, object] = {"num_freqs": 32, "num_frames": 24, "bandwidth": (1 / 8, 1 / 4), "num_per_block": 12}
+CONVLSTM = {"dim": 64, "depth": 5, "kernel": 3, "slice": 8}
+VIT = {"dim": 256, "depth": 8, "num_heads": 8, "patch": (8, 8)}
+TINY: Mapping[str, Mapping[str, object]] = {
+    "convlstm": {"dim": 4, "depth": 2, "slice": 4},
+    "vit": {"dim": 16, "depth": 2, "num_heads": 2, "patch": (8, 4)},
+}
+
+# As published: a fifth of the cells is replaced by noise (Aboulfotouh et al., 2024, arXiv 2411.09849).
+RECURRENT = Pretraining(
+    backbone="convlstm",
+    objective="msm",
+    views=(),
+    schedule=Schedule(epochs=20, lr=1e-3),
+    batch_size=32,
+    contract=SpectrogramContract(min_frames=4),
+    backbone_args=CONVLSTM,
+    objective_args={"mask": "random", "ratio": 0.2, "fill": "noise", "decoder": {"name": "linear"}},
+)
+PATCHES = replace(
+    RECURRENT,
+    backbone="vit",
+    backbone_args=VIT,
+    objective_args={"mask": "random", "ratio": 0.75, "fill": "drop"},
+)
+HEAD = Schedule(epochs=30, lr=2e-3, weight_decay=0.05)
+WHOLE = Schedule(epochs=30, lr=1e-3, weight_decay=0.05)
+
+TUNERS: Mapping[str, Tuner] = {
+    "convlstm-frozen": Tuner("ConvLSTM, pretrained, frozen", RECURRENT, "frozen", HEAD),
+    "convlstm-scratch": Tuner("ConvLSTM, from scratch", RECURRENT, "scratch", WHOLE),
+    "vit-frozen": Tuner("ViT, pretrained, frozen", PATCHES, "frozen", HEAD),
+    "vit-scratch": Tuner("ViT, from scratch", PATCHES, "scratch", WHOLE),
+}
+METHODS = (*TUNERS, *FORECASTS, "persistence of the truth")
+
+
+def forecasting(
+    results: Path = Path("results"),
+    *,
+    runs: Path = Path("runs/masked"),
+    methods: Sequence[str] = METHODS,
+    seeds: Sequence[int] = (0, 1, 2),
+    data: str = "spectrogram",
+    slices: int = 6,
+    model: str = "",
+    epochs: int | None = None,
+    pretraining_epochs: int | None = None,
+    smoke: bool = False,
+) -> Path:
+    """Forecast which cells of the next slices are occupied: pretrained networks, the same from scratch, simple rules.
+
+    Rows tell for each horizon (`F1 3`: three slices ahead) the talk's probability of correct occupied predictions
+    (`detection`), the false alarms beside it, and F1; each method's threshold is the one of the highest F1 on
+    validation. The simple rules see the occupancy that an energy detector finds in the past; persistence of the truth
+    repeats the last true slice, which no receiver knows.
+
+    Args:
+        results: folder of the file of rows.
+        runs: folder of records, pretraining and tuning; what is finished is reused.
+        methods: convlstm-frozen, convlstm-scratch, vit-frozen, vit-scratch, and simple ones.
+        seeds: of splits and weights.
+        data: name of the scene.
+        slices: how many slices of 8 frames to forecast.
+        model: a packaged model or folder to tune, instead of pretraining one.
+        epochs: of tuning, instead of each method's own.
+        pretraining_epochs: of pretraining, instead of our own.
+        smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
+
+    Returns:
+        The file of rows.
+    """
+    field = Field(
+        name="forecasting",
+        scene=data,
+        settings=TINY_SCENE if smoke else SCENE,
+        sizes=TINY_SIZES if smoke else SIZES,
+        seeds=seeds,
+        results=results,
+        runs=runs,
+        smoke=smoke,
+    )
+    task = TINY_TASK if smoke else Forecasting(num_slices=slices, slice=CONVLSTM["slice"])
+    questions = Questions(task, (None,), thresholded)
+    for name in methods:
+        lookup(dict.fromkeys(METHODS), name, "method")
+    for setting in field.settings_of():
+        tuners = [TUNERS[name].sized(epochs, pretraining_epochs, model) for name in methods if name in TUNERS]
+        tuners = [tuner.shrunk(TINY[tuner.network.backbone]) for tuner in tuners] if smoke else tuners
+        tuned_in_turn(tuners, questions, setting)
+        for name in methods:
+            if name in FORECASTS:
+                answered(name, partial(ruled, FORECASTS[name], task), questions, setting)
+            elif name not in TUNERS:
+                answered(name, partial(repeated, task), questions, setting)
+    return field.path
+
+
+def thresholded(task: Task, total: Tally) -> Task:
+    """Return the forecasting task with the threshold of the highest mean F1."""
+    assert isinstance(task, Forecasting)
+    return replace(task, threshold=best_threshold(total["levels"]))
+
+
+def ruled(forecast: Forecast, task: Forecasting, record: Record) -> Tensor:
+    """Return what a simple forecast says after an energy detector, as probabilities `[B, 2, freq, frames]`."""
+    past = energy_occupancy(record["spec"].float(), FALSE_ALARM).float()
+    return both(forecast(past, task.slice, task.num_slices))
+
+
+def repeated(task: Forecasting, record: Record) -> Tensor:
+    """Return the last true slice, repeated, as probabilities."""
+    past = (record["mask"][..., : record["spec"].shape[-1]] > 0).float()
+    return both(FORECASTS["persistence"](past, task.slice, task.num_slices))
+
+
+def both(chance: Tensor) -> Tensor:
+    """Return the probabilities of free and occupied."""
+    return torch.stack([1 - chance, chance], dim=1)

@@ -1,0 +1,101 @@
+"""Segmentation of cellular frames: pretrained networks against larger ones from scratch, from few labels to all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from groundwave.bench.encoders import Pretraining
+from groundwave.bench.tuning import Questions, Tuner, tuned_in_turn
+from groundwave.contract import SpectrogramContract
+from groundwave.errors import lookup
+from groundwave.recipes.spectrogram_sets import Field, Sizes
+from groundwave.tasks import TASKS
+from groundwave.train import Schedule
+
+SIZES = Sizes(pool=3000, train=1000, validation=200, test=400)
+TINY_SIZES = Sizes(pool=8, train=8, validation=4, test=4)
+TINY_SCENE = {"num_freqs": 64, "num_frames": 32, "num_per_block": 12}
+SMALL, LARGE = ({"dim": dim, "depth": 8, "num_heads": 8, "patch": (16, 16)} for dim in (256, 512))
+TINY = {"dim": 16, "depth": 2, "num_heads": 2, "patch": (16, 8)}
+
+MSM = Pretraining(
+    backbone="vit",
+    objective="msm",
+    views=(),
+    schedule=Schedule(epochs=50, lr=1e-3, weight_decay=0.05),
+    batch_size=64,
+    contract=SpectrogramContract(),
+    backbone_args=SMALL,
+    objective_args={"mask": "random", "ratio": 0.75, "fill": "drop"},
+)
+HEAD = Schedule(epochs=30, lr=2e-3, weight_decay=0.05)
+GENTLE = Schedule(epochs=30, lr=3e-4, weight_decay=0.05)
+WHOLE = Schedule(epochs=60, lr=5e-4, weight_decay=0.05)
+STEPS = 8  # of an epoch, where there are too few labels for more
+
+TUNERS: Mapping[str, Tuner] = {
+    "frozen": Tuner("pretrained, frozen", MSM, "frozen", HEAD, min_steps=STEPS),
+    "last-blocks": Tuner("pretrained, last 2 blocks", MSM, "last-blocks", GENTLE, min_steps=STEPS),
+    "lora": Tuner("pretrained, LoRA", MSM, "lora", replace(GENTLE, lr=1e-3), min_steps=STEPS),
+    "full": Tuner("pretrained, full", MSM, "full", GENTLE, min_steps=STEPS),
+    "scratch": Tuner("from scratch", MSM, "scratch", WHOLE, min_steps=STEPS),
+    "scratch-4x": Tuner(
+        "from scratch, 4 times as large", replace(MSM, backbone_args=LARGE), "scratch", WHOLE, min_steps=STEPS
+    ),
+}
+
+
+def segmentation(
+    results: Path = Path("results"),
+    *,
+    runs: Path = Path("runs/masked"),
+    methods: Sequence[str] = tuple(TUNERS),
+    shares: Sequence[float] = (0.01, 0.1, 1.0),
+    seeds: Sequence[int] = (0, 1, 2),
+    decoder: str = "light",
+    data: str = "cellular",
+    model: str = "",
+    epochs: int | None = None,
+    pretraining_epochs: int | None = None,
+    smoke: bool = False,
+) -> Path:
+    """Segment spectrograms: a pretrained ViT, tuned in several ways, against the same and a larger one from scratch.
+
+    Records are dealt at random to a pool without labels, 1000 that lend labels (and are pretrained on without), 200
+    that choose the epoch and 400 that are asked once. Rows hold every score on the latter, and the curve of the score
+    on validation: `episode` is the epoch, `seconds` the training so far.
+
+    Args:
+        results: folder of the file of rows.
+        runs: folder of records, pretraining and tuning; what is finished is reused.
+        methods: frozen, last-blocks, lora, full, scratch, scratch-4x.
+        shares: of the labels to learn from.
+        seeds: of splits, weights and labels.
+        decoder: linear, light or conv.
+        data: name of the scene.
+        model: a packaged model or folder to tune, instead of pretraining one.
+        epochs: of tuning, instead of each method's own.
+        pretraining_epochs: of pretraining, instead of our own.
+        smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
+
+    Returns:
+        The file of rows.
+    """
+    small = TINY_SIZES if smoke else SIZES
+    field = Field(
+        name="segmentation",
+        scene=data,
+        settings=TINY_SCENE if smoke else {},
+        sizes=small,
+        seeds=seeds,
+        results=results,
+        runs=runs,
+        smoke=smoke,
+    )
+    tuners = [lookup(TUNERS, name, "method").sized(epochs, pretraining_epochs, model) for name in methods]
+    tuners = [tuner.shrunk(TINY) for tuner in tuners] if smoke else tuners
+    counts = tuple(max(1, round(share * small.train)) for share in shares)
+    for setting in field.settings_of():
+        task = TASKS["segmentation"](classes=("noise", *setting.source.classes), decoder=decoder)
+        tuned_in_turn(tuners, Questions(task, counts[-1:] if smoke else counts), setting)
+    return field.path

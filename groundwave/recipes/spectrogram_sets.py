@@ -1,0 +1,142 @@
+"""The spectrograms of the recipes of masked modelling: simulated once, kept on disk, parted by record."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+
+from groundwave.bench.cells import Sheet
+from groundwave.bench.contest import Setting
+from groundwave.bench.plans import Plan
+from groundwave.bench.rows import hash_config
+from groundwave.contracts import Record
+from groundwave.data.atomic import write_atomically
+from groundwave.data.sources import Records, SceneSource
+from groundwave.data.split import Grouped, split
+from groundwave.errors import lookup
+from groundwave.recipes.radioml_sets import DataSet
+from groundwave.scenes import SCENES
+
+DATA_SEED = 2411  # a data set is one; seeds of the recipes part it and draw from it
+KEPT = ("spec", "mask", "group", "snr_db")
+AT_ONCE = 48
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many records there are of each kind.
+
+    Args:
+        pool: without labels, to pretrain on.
+        train: that may lend labels; they are pretrained on, too.
+        validation: that choose an epoch.
+        test: that are asked in the end.
+    """
+
+    pool: int
+    train: int
+    validation: int
+    test: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.pool + self.train + self.validation + self.test
+
+
+def open_spectrograms(scene: str, settings: Mapping[str, Any], num: int, folder: Path) -> DataSet:
+    """Return `num` records of a scene, simulated once and read from `folder` ever after.
+
+    Args:
+        scene: name in `SCENES`.
+        settings: of the scene, without a seed.
+        num: how many.
+        folder: where they are kept; spectrograms in half precision, a step of 0.03 dB at 40 dB.
+    """
+    made = lookup(SCENES, scene, "scene")(**settings, seed=DATA_SEED)
+    path = folder / f"{scene}-{hash_config({'scene': scene, **settings, 'num': num})}.safetensors"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, save(_simulated(SceneSource(made, num), num)))
+    record = load_file(path)
+    source = Records(record, classes=made.classes, group_names=[str(number) for number in range(num)])
+    return DataSet(scene, source, record["snr_db"], {"scene": dict(settings)})
+
+
+def _simulated(source: SceneSource, num: int) -> Record:
+    pieces = []
+    for rows in torch.arange(num).split(AT_ONCE):
+        record = source[rows]
+        pieces.append({name: record[name] for name in KEPT if name in record} | {"spec": record["spec"].half()})
+    return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def plan_of(source: Grouped, sizes: Sizes, seed: int) -> Plan:
+    """Return who may see what: records dealt to the four kinds at random."""
+    shares = {name: getattr(sizes, name) / sizes.total for name in ("pool", "train", "validation", "test")}
+    parts = split(source, shares, seed=seed)
+    return Plan(
+        split=f"{sizes.pool}:{sizes.train}:{sizes.validation}:{sizes.test} by record, seed {seed}",
+        pretraining=torch.cat([parts["pool"], parts["train"]]).sort().values,
+        support=parts["train"],
+        query=parts["test"],
+        validation=parts["validation"],
+        classes=(),
+        known=(),
+        support_seen=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """Where a recipe takes place.
+
+    Args:
+        name: of the recipe and its file of rows.
+        scene: name in `SCENES`.
+        settings: of the scene.
+        sizes: how many records of each kind.
+        seeds: of splits, weights and labels.
+        results: folder of the file of rows.
+        runs: folder of records, pretraining and tuning.
+        smoke: whether this is a rehearsal, apart from real rows and runs: one seed, no progress bars.
+    """
+
+    name: str
+    scene: str
+    settings: Mapping[str, Any]
+    sizes: Sizes
+    seeds: Sequence[int]
+    results: Path
+    runs: Path
+    smoke: bool
+
+    @property
+    def home(self) -> Path:
+        """The folder of runs."""
+        return self.runs / "smoke" if self.smoke else self.runs
+
+    @property
+    def path(self) -> Path:
+        """The file of rows."""
+        return (self.home / "results" if self.smoke else self.results) / f"{self.name}.jsonl"
+
+    def settings_of(self) -> Iterator[Setting]:
+        """Yield the plan of each seed on the same records."""
+        opened = open_spectrograms(self.scene, self.settings, self.sizes.total, self.home / "records")
+        sheet = Sheet(self.path, self.name)
+        for seed in self.seeds[:1] if self.smoke else self.seeds:
+            yield Setting(
+                data=opened.name,
+                source=opened.source,
+                snr_db=opened.snr_db,
+                plan=plan_of(opened.source, self.sizes, seed),
+                seed=seed,
+                sheet=sheet,
+                runs=self.home,
+                config={**opened.config, "sizes": repr(self.sizes)},
+                progress=not self.smoke,
+            )
