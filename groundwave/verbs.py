@@ -102,8 +102,13 @@ def ingest(
     num_channels: int | None = None,
     center: float | None = None,
     iq: str | None = None,
+    csi: str | None = None,
+    axes: str | None = None,
+    scale: str | None = None,
     label: str | None = None,
     group: str | None = None,
+    room: str | None = None,
+    user: str | None = None,
     snr: str | None = None,
     classes: str | None = None,
     group_names: str | None = None,
@@ -119,7 +124,7 @@ def ingest(
     Args:
         sources: files, or folders of them.
         out: the store to make.
-        sample_rate: in Hz; required where a file does not say.
+        sample_rate: in Hz, of CSI packets a second; required where a file does not say.
         num_samples: length of the windows that recordings are cut into; 1024 by default.
         hop: samples from one window to the next; the window's length by default.
         format: see `groundwave list formats`; by default told by each file's name.
@@ -127,8 +132,13 @@ def ingest(
         num_channels: interleaved channels of raw files.
         center: centre frequency in Hz of recordings that do not say.
         iq: name of the array of windows in a .npz.
+        csi: name of the array of CSI in a .npz, for the format csi-npz.
+        axes: its axes after the first, such as "iq antenna packet subcarrier"; without packet it is cut into windows.
+        scale: name of the array of what multiplies it.
         label: name of the array of labels in a .npz; "folder" labels recordings by their folder.
         group: name of the array of groups (recording, device, ...) in a .npz.
+        room: name of the array of rooms in a .npz of CSI, or of whatever else a split may hold out.
+        user: name of the array of people in a .npz of CSI.
         snr: name of the array of SNRs in dB in a .npz.
         classes: name of the array of class names in a .npz.
         group_names: name of the array of group names in a .npz.
@@ -150,10 +160,7 @@ def ingest(
         store = run(**options, progress=progress)
     if silent := store.manifest.notes.get("silent", 0):
         print(f"left out: {silent} records without any power")
-    held = store.manifest
-    sizes = [f"{name} {' x '.join(map(str, array.shape))}" for name, array in held.arrays.items()]
-    size = ", ".join(([f"{held.num_samples} samples"] if held.num_samples else []) + sizes)
-    _wrote(out, f"{len(store)} records of {size}, {len(store.classes)} classes")
+    _wrote(out, f"{len(store)} records of {store.manifest.shapes()}, {len(store.classes)} classes")
 
 
 def audit(

@@ -1,7 +1,8 @@
 """Records from disk: one reader a format, the store, splits, episodes, loaders.
 
 `READERS` maps a format to its reader ("module:function", imported when used); `open_source` chooses one by the file's
-name. A reader returns a `Recording` (long IQ, read window by window) or a source of windows.
+name. A reader returns a `Recording` (long IQ, read window by window), a `PacketStream` (long CSI) or a source of
+windows.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +21,12 @@ READERS: Mapping[str, str] = {
     "npz": "groundwave.data.windows:open_npz",
     "radioml-2016": "groundwave.data.radioml:open_radioml_2016",
     "radioml-2018": "groundwave.data.radioml:open_radioml_2018",
+    "csi-npz": "groundwave.data.csi_npz:open_csi_npz",
+    "esp32": "groundwave.data.esp32:open_esp32",
+    "intel5300": "groundwave.data.intel5300:open_intel5300",
+    "ntu-fi": "groundwave.data.ntu_fi:open_ntu_fi",
+    "spectrum-frames": "groundwave.data.spectrum_frames:open_spectrum_frames",
+    "ut-har": "groundwave.data.ut_har:open_ut_har",
     "store": "groundwave.data.store:open_iq",
 }
 
@@ -38,8 +45,16 @@ SUFFIXES: Mapping[str, str] = {
     ".h5": "radioml-2018",
 }
 
-# Suffixes of formats that must be named (`--format`), because files of other kinds end in the same.
-NAMED_SUFFIXES: Mapping[str, tuple[str, ...]] = {}
+# Files of formats that must be named (`--format`), because files of other kinds end in the same: what to look for in
+# a folder.
+NAMED_FILES: Mapping[str, str] = {
+    "csi-npz": "*.npz",
+    "esp32": "*.csv",
+    "intel5300": "*.dat",
+    "ntu-fi": "*.mat",
+    "spectrum-frames": "LTE_NR_spect_frame_*.mat",
+    "ut-har": "X_*.csv",
+}
 
 
 def open_source(path: str | PathLike[str], *, format: str | None = None, **options: Any) -> Any:
@@ -51,7 +66,7 @@ def open_source(path: str | PathLike[str], *, format: str | None = None, **optio
         options: For the reader: `sample_rate_hz`, `datatype`, `iq`, `label`, ...
 
     Returns:
-        A `Recording`, or a source of windows (`ArrayWindows`, `Store`).
+        A `Recording`, a `PacketStream`, or a source of windows (`ArrayWindows`, `CSIWindows`, `Store`).
 
     Raises:
         UnknownNameError: No such format.

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from groundwave.contracts import Record
-from groundwave.data import NAMED_SUFFIXES, SUFFIXES, format_of, reader
+from groundwave.data import NAMED_FILES, SUFFIXES, format_of, reader
 from groundwave.data.atomic import sha256
+from groundwave.data.csi import CSIWindows, PacketStream
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.draft import draft
 from groundwave.data.manifest import Array
@@ -42,8 +43,13 @@ def ingest(
     num_channels: int | None = None,
     center: float | None = None,
     iq: str | None = None,
+    csi: str | None = None,
+    axes: str | None = None,
+    scale: str | None = None,
     label: str | None = None,
     group: str | None = None,
+    room: str | None = None,
+    user: str | None = None,
     snr: str | None = None,
     classes: str | None = None,
     group_names: str | None = None,
@@ -74,8 +80,13 @@ def ingest(
         num_channels: Interleaved channels of raw files.
         center: Centre frequency of recordings that do not say, Hz.
         iq: Array of windows in a .npz.
+        csi: Array of CSI in a .npz (see `open_csi_npz`).
+        axes: Its axes after the first; or those of a spectrum frame.
+        scale: Array of what multiplies it.
         label: Array of labels in a .npz; for recordings, "folder" labels each by the folder that holds it.
         group: Array of groups in a .npz.
+        room: Array of rooms in a .npz of CSI.
+        user: Array of people in a .npz of CSI.
         snr: Array of SNRs in dB in a .npz.
         classes: Array of class names in a .npz.
         group_names: Array of group names in a .npz.
@@ -107,8 +118,13 @@ def ingest(
         "num_channels": num_channels,
         "center_hz": center,
         "iq": iq,
+        "csi": csi,
+        "axes": axes,
+        "scale": scale,
         "label": label,
         "group": group,
+        "room": room,
+        "user": user,
         "snr": snr,
         "classes": classes,
         "group_names": group_names,
@@ -178,18 +194,19 @@ def _layout(record: Record) -> dict[str, Any]:
 
 
 def find_files(sources: Sequence[Path], format: str | None = None) -> list[Path]:
-    """Return the files to read, those of folders by their suffix; raises `DataError` if none.
+    """Return the files to read, those of folders by their names; raises `DataError` if none.
 
     Args:
         sources: Files and folders.
-        format: A name in READERS, where it is given: its suffixes count, too, that alone would not tell it.
+        format: A name in READERS; where it is one of NAMED_FILES, its files alone are looked for.
     """
-    suffixes = (*SUFFIXES, *NAMED_SUFFIXES.get(format or "", ()))
+    pattern = NAMED_FILES.get(format or "")
     files: list[Path] = []
     for source in map(Path, sources):
         if source.is_dir() and not (source / "manifest.json").is_file():
-            inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-            files += [path for path in inside if ".groundwave." not in path.name]
+            inside = sorted(path for path in source.rglob(pattern or "*") if path.is_file())
+            known = [path for path in inside if pattern or path.suffix.lower() in SUFFIXES]
+            files += [path for path in known if ".groundwave." not in path.name]
         elif source.exists():
             files.append(source)
         else:
@@ -197,7 +214,7 @@ def find_files(sources: Sequence[Path], format: str | None = None) -> list[Path]
     if not files:
         raise DataError(
             got=f"no recording in {', '.join(map(str, sources)) or '(nothing)'}",
-            expected=f"files that end in one of {', '.join(suffixes)}",
+            expected=f"files {pattern}" if pattern else f"files that end in one of {', '.join(SUFFIXES)}",
             do="name the files, with --format where needed",
         )
     return files
@@ -232,6 +249,8 @@ def _open(
     if isinstance(source, Recording):
         label = file.resolve().parent.name if by_folder else None
         return RecordingWindows(source, num_samples, hop=hop, label=label)
+    if isinstance(source, PacketStream):
+        return source.windows(num_samples, hop, label=file.resolve().parent.name if by_folder else None)
     if by_folder:
         raise DataError(
             got=f"--label folder for {file}, which holds windows",
@@ -256,9 +275,10 @@ def _refuse_useless(files: Sequence[Path], format: str | None, options: Mapping[
 def _tell_apart(files: Sequence[Path], opened: Sequence[NamedSource]) -> None:
     """Name recordings of the same name after their folders too, so that they stay different groups."""
     common = os.path.commonpath([file.resolve().parent for file in files])
-    alike = Counter(source.group_names for source in opened if isinstance(source, RecordingWindows))
+    alike = Counter(tuple(source.group_names) for source in opened)
     for file, source in zip(files, opened, strict=True):
-        if isinstance(source, RecordingWindows) and alike[source.group_names] > 1:
+        same = len(source.group_names) == 1 and alike[tuple(source.group_names)] > 1
+        if isinstance(source, RecordingWindows | CSIWindows) and same:
             source.group_names = (file.resolve().relative_to(common).as_posix(),)
 
 

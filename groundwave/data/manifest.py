@@ -99,6 +99,11 @@ class Manifest:
         """Replace the folder's manifest atomically."""
         write_atomically(folder / FILE_NAME, json.dumps(asdict(self), indent=1).encode())
 
+    def shapes(self) -> str:
+        """Return in words what a record holds, such as "1024 samples, csi 3 x 30 x 200"."""
+        iq = [f"{self.num_samples} samples"] if self.num_samples else []
+        return ", ".join(iq + [f"{name} {' x '.join(map(str, array.shape))}" for name, array in self.arrays.items()])
+
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a folder's manifest; raises `DataError` when it is not a store's."""

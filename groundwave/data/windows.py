@@ -132,21 +132,10 @@ def open_npz(
         UnknownNameError: The file has no such array.
     """
     file = existing(path)
-    try:
-        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            wanted = {"iq": iq, "label": label, "group": group, "snr": snr, "classes": classes, "names": group_names}
-            for name in filter(None, wanted.values()):
-                if name not in arrays:
-                    raise UnknownNameError("array", name, arrays.files)
-            found = {role: arrays[name] for role, name in wanted.items() if name}
-            if sample_rate_hz is None and "sample_rate_hz" in arrays:
-                sample_rate_hz = _one_rate(file, arrays["sample_rate_hz"])
-    except (zipfile.BadZipFile, EOFError, OSError, TypeError, AttributeError) as error:
-        raise DataError(f"{file} ({error})", "a .npz of arrays", "copy it again") from error
-    except ValueError as error:
-        if isinstance(error, GroundwaveError):
-            raise
-        raise DataError(f"{file} ({error})", "arrays of numbers or text", "save it without objects") from error
+    wanted = {"iq": iq, "label": label, "group": group, "snr": snr, "classes": classes, "names": group_names}
+    found = npz_arrays(file, wanted)
+    if sample_rate_hz is None and "sample_rate_hz" in found:
+        sample_rate_hz = one_rate(file, found["sample_rate_hz"])
     windows = found["iq"]
     if not windows.size:
         raise DataError(f"{file} with no window in {iq!r}", "at least one", "name the right array: --iq")
@@ -163,6 +152,32 @@ def open_npz(
         classes=class_names,
         group_names=names,
     )
+
+
+def npz_arrays(file: Path, wanted: Mapping[str, str | None]) -> dict[str, Array]:
+    """Return arrays of a `.npz` by their role; `sample_rate_hz` too, where the file has it.
+
+    Args:
+        file: The file. Arrays of objects are refused: they could run code.
+        wanted: The name that each role's array has in the file; None for roles that are not asked for.
+
+    Raises:
+        DataError: An empty or damaged file.
+        UnknownNameError: The file has no such array.
+    """
+    try:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
+            for name in filter(None, wanted.values()):
+                if name not in arrays:
+                    raise UnknownNameError("array", name, arrays.files)
+            rate = {"sample_rate_hz": "sample_rate_hz"} if "sample_rate_hz" in arrays else {}
+            return {role: arrays[name] for role, name in {**rate, **wanted}.items() if name}
+    except (zipfile.BadZipFile, EOFError, OSError, TypeError, AttributeError) as error:
+        raise DataError(f"{file} ({error})", "a .npz of arrays", "copy it again") from error
+    except ValueError as error:
+        if isinstance(error, GroundwaveError):
+            raise
+        raise DataError(f"{file} ({error})", "arrays of numbers or text", "save it without objects") from error
 
 
 def named(values: Array | None, names: Array | None, what: str) -> tuple[Array | None, list[str]]:
@@ -194,7 +209,7 @@ def _column(name: str, values: Array, num_records: int, dtype: type[np.number[An
     return torch.from_numpy(values.astype(dtype))
 
 
-def _one_rate(path: Path, values: Array) -> float:
+def one_rate(path: Path, values: Array) -> float:
     """Return the sample rate that a file's array holds, once or for each window."""
     found = np.unique(values)
     if found.dtype.kind not in "iuf" or len(found) != 1 or not 0 < found[0] < np.inf:

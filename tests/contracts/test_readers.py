@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake import radioml, sigmf, wav
+from fake import csi, radioml, sigmf, wav
 from fake.records import records
 
-from groundwave.data import READERS, SUFFIXES, format_of, open_source, reader
+from groundwave.data import NAMED_FILES, READERS, SUFFIXES, format_of, open_source, reader
+from groundwave.data.csi import PacketStream
 from groundwave.data.recording import Recording
 from groundwave.data.store import Store
 from groundwave.errors import DataError
@@ -43,6 +44,16 @@ def store(folder: Path) -> Path:
     return made.path
 
 
+def csi_npz(folder: Path) -> Path:
+    np.savez(folder / "x.npz", csi=csi.whole_numbers(4, 2, 3, 8))
+    return folder / "x.npz"
+
+
+def ntu_fi(folder: Path) -> Path:
+    return csi.write_ntu_fi(folder / "in", {f"walk/{n}": np.full((3, 4, 8), 1.0 + n) for n in range(4)})
+
+
+CLOCK_US = range(0, 320_000, 10_000)
 RATE = {"sample_rate_hz": 1e6}
 FAKES: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
     "sigmf": (lambda folder: sigmf.write_pair(folder, IQ.tobytes()), {}),
@@ -55,6 +66,15 @@ FAKES: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
         lambda folder: radioml.write_2018(folder / "x.hdf5", PAIRS.transpose(0, 2, 1), np.zeros(4, int), np.zeros(4)),
         {},
     ),
+    "csi-npz": (csi_npz, {}),
+    "esp32": (lambda folder: csi.write_esp32(folder / "x.csv", csi.whole_numbers(32, 64), CLOCK_US), {}),
+    "intel5300": (lambda folder: csi.write_intel5300(folder / "x.dat", csi.whole_numbers(32, 2, 1, 30), CLOCK_US), {}),
+    "ntu-fi": (ntu_fi, {}),
+    "spectrum-frames": (
+        lambda folder: csi.write_frames(folder / "in", np.ones((4, 8, 8)), np.zeros((4, 8, 8), np.uint8)),
+        {},
+    ),
+    "ut-har": (lambda folder: csi.write_ut_har(folder, np.ones((4, 8, 90)), np.arange(4)), {}),
     "store": (store, {}),
 }
 
@@ -63,24 +83,31 @@ def test_every_reader_has_a_fake_file() -> None:
     assert FAKES.keys() == READERS.keys()
 
 
-def test_every_suffix_leads_to_a_reader() -> None:
-    assert set(SUFFIXES.values()) <= READERS.keys()
+def test_every_format_is_found_by_a_suffix_or_has_to_be_named() -> None:
+    assert {*SUFFIXES.values(), "store"} | NAMED_FILES.keys() == READERS.keys()
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_reader_is_found_by_the_files_name_and_gives_its_samples(tmp_path: Path, name: str) -> None:
     write, options = FAKES[name]
     path = write(tmp_path)
-    assert format_of(path) == name
-    source = open_source(path, **options)
+    assert name in NAMED_FILES or format_of(path) == name
+    source = open_source(path, format=name if name in NAMED_FILES else None, **options)
     if isinstance(source, Recording):
         assert (source.num_channels, source.num_samples) == (1, len(IQ))
         np.testing.assert_allclose(source.read(0, len(IQ))[0], IQ, atol=1e-7)
         np.testing.assert_array_equal(source.read(7, 50), source.read(0, 100)[:, 7:57])
         return
+    if isinstance(source, PacketStream):
+        source = source.windows(8)
     assert len(source) == 4
     record = source[torch.tensor([2, 0])]
-    torch.testing.assert_close(record["iq"], torch.from_numpy(WINDOWS[[2, 0]]), atol=1e-7, rtol=0)
+    if "iq" in record:
+        torch.testing.assert_close(record["iq"], torch.from_numpy(WINDOWS[[2, 0]]), atol=1e-7, rtol=0)
+    else:
+        (kind,) = record.keys() & {"csi", "spec"}
+        assert record[kind].dtype == {"csi": torch.complex64, "spec": torch.float32}[kind]
+        assert record[kind].shape[0::3] == ((2, 8) if kind == "csi" else (2,))
     assert {key: record[key].dtype for key in DTYPES} == DTYPES
     assert record["index"].tolist() == [2, 0]
     assert int(record["label"].max()) < max(1, len(source.classes))
