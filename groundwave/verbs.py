@@ -116,6 +116,7 @@ def ingest(
     spectrogram: int | None = None,
     num_frames: int | None = None,
     frame_hop: int | None = None,
+    average: int | None = None,
     window: str | None = None,
     phase: bool = False,
 ) -> None:
@@ -145,7 +146,8 @@ def ingest(
         dtype: int16 or float32 in the store, for IQ.
         spectrogram: keep spectrograms of so many cells in frequency (decibels) instead of IQ.
         num_frames: cells in time of a spectrogram; 256 by default.
-        frame_hop: samples from one frame to the next; as many as cells in frequency by default (no overlap).
+        frame_hop: samples from one window to the next; as many as cells in frequency by default (no overlap).
+        average: windows whose mean power makes a frame of a spectrogram; 1 by default.
         window: hann (the default), hamming, blackman or rectangular.
         phase: keep the phases of a spectrogram, too, in radians.
     """

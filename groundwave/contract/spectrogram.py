@@ -23,7 +23,8 @@ class SpectrogramContract:
       gain of a receiver nor the scaling of the transform matters. A record whose cells are all equal has no contrast to
       look at and is refused, as is one that is not finite.
     - Channels: exactly `num_channels` (antennas); any other number is refused.
-    - Recordings become spectrograms of `num_freqs` by `num_frames` cells, `hop` samples from one frame to the next.
+    - Recordings become spectrograms of `num_freqs` by `num_frames` cells under a Hann window: `hop` samples from one
+      window to the next, the mean power of `num_averaged` windows in each frame.
     """
 
     min_freqs: int = 16
@@ -32,14 +33,16 @@ class SpectrogramContract:
     num_freqs: int = 256
     num_frames: int = 256
     hop: int = 256
+    num_averaged: int = 1
     modality: str = "spec"
     normalisation: str = NORMALISATION
 
     def __post_init__(self) -> None:
         """Raise `ContractError` for a contract that no input could keep."""
-        counts = (self.min_freqs, self.min_frames, self.num_channels, self.num_freqs, self.num_frames, self.hop)
+        size = (self.num_freqs, self.num_frames, self.hop, self.num_averaged)
+        counts = (self.min_freqs, self.min_frames, self.num_channels, *size)
         if not all(map(COUNT.fits, counts)) or self.min_freqs > self.num_freqs or self.min_frames > self.num_frames:
-            got = f"min_freqs, min_frames, num_channels, num_freqs, num_frames, hop {counts}"
+            got = f"min_freqs, min_frames, num_channels, num_freqs, num_frames, hop, num_averaged {counts}"
             expected = "whole numbers of at least 1, num_freqs by num_frames no smaller than the least"
         elif (self.modality, self.normalisation) != ("spec", NORMALISATION):
             got = f"modality {self.modality!r} and normalisation {self.normalisation!r}"

@@ -37,7 +37,7 @@ def draft(out: Path, verb: str, plan: Mapping[str, Any], **layout: Any) -> Itera
         store = _found(partial, verb, json.loads(json.dumps(plan)))
         if store is None:
             out.parent.mkdir(parents=True, exist_ok=True)
-            store = Store.create(partial, **layout, notes={verb: plan})
+            store = Store.create(partial, **{**layout, "notes": {**layout.get("notes", {}), verb: plan}})
         try:
             yield store
         except BusyError:

@@ -57,6 +57,7 @@ def ingest(
     spectrogram: int | None = None,
     num_frames: int | None = None,
     frame_hop: int | None = None,
+    average: int | None = None,
     window: str | None = None,
     phase: bool = False,
     progress: Progress | None = None,
@@ -94,7 +95,8 @@ def ingest(
         spectrogram: Cells in frequency: keep spectrograms (`spec`, decibels) instead of IQ. `notes["spectrogram"]` in
             the manifest says what the cells mean.
         num_frames: Cells in time of a spectrogram, 256 by default.
-        frame_hop: Samples from one frame to the next; as many as cells in frequency by default.
+        frame_hop: Samples from one window to the next; as many as cells in frequency by default.
+        average: Windows whose mean power makes a frame of a spectrogram, 1 by default.
         window: What weighs each frame, a name in `WINDOWS`: hann by default.
         phase: Keep phases, too, as a further array `phase` (radians).
         progress: Called with (records done, records in all).
@@ -109,7 +111,7 @@ def ingest(
     """
     if out.exists():
         raise OutputExistsError(out)
-    transform = _transform(spectrogram, num_frames, frame_hop, window, phase, num_samples)
+    transform = _transform(spectrogram, num_samples, (num_frames, frame_hop, average), window, phase)
     length = transform.num_samples if transform else num_samples or WINDOW
     files = find_files(sources, format)
     options = {
@@ -149,27 +151,27 @@ def ingest(
         "classes": list(dict.fromkeys(name for source in opened for name in source.classes)),
         **_layout(opened[0][torch.tensor([0])]),
         "dtype": dtype,
+        "notes": {"spectrogram": transform.told()} if transform else {},
     }
     with draft(out, "ingest", plan, **layout) as store:
         _copy(opened, store, [_provenance(file) for file in files], progress)
-        _note(store, sum(map(len, opened)), transform)
+        _note_silent(store, sum(map(len, opened)))
     return Store.open(out)
 
 
 def _transform(
     spectrogram: int | None,
-    num_frames: int | None,
-    frame_hop: int | None,
+    num_samples: int | None,
+    counts: tuple[int | None, int | None, int | None],
     window: str | None,
     phase: bool,
-    num_samples: int | None,
 ) -> Transform | None:
     """Return how IQ becomes spectrograms, None where it stays; raises `DataError` for options that mean nothing."""
     if spectrogram is not None:
         if num_samples is not None:
             raise DataError("num_samples for spectrograms", "a number of frames", "give --num-frames instead")
-        return Transform.chosen(spectrogram, num_frames, frame_hop, window, phase)
-    if num_frames is not None or frame_hop is not None or window is not None or phase:
+        return Transform.chosen(spectrogram, *counts, window, phase)
+    if any(choice is not None for choice in (*counts, window)) or phase:
         raise DataError(
             got="options of spectrograms for a store of IQ",
             expected="--spectrogram NUM_FREQS with them",
@@ -292,7 +294,9 @@ def _copy(
     opened: Sequence[NamedSource], store: Store, sources: Sequence[Mapping[str, Any]], progress: Progress | None
 ) -> None:
     done, total = int(store.manifest.notes.get("num_read", len(store))), sum(map(len, opened))
-    batch = max(1, BATCH_BYTES // (4 * sum(math.prod(array.shape) for array in arrays(store.manifest).values())))
+    held = 4 * sum(math.prod(array.shape) for array in arrays(store.manifest).values())
+    made_of = max((source.record_bytes for source in opened if isinstance(source, Spectrograms)), default=0)
+    batch = max(1, BATCH_BYTES // max(held, made_of))
     with store.appender(sources=sources, commit_each_part=True) as appender:
         first = 0
         for source in opened:
@@ -324,14 +328,9 @@ def _loud(record: Record) -> Tensor:
     return x.abs().square().flatten(1).mean(1) != 0
 
 
-def _note(store: Store, num_read: int, transform: Transform | None) -> None:
-    """Note in the manifest how many records were left out, and what the cells of a spectrogram mean.
-
-    Raises:
-        DataError: No record is left.
-    """
+def _note_silent(store: Store, num_read: int) -> None:
+    """Note in the manifest how many records were left out; raises `DataError` when no other was there."""
     if not len(store):
         raise DataError(f"{num_read} records, all without any power", "a signal or noise", "check the recordings")
     notes = {**store.manifest.notes, "num_read": num_read, "silent": num_read - len(store)}
-    notes |= {"spectrogram": transform.told()} if transform else {}
     replace(store.manifest, notes=notes).save(store.path)

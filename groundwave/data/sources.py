@@ -46,7 +46,8 @@ class SceneSource:
     def __init__(self, scene: Scene, num_records: int, *, start: int = 0, num_cached: int = 4) -> None:
         self.classes: Sequence[str] = tuple(scene.classes)
         self.num_per_chunk = scene.num_per_block
-        self._scene, self._num_records, self._start, self._num_cached = scene, num_records, start, num_cached
+        self.scene = scene
+        self._num_records, self._start, self._num_cached = num_records, start, num_cached
         self._cache: OrderedDict[int, Record] = OrderedDict()
 
     def __len__(self) -> int:
@@ -85,7 +86,7 @@ class SceneSource:
 
     def _block(self, b: int) -> Record:
         if b not in self._cache:
-            self._cache[b] = self._scene.block(b)
+            self._cache[b] = self.scene.block(b)
             while len(self._cache) > self._num_cached:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(b)

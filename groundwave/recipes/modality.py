@@ -75,19 +75,33 @@ def contract_of(source: Any, record: Record, modality: str, whole: bool = False)
     if modality == "csi":
         return CSIContract(num_antennas=channels)
     num_freqs, num_frames = shape[-2:]
+    hop, num_averaged = windows_of(source, num_freqs)
     return SpectrogramContract(
         min_freqs=min(LEAST, num_freqs),
         min_frames=min(LEAST, num_frames),
         num_channels=channels,
         num_freqs=num_freqs,
         num_frames=num_frames,
-        hop=frame_hop(source, num_freqs),
+        hop=hop,
+        num_averaged=num_averaged,
     )
 
 
-def frame_hop(source: Any, num_freqs: int) -> int:
-    """Return the samples from one frame to the next of a source's spectrograms; `num_freqs` where it does not say."""
+def windows_of(source: Any, num_freqs: int) -> tuple[int, int]:
+    """Return how a source's frames are made: samples from window to window, windows in a frame; end to end, one."""
     notes = source.manifest.notes if hasattr(source, "manifest") else {}
-    told = notes.get("spectrogram") or notes.get("generate", {}).get("settings", {})
-    hop = told.get("hop", num_freqs)
-    return num_freqs if hop in (None, "None") else int(hop)
+    told = notes.get("spectrogram") or cells_told(getattr(source, "scene", None)) or {}
+    return int(told.get("hop", num_freqs)), int(told.get("num_averaged", 1))
+
+
+def cells_told(scene: Any) -> dict[str, int] | None:
+    """Return how a scene's spectrograms are made of windows, None for a scene without."""
+    cells = getattr(scene, "grid", None) or getattr(scene, "screen", None)
+    if cells is None:
+        return None
+    return {
+        "num_freqs": cells.num_freqs,
+        "num_frames": cells.num_frames,
+        "hop": getattr(cells, "hop", cells.num_freqs),
+        "num_averaged": getattr(cells, "num_averaged", 1),
+    }

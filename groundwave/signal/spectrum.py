@@ -76,16 +76,21 @@ def _unit_energy(window: str, num_freqs: int, like: Tensor) -> Tensor:
     return values / values.square().sum().sqrt()
 
 
-def power_db(spectra: Complex[Tensor, "*shape"], floor_db: float = -120.0) -> Float[Tensor, "*shape"]:
-    """Return 10 log10 |spectra|^2, never below `floor_db`."""
-    return squared_magnitude(spectra).log10_().mul_(10).clamp_(min=floor_db)
+def power_db(
+    spectra: Complex[Tensor, "*batch freq windows"], num_averaged: int = 1, floor_db: float = -120.0
+) -> Float[Tensor, "*batch freq frames"]:
+    """Return 10 log10 of the mean of |spectra|^2 over each `num_averaged` windows in a row, never below `floor_db`."""
+    power = squared_magnitude(spectra)
+    if num_averaged > 1:
+        power = power.unflatten(-1, (-1, num_averaged)).mean(-1)
+    return power.log10_().mul_(10).clamp_(min=floor_db)
 
 
 def spectrogram_db(
     x: Complex[Tensor, "*batch time"], num_freqs: int = 64, hop: int | None = None, floor_db: float = -120.0
 ) -> Float[Tensor, "*batch freq frames"]:
     """Return 10 log10 |stft|^2, never below `floor_db`."""
-    return power_db(stft(x, num_freqs, hop), floor_db)
+    return power_db(stft(x, num_freqs, hop), floor_db=floor_db)
 
 
 def power_spectrum(x: Complex[Tensor, "*batch time"], num_freqs: int = 64) -> Float[Tensor, "*batch freq"]:

@@ -53,6 +53,18 @@ def test_overlapping_frames_with_phase_hold_all_of_the_signal(tmp_path: Path) ->
     torch.testing.assert_close(back[4:-4], iq_of(file)[4 : len(back) - 4], atol=1e-4, rtol=1e-4)
 
 
+def test_a_frame_can_be_the_mean_power_of_several_windows(tmp_path: Path) -> None:
+    file = recording(tmp_path, 5000)
+    store = ingest([file], tmp_path / "out", 1e6, **SIZE, average=5)
+    single = 10 ** (spectrogram_db(iq_of(file), 16, 16) / 10)
+    assert len(store) == 5000 // (8 * 5 * 16)
+    for row in range(len(store)):
+        for frame in range(8):
+            first = (8 * row + frame) * 5
+            mean = single[:, first : first + 5].mean(1)
+            torch.testing.assert_close(store[torch.tensor([row])]["spec"][0, :, frame], 10 * mean.log10())
+
+
 def test_windows_and_antennas(tmp_path: Path) -> None:
     windows = np.random.default_rng(1).normal(size=(6, 2, 150, 2)).astype(np.float32)
     iq = windows[..., 0] + 1j * windows[..., 1]
@@ -105,6 +117,9 @@ def test_silence_is_left_out(tmp_path: Path) -> None:
         ({"spectrogram": 1}, "1 frequencies by 256 frames"),
         ({"spectrogram": 16, "num_frames": 0}, "0 frames"),
         ({"spectrogram": 16, "frame_hop": 0}, "0 samples apart"),
+        ({"spectrogram": 16, "average": 0}, "0 in a frame"),
+        ({"spectrogram": 16, "average": 2, "phase": True}, "phases of 2 windows"),
+        ({"average": 2}, "--spectrogram NUM_FREQS"),
         ({"spectrogram": 16, "num_samples": 64}, "--num-frames instead"),
         ({"spectrogram": 16, "num_frames": 200}, "--num-samples|fewer frames"),
     ],

@@ -11,15 +11,18 @@ import torch
 from groundwave.contract import CSIContract, InputContract, SpectrogramContract
 from groundwave.data.ingest import ingest
 from groundwave.data.manifest import Array
-from groundwave.data.sources import Records
+from groundwave.data.sources import Records, SceneSource
 from groundwave.data.store import Store
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
 from groundwave.nn.vit import ViT
-from groundwave.recipes.modality import contract_of, frame_hop, modality_of
+from groundwave.recipes.generate import generate
+from groundwave.recipes.modality import contract_of, modality_of, windows_of
 from groundwave.recipes.pretrain import pretrain
 from groundwave.rng import generator
+from groundwave.scenes.cellular import Cellular
+from groundwave.scenes.spectrogram import Spectrogram
 
 
 @pytest.fixture(autouse=True)
@@ -83,16 +86,26 @@ def test_equal_cells_are_told_before_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("notes", "hop"),
+    ("notes", "windows"),
     [
-        ({}, 32),
-        ({"spectrogram": {"hop": 8}}, 8),
-        ({"generate": {"settings": {"hop": "16"}}}, 16),
-        ({"generate": {"settings": {"hop": "None"}}}, 32),
-        ({"generate": {"settings": {}}}, 32),
+        ({}, (32, 1)),
+        ({"spectrogram": {"hop": 8}}, (8, 1)),
+        ({"spectrogram": {"hop": 8, "num_averaged": 5}}, (8, 5)),
     ],
 )
-def test_the_hop_is_what_the_store_says(notes: dict[str, Any], hop: int, tmp_path: Path) -> None:
+def test_how_frames_are_made_is_what_the_store_says(
+    notes: dict[str, Any], windows: tuple[int, int], tmp_path: Path
+) -> None:
     arrays = {"spec": Array("float32", (32, 32))}
     store = Store.create(tmp_path / "s", classes=(), num_samples=None, arrays=arrays, notes=notes)
-    assert frame_hop(store, 32) == hop
+    assert windows_of(store, 32) == windows
+
+
+def test_a_scene_says_it_and_its_store_remembers(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"num_freqs": 64, "num_frames": 16, "hop": 16, "num_per_block": 2}
+    told = (16, 1)
+    assert windows_of(SceneSource(Spectrogram(**settings), 2), 64) == told
+    generate("spectrogram", num=2, out=tmp_path / "s", seed=0, settings=settings)
+    assert windows_of(Store.open(tmp_path / "s"), 64) == told
+    waterfall = SceneSource(Cellular(num_frames=16, num_averaged=3, num_per_block=3), 3)
+    assert windows_of(waterfall, 256) == (256, 3)
