@@ -11,6 +11,7 @@ from groundwave.scenes.cellular import Cellular
 from groundwave.scenes.csi import CSI
 from groundwave.scenes.ism_band import ISMBand
 from groundwave.scenes.modulations import Modulations
+from groundwave.scenes.occupancy import Occupancy
 from groundwave.scenes.radioml import RadioML
 from groundwave.scenes.rml22 import RML22
 from groundwave.scenes.spectrogram import Spectrogram
@@ -23,6 +24,7 @@ SCENES: Mapping[str, Callable[..., Scene]] = {
     "spectrogram": Spectrogram,
     "cellular": Cellular,
     "ism-band": ISMBand,
+    "occupancy": Occupancy,
 }
 
 LONG_SCENES: Mapping[str, Callable[..., Bursts]] = {

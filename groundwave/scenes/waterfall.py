@@ -98,7 +98,7 @@ class Waterfall:
             response: what its channel multiplies each cell by, `[windows, freq]`.
 
         Returns:
-            Its mean power in each cell, float32 `[frames, freq]`.
+            The cells that it would own if it was alone, bool `[frames, freq]`.
         """
         screen, snr = self.screen, 10 ** (snr_db / 10)
         power = torch.zeros(screen.num_frames, screen.num_freqs)
@@ -106,7 +106,7 @@ class Waterfall:
             self._place(emission, math.sqrt(snr * bandwidth), response, power)
         keys = own_keys(power[None], torch.tensor([snr]), torch.tensor([label]))[0]
         torch.maximum(self.keys, keys, out=self.keys)
-        return power
+        return keys > 0
 
     def add_spur(self, level_db: float) -> None:
         """Add a receiver's DC offset, `level_db` over the noise floor in the middle cell; it is nobody's."""

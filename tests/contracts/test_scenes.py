@@ -15,7 +15,8 @@ TINY: dict[str, dict[str, Any]] = {
     "rml22": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "spectrogram": {"classes": ("BPSK", "WBFM"), "bandwidth": (0.06, 0.3), "num_freqs": 32, "num_frames": 24},
     "cellular": {"classes": ("NR", "LTE", "radar"), "num_freqs": 32, "num_frames": 24, "num_averaged": 8},
-    "ism-band": {"num_freqs": 64, "num_frames": 16, "bandwidth_mhz": (60, 80), "duration_s": 2e-3},
+    "ism-band": {"num_freqs": 64, "num_frames": 16, "bandwidth_mhz": (60, 80), "duration_s": 2e-3, "num_per_block": 8},
+    "occupancy": {"num_freqs": 64, "num_frames": 48, "num_averaged": 2, "num_per_block": 8},
 }
 PUBLISHED = ("radioml", {"version": "as-published"})
 DTYPES = {"snr_db": torch.float32, "group": torch.int64, "index": torch.int64}
@@ -88,7 +89,7 @@ def test_no_group_is_in_two_blocks(name: str) -> None:
 
 
 # boxes and masks of whole bands tell all
-BANDS = {"spectrogram", "cellular", "ism-band"}
+BANDS = {"spectrogram", "cellular", "ism-band", "occupancy"}
 
 
 @pytest.mark.parametrize(("name", "settings"), [*((n, {}) for n in sorted(SCENES.keys() - BANDS)), PUBLISHED])
