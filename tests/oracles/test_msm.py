@@ -131,22 +131,27 @@ def test_a_perfect_drawing_explains_everything_and_the_mean_nothing() -> None:
         torch.testing.assert_close(objective(record, generator(0))["explained"], torch.tensor(explained))
 
 
-@pytest.mark.parametrize(("fill", "least"), [("drop", 0.6), ("noise", 0.12)])
-def test_training_draws_what_can_be_drawn(fill: str, least: float) -> None:
-    """Stripes in time are known from what is left of them; with noise, first what is noise must be found out."""
+@pytest.mark.parametrize("fill", ["drop", "noise"])
+def test_training_draws_what_can_be_drawn(fill: str) -> None:
+    """Stripes that are the same in every record, below the noise of each."""
     torch.manual_seed(0)
-    stripes = torch.randn(64, 1, 8, generator=generator(0)).repeat_interleave(2, dim=2).expand(-1, 16, -1)
-    vit = BACKBONES["vit"](dim=32, depth=2, num_heads=2, patch=(4, 2))
+    stripes = 10 * torch.randn(8, generator=generator(0)).repeat_interleave(2).expand(16, 16, -1)
     objective = MaskedSpectrogramModeling(
-        vit, (), CONTRACT, ratio=0.4, fill=fill, decoder={"name": "light", "dim": 32, "depth": 1}
+        BACKBONES["vit"](dim=32, depth=1, num_heads=2, patch=(4, 2)),
+        (),
+        CONTRACT,
+        ratio=0.4,
+        fill=fill,
+        decoder={"name": "light", "dim": 32, "depth": 1},
     )
     optimizer = torch.optim.AdamW(objective.parameters(), lr=4e-3)
     for step in range(120):
-        scalars = objective({"spec": 10 * stripes}, generator(0, step))
+        noise = torch.randn(stripes.shape, generator=generator(1, step))
+        scalars = objective({"spec": stripes + noise}, generator(0, step))
         optimizer.zero_grad()
         scalars["loss"].backward()
         optimizer.step()
-    assert scalars["explained"] > least
+    assert scalars["explained"] > 0.5
 
 
 def test_csi_of_several_antennas_is_a_grid_like_any_other() -> None:
