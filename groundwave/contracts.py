@@ -13,8 +13,6 @@ A **Record** is a plain `dict[str, Tensor]`, batched or not (`B` is absent when 
 | `mask` | uint8 `[B, freq, time]` | class + 1 of each cell's strongest emitter, 0: noise; `mask > 0` is occupancy |
 | `csi` | complex64 `[B, antenna, subcarrier, packet]` | channel response; real where only amplitudes are known |
 | `room`, `user`, `access_point` | int64 `[B]` | where a record was made, and with whom; -1 means unknown |
-| `csi` | complex64 `[B, antenna, subcarrier, packet]` | channel response; real where only amplitudes are known |
-| `room`, `user`, `access_point` | int64 `[B]` | where a record was made, and with whom; -1 means unknown |
 | `sample_rate_hz` | float32 `[B]` | width of the band, where the records of a scene differ in it |
 | `boxes` | float32 `[B, N, 4]` | start, stop in samples, lowest, highest frequency; NaN where there are less than N |
 | `box_label` | int64 `[B, N]` | class of each box; -1 where there is none |
