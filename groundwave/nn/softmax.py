@@ -58,16 +58,17 @@ class _InCache(torch.autograd.Function):
         for few, above, below in zip(
             qkv.split(num_records), upstream.split(num_records), slope.split(num_records), strict=True
         ):
-            below.copy_(_slope(few, above, ctx.num_heads))
+            _write_slope(few, above, ctx.num_heads, below)
         return slope, None
 
 
-def _slope(qkv: Tensor, upstream: Tensor, num_heads: int) -> Tensor:
-    """Return the gradient of `attend` with respect to `qkv`."""
+def _write_slope(qkv: Tensor, upstream: Tensor, num_heads: int, slope: Tensor) -> None:
+    """Write the gradient of `attend` with respect to `qkv` into `slope`."""
     query, key, value = _heads(qkv, num_heads).contiguous().flatten(1, 2).unbind(0)
     above = upstream.unflatten(-1, (num_heads, -1)).transpose(1, 2).flatten(0, 1)
     query = query * query.shape[-1] ** -0.5
     share = (query @ key.transpose(1, 2)).softmax(-1)
     scores: Tensor = torch._softmax_backward_data(above @ value.transpose(1, 2), share, -1, share.dtype)
     parts = ((scores @ key) * key.shape[-1] ** -0.5, scores.transpose(1, 2) @ query, share.transpose(1, 2) @ above)
-    return torch.stack(parts).unflatten(1, (-1, num_heads)).permute(1, 3, 0, 2, 4).flatten(2)  # type: ignore[no-any-return]
+    for place, part in zip(_heads(slope, num_heads), parts, strict=True):
+        place.copy_(part.unflatten(0, (-1, num_heads)))
