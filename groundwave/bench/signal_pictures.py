@@ -82,7 +82,8 @@ def wideband_picture(
                 Rectangle((start, low), stop - start, high - low, fill=False, edgecolor=colour, linewidth=0.8)
             )
         right.annotate(name, (start, high), fontsize=7, va="bottom", annotation_clip=True)
-    left.set(xlabel="samples", ylabel="cycles per sample", title="received, boxes of the truth")
+    title = "received, boxes of the truth" if len(boxes) else "received"
+    left.set(xlabel="samples", ylabel="cycles per sample", title=title)
     right.set(xlabel="samples", title="mask")
     for axes in (left, right):
         axes.tick_params(labelsize=7)

@@ -1,7 +1,8 @@
 """How docs/signals.md is made, every number and picture by our own code: `python -m groundwave.recipes.signals`."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,17 @@ from PIL import Image
 from torch import Tensor
 
 from groundwave.bench.signal_pictures import waveform_picture, wideband_picture
+from groundwave.contracts import Record
 from groundwave.data.atomic import write_atomically
 from groundwave.rng import generator
 from groundwave.scenes.air import Air, Waveform
 from groundwave.scenes.analog import ANALOG
+from groundwave.scenes.cellular import Cellular
+from groundwave.scenes.ism_band import ISMBand
 from groundwave.scenes.keying import KEYING
 from groundwave.scenes.linear import LINEAR, ROLLOFF, SPAN
 from groundwave.scenes.multicarrier import MULTICARRIER
+from groundwave.scenes.occupancy import Occupancy
 from groundwave.scenes.packets import PACKETS
 from groundwave.scenes.plain import PLAIN
 from groundwave.scenes.radar import RADAR
@@ -56,11 +61,30 @@ mean. Both are of {NUM_RECORDS} records of {NUM_SAMPLES // AIR.samples_per_symbo
 
 WIDE_BAND = """## Wide band
 
-One record of the scene `spectrogram`: what a receiver sees, and its truth.
+One record of each scene of whole bands: what a receiver sees, and its truth.
 
-![A spectrogram with boxes, and its mask]({folder}/spectrogram.png)
+**spectrogram**: any waveforms.<br>![A spectrogram with boxes, and its mask]({folder}/spectrogram.png)
+
+**cellular**: an NR carrier, an LTE carrier and a radar.<br>![NR, LTE and radar, and their mask]({folder}/cellular.png)
+
+**ism-band**: whatever sends at 2.4 GHz.<br>![WiFi and others, and their mask]({folder}/ism-band.png)
+
+**occupancy**: patterns in slotted time.<br>![Slotted emitters, and their mask]({folder}/occupancy.png)
 """
-SPECTROGRAM_SEED = 2
+WIDE_SCENES: Mapping[str, Callable[[], Spectrogram | Cellular | ISMBand | Occupancy]] = {
+    "spectrogram": partial(Spectrogram, seed=2, num_per_block=1, num_emitters=(5, 5)),
+    "cellular": partial(Cellular, seed=3, num_per_block=7, classes=("NR", "LTE", "radar"), emitter_snr_db=(15, 30)),
+    "ism-band": partial(
+        ISMBand,
+        seed=6,
+        num_per_block=1,
+        num_emitters=(6, 6),
+        bandwidth_mhz=(40, 60),
+        emitter_snr_db=(15, 30),
+        gain_steps=0.0,
+    ),
+    "occupancy": partial(Occupancy, seed=1, num_per_block=1, num_emitters=(5, 5)),
+}
 
 
 def signals(out: Path = Path("docs/signals.md")) -> Path:
@@ -82,21 +106,34 @@ def signals(out: Path = Path("docs/signals.md")) -> Path:
             write_atomically(file, png(picture(name, iq)))
             shown.append(f"**{name}**<br>![Spectrum and view of {name}]({pictures.name}/{file.name})")
         text += ["| | |\n|---|---|", *(f"| {' | '.join(shown[i : i + 2])} |" for i in range(0, len(shown), 2)), ""]
-    write_atomically(pictures / "spectrogram.png", png(wideband()))
+    for name in WIDE_SCENES:
+        write_atomically(pictures / f"{name}.png", png(wideband(name)))
     text.append(WIDE_BAND.format(folder=pictures.name))
     write_atomically(out, "\n".join(text).encode())
     return out
 
 
-def wideband() -> Figure:
-    """Return the picture of one record of the scene `spectrogram`."""
-    scene = Spectrogram(seed=SPECTROGRAM_SEED, num_per_block=1, num_emitters=(5, 5))
-    record = {key: values[0].numpy() for key, values in scene.block(0).items()}
-    there = record["box_label"] >= 0
-    names = [scene.classes[label] for label in record["box_label"][there]]
+def wideband(name: str) -> Figure:
+    """Return the picture of the record with most emitters in the first block of a scene of whole bands."""
+    scene = WIDE_SCENES[name]()
+    block = scene.block(0)
+    row = int(block["box_label"].ge(0).sum(1).argmax()) if "box_label" in block else 0
+    record = {key: values[row].numpy() for key, values in block.items()}
+    there = record["box_label"] >= 0 if "boxes" in record else np.zeros(0, bool)
+    names = [scene.classes[label] for label in record["box_label"][there]] if "boxes" in record else []
+    boxes = record["boxes"][there] if "boxes" in record else np.zeros((0, 4))
     return wideband_picture(
-        record["spec"], record["mask"], record["boxes"][there], names, scene.grid.hop, num_classes=len(scene.classes)
+        record["spec"], record["mask"], boxes, names, _hop(scene, block), num_classes=len(scene.classes)
     )
+
+
+def _hop(scene: Spectrogram | Cellular | ISMBand | Occupancy, block: Record) -> int:
+    """Return the samples from one column to the next."""
+    if isinstance(scene, Spectrogram):
+        return scene.grid.hop
+    if isinstance(scene, ISMBand):
+        return scene.screen(float(block["sample_rate_hz"][0])).num_averaged * scene.num_freqs
+    return scene.screen.num_averaged * scene.screen.num_freqs
 
 
 def draw(name: str, waveform: Waveform) -> Tensor:

@@ -134,14 +134,16 @@ class ISMBand:
         centre = low + (high - low) * place
         cells_per_mhz = self.cells_per_mhz[int((widths - (narrow + (wide - narrow) * width)).abs().argmin())]
         rate_hz = self.num_freqs / cells_per_mhz * 1e6
-        num_averaged = max(1, round(self.duration_s * rate_hz / (self.num_frames * self.num_freqs)))
-        duration_s = num_averaged * self.num_frames * self.num_freqs / rate_hz
-        return View(round(centre, 1), cells_per_mhz, self.num_freqs, duration_s)
+        return View(round(centre, 1), cells_per_mhz, self.num_freqs, self.screen(rate_hz).num_samples / rate_hz)
+
+    def screen(self, sample_rate_hz: float) -> Screen:
+        """Return the cells of a record of this sample rate, as long as `duration_s` as can be."""
+        num_averaged = max(1, round(self.duration_s * sample_rate_hz / (self.num_frames * self.num_freqs)))
+        return Screen(self.num_freqs, self.num_frames, num_averaged)
 
     def _sent(self, labels: list[int], view: View, draw: Generator) -> Waterfall:
         """Return a record's emitters on their waterfall."""
-        num_windows = round(view.duration_s * view.span_mhz * 1e6) // self.num_freqs
-        waterfall = Waterfall(Screen(self.num_freqs, self.num_frames, num_windows // self.num_frames))
+        waterfall = Waterfall(self.screen(view.span_mhz * 1e6))
         low, high = self.emitter_snr_db
         for label in labels:
             snr_db = low + (high - low) * float(torch.rand((), generator=draw))
