@@ -340,8 +340,12 @@ def predict(
     datatype: str | None = None,
     iq: str | None = None,
     threshold_db: float = 3.0,
+    min_cells: int = 9,
 ) -> None:
     """Label a recording (SigMF annotations beside it) or a set of windows (a table of labels and confidences).
+
+    A model of IQ labels stretches of time in which there is a signal; a model of spectrograms whose head tells the
+    class of each cell labels boxes in time and frequency.
 
     Args:
         input: a recording, a store, or a .npz of windows.
@@ -351,13 +355,18 @@ def predict(
         format: see `groundwave list formats`; by default told by the name.
         datatype: sample type of a raw recording (cu8, cs8, cs16, cf32, ...).
         iq: name of the array of windows in a .npz.
-        threshold_db: power over the noise floor from which a signal counts.
+        threshold_db: power over the noise floor from which a signal counts, for a model of IQ.
+        min_cells: patches of fewer cells of a class are dropped, for a model of spectrograms.
     """
     _check_output(out)
+    if min_cells < 1:
+        raise GroundwaveError(f"--min-cells {min_cells}", "at least 1", "raise it, or leave it out")
     from groundwave.recipes.predict import predict as run
 
     options = {"sample_rate_hz": sample_rate, "datatype": datatype, "iq": iq}
-    path, found = run(model, input, out=out, format=format, threshold_db=threshold_db, options=options)
+    path, found = run(
+        model, input, out=out, format=format, threshold_db=threshold_db, min_cells=min_cells, options=options
+    )
     _wrote(path, found)
 
 

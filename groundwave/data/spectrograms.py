@@ -68,9 +68,14 @@ class Transform:
         return (self.num_frames * self.num_averaged - 1) * self.hop + self.num_freqs
 
     @property
+    def frame_step(self) -> int:
+        """Samples from one frame to the next."""
+        return self.num_averaged * self.hop
+
+    @property
     def step(self) -> int:
         """Samples from one spectrogram to the next when frames go on from one to the other."""
-        return self.num_frames * self.num_averaged * self.hop
+        return self.num_frames * self.frame_step
 
     def cells(self, iq: Tensor) -> Record:
         """Return `spec` float32 `[B, (antenna,) freq, time]` of complex `[B, (antenna,) samples]`, and `phase`."""

@@ -49,7 +49,7 @@ def annotate(
             do="select channels before, or use another model",
         )
     found: list[Annotation] = []
-    for start, stop in _tracked((detector or matched(model)).segments(recording), recording.num_samples, progress):
+    for start, stop in tracked((detector or matched(model)).segments(recording), recording.num_samples, progress):
         found += _label(model, recording, start, stop)
     return rejoin(found, PAUSE_WINDOWS * contract.num_samples)
 
@@ -132,8 +132,8 @@ def rejoin(found: Iterable[Annotation], max_pause: int) -> list[Annotation]:
     return joined
 
 
-def _tracked(segments: Iterable[tuple[int, int]], total: int, wanted: bool) -> Iterator[tuple[int, int]]:
-    """Yield segments while a bar shows how far into the recording they are."""
+def tracked(segments: Iterable[tuple[int, int]], total: int, wanted: bool) -> Iterator[tuple[int, int]]:
+    """Yield segments (start, stop) of a recording while a bar shows how far into it they are."""
     if not wanted:
         yield from segments
         return

@@ -8,6 +8,7 @@ import torch
 
 from groundwave.contracts import Record
 from groundwave.data import format_of, open_source, reader
+from groundwave.data.csi import PacketStream
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.recording import Recording
 from groundwave.data.sources import SceneSource
@@ -34,7 +35,21 @@ def open_input(path: str | Path, *, format: str | None = None, **options: Any) -
                 expected=f"an option of the format {format}",
                 do="leave it out, or name another --format",
             )
-    return open_source(path, format=format, **given)
+    source = open_source(path, format=format, **given)
+    if isinstance(source, PacketStream):
+        raise GroundwaveError(
+            got=f"{path}, a stream of packets",
+            expected="windows",
+            do=f"make a store of it: groundwave ingest {path} --format {format} --num-samples NUM",
+        )
+    return source
+
+
+def open_any(path: str | Path, *, format: str | None = None, **options: Any) -> Any:
+    """Open as `open_input` does, but a store whatever its records hold: IQ, spectrograms, CSI."""
+    if (format or format_of(path)) == "store" and all(value is None for value in options.values()):
+        return Store.open(path)
+    return open_input(path, format=format, **options)
 
 
 def records(data: str, *, num_records: int, num_samples: int, seed: int) -> Any:

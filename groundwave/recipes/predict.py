@@ -13,13 +13,22 @@ from groundwave.data.atomic import write_atomically
 from groundwave.data.recording import Recording
 from groundwave.data.sigmf_out import write_annotations
 from groundwave.deploy.annotate import annotate, matched
+from groundwave.deploy.boxes import MIN_CELLS
+from groundwave.deploy.cells import annotate_cells
 from groundwave.errors import DataError, ModelError, OutputExistsError
 from groundwave.model import Model
-from groundwave.recipes.inputs import BATCH, open_input
+from groundwave.recipes.inputs import BATCH, open_any
 
 
 def predict(
-    model: str, input: Path, *, out: Path | None, format: str | None, threshold_db: float, options: Mapping[str, Any]
+    model: str,
+    input: Path,
+    *,
+    out: Path | None,
+    format: str | None,
+    threshold_db: float,
+    options: Mapping[str, Any],
+    min_cells: int = MIN_CELLS,
 ) -> tuple[Path, str]:
     """Write what a model says about an input beside it (or to `out`); return the path and what it holds.
 
@@ -27,7 +36,7 @@ def predict(
         OutputExistsError: the output exists.
         ModelError: the model has no head.
     """
-    source = open_input(input, format=format, **options)
+    source = open_any(input, format=format, **options)
     recording = isinstance(source, Recording)
     default = source.path.with_name(f"{source.name}.groundwave.sigmf-meta") if recording else _beside(input)
     target = out or default
@@ -40,11 +49,16 @@ def predict(
         )
     if not recording:
         return _table(asked, source, target), f"labels of {len(source)} windows"
-    detector = matched(asked, threshold_db)
-    found = annotate(asked, source, detector=detector, progress=True)
+    if asked.contract.modality == "spec":
+        found = annotate_cells(asked, source, min_cells=min_cells, progress=True)
+        why = f"the model answers noise, but for patches of less than {min_cells} cells"
+    else:
+        detector = matched(asked, threshold_db)
+        found = annotate(asked, source, detector=detector, progress=True)
+        why = "" if found else detector.why_nothing(source)
     target.parent.mkdir(parents=True, exist_ok=True)
     path = write_annotations(source, found, target)
-    return path, f"{len(found)} annotations" if found else f"no annotations: {detector.why_nothing(source)}\nwritten"
+    return path, f"{len(found)} annotations" if found else f"no annotations: {why}\nwritten"
 
 
 def _beside(path: Path) -> Path:
@@ -56,7 +70,14 @@ def _table(model: Model, source: Any, out: Path) -> Path:
     writer = csv.writer(text)
     writer.writerow(["index", "label", "confidence"])
     for rows in torch.split(torch.arange(len(source)), BATCH):
-        confidence, label = model.predict(source[rows]).max(dim=-1)
+        probabilities = model.predict(source[rows])
+        if probabilities.dim() != 2:
+            raise DataError(
+                got="windows for a model that answers for each cell",
+                expected="a recording, which it annotates in time and frequency",
+                do="give the recording itself",
+            )
+        confidence, label = probabilities.max(dim=-1)
         names = [model.classes[c] for c in label.tolist()]
         writer.writerows(zip(rows.tolist(), names, (f"{c:.4f}" for c in confidence.tolist()), strict=True))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +94,7 @@ def embed(model: str, data: Path, *, out: Path, options: Mapping[str, Any]) -> t
     """
     if out.exists():
         raise OutputExistsError(out)
-    source = open_input(data, **options)
+    source = open_any(data, **options)
     if isinstance(source, Recording):
         raise DataError(f"{data}, a long recording", "windows", "cut it with `groundwave ingest` first")
     encoder = Model.load(model)
