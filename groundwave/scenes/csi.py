@@ -62,7 +62,7 @@ class CSI:
         packet_rate_hz: float = 50.0,
         carrier_hz: float = 5.32e9,
         bandwidth_hz: float = 17.5e6,
-        snr_db: tuple[float, float] = (15.0, 35.0),
+        snr_db: tuple[float, float] = (20.0, 40.0),
         severity: float = 1.0,
         jitter: float = 0.2,
         lost: float = 0.02,

@@ -12,6 +12,7 @@ _SMALLEST, _LARGEST = (4.5, 4.5, 2.4), (8.0, 7.0, 3.2)  # metres
 _MARGIN = 0.4  # that antennas and people keep from the walls
 _ORDER = 2  # most reflections of the walls on a way
 _FURNITURE = 12  # pieces, of up to a square metre
+_OBSTRUCTED_DB = 15.0  # most that stands in the way of a straight path
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Rooms:
         cross_sections: of the furniture in square metres `[room, piece]`.
         transmitters: `[room, access point, 3]`.
         receivers: `[room, access point, antenna, 3]`; a receiver of its own for each access point.
+        obstruction_db: what the straight path loses on its way `[room, access point]`.
     """
 
     size: Tensor
@@ -33,6 +35,7 @@ class Rooms:
     cross_sections: Tensor
     transmitters: Tensor
     receivers: Tensor
+    obstruction_db: Tensor
 
     def still(self, frequencies_hz: Tensor, wavelength_m: float) -> tuple[Tensor, Tensor]:
         """Return the channel of the straight path, and that of walls and furniture.
@@ -56,7 +59,8 @@ class Rooms:
             for mirrored, scattered in zip((lengths, amplitudes), by_way_of, strict=True)
         ]
         direct = channel(lengths[..., straight, None], amplitudes[..., straight, None], frequencies_hz)
-        return direct[..., 0], channel(around[0], around[1], frequencies_hz)[..., 0]
+        direct = direct[..., 0] * 10 ** (-self.obstruction_db / 20)[..., None, None]
+        return direct, channel(around[0], around[1], frequencies_hz)[..., 0]
 
     def places(self, room: Tensor, radius_m: Tensor, draw: Generator) -> Tensor:
         """Draw the centre of a circle `[record, 2]` that fits into each record's room, clear of its walls."""
@@ -85,4 +89,5 @@ def draw_rooms(num: int, num_access_points: int, num_antennas: int, spacing_m: f
     row = torch.stack((angle.cos(), angle.sin(), torch.zeros(shape)), -1)
     offsets = spacing_m * (torch.arange(num_antennas) - (num_antennas - 1) / 2)
     receivers = ends[1][:, :, None] + offsets[:, None] * row[:, :, None]
-    return Rooms(size, walls, furniture, uniform(num, _FURNITURE), ends[0], receivers)
+    obstruction_db = _OBSTRUCTED_DB * uniform(*shape)
+    return Rooms(size, walls, furniture, uniform(num, _FURNITURE), ends[0], receivers, obstruction_db)

@@ -14,8 +14,10 @@ HIP, NECK, HEAD, CHEST, ARM, LEG = 0.53, 0.29, 0.41, 0.2, 0.4, 0.255
 _SHOULDER, _HIP_WIDTH = 0.13, 0.06  # half of what lies between left and right
 _SIDES = (1.0, -1.0)  # left, right
 
-# Square metres, seen from anywhere, at a few GHz: chest, head, hands, knees, feet.
-CROSS_SECTIONS = (0.5, 0.08, 0.06, 0.06, 0.12, 0.12, 0.05, 0.05)
+# Square metres, seen from anywhere, at a few GHz: chest, head, hands, knees, feet. About three times what a radar sees
+# of a person, as bodies throw more forward than back and walls send part of it on: with them, amplitudes vary over time
+# nearly as in recordings of people in rooms.
+CROSS_SECTIONS = (1.6, 0.25, 0.2, 0.2, 0.35, 0.35, 0.15, 0.15)
 
 
 @dataclass(frozen=True)

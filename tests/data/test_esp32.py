@@ -8,7 +8,9 @@ import torch
 from fake import csi as fake
 
 from groundwave.data import open_source
-from groundwave.errors import DataError
+from groundwave.data.ingest import ingest
+from groundwave.errors import DataError, GroundwaveError
+from groundwave.recipes.inputs import open_input
 
 
 def esp32_csi(count: int = 24) -> np.ndarray:
@@ -59,3 +61,11 @@ def test_what_is_no_esp32_capture_is_refused(tmp_path: Path, content: str) -> No
     (tmp_path / "x.csv").write_text(content)
     with pytest.raises(DataError, match="ESP32"):
         open_source(tmp_path / "x.csv", format="esp32")
+
+
+def test_a_stream_is_told_to_be_cut_before_it_is_used(tmp_path: Path) -> None:
+    path = fake.write_esp32(tmp_path / "x.csv", esp32_csi(), range(0, 240_000, 10_000))
+    with pytest.raises(GroundwaveError, match=r"groundwave ingest .* --format esp32 --num-samples"):
+        open_input(path, format="esp32")
+    store = ingest([path], tmp_path / "out", format="esp32", num_samples=8)
+    assert (len(store), store.group_names) == (3, ("x",))

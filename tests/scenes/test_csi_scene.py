@@ -41,11 +41,11 @@ def test_who_runs_moves_more_of_the_power_than_who_stands() -> None:
 def test_a_room_and_its_access_point_are_known_again() -> None:
     scene = CSI(classes=("stand",), records_per_class=24, num_rooms=3, num_packets=8, **CLEAN)
     record = scene.block(0)
-    shape = record["csi"].mean((1, 3)).abs()  # over antennas and packets: the room's own frequency response
+    shape = record["csi"].abs().mean(3).flatten(1)  # the room's own response, wherever the person stands
     place = 10 * record["room"] + record["access_point"]
     alike = torch.corrcoef(shape)
     same = place[:, None] == place
-    assert float(alike[same].mean()) > 0.8 > 0.5 > float(alike[~same].mean())
+    assert float(alike[same].mean()) > 0.7 > 0.2 > float(alike[~same].mean())
 
 
 def test_the_snr_is_what_it_says() -> None:
