@@ -9,7 +9,6 @@ import torch
 from groundwave.contracts import Record
 from groundwave.data import format_of, open_source, reader
 from groundwave.data.csi import PacketStream
-from groundwave.data.csi import PacketStream
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.recording import Recording
 from groundwave.data.sources import SceneSource
