@@ -106,7 +106,7 @@ class ConvDecoder(Decoder):
         return self.cells(cells)[..., : size[0], : size[1]]  # type: ignore[no-any-return]
 
 
-class Conv3dDecoder(nn.Module):
+class Conv3dDecoder(Decoder):
     """One convolution over time slices, frequencies and frames: the output layer of ConvLSTM (arXiv 2411.09849).
 
     Args:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from groundwave.bench.encoders import Pretraining
-from groundwave.bench.tuning import Questions, Tally, Tuner, answered, tuned_in_turn
+from groundwave.bench.tuning import Answer, Questions, Tally, Tuner, answered, tuned_in_turn
 from groundwave.contract import SpectrogramContract
 from groundwave.contracts import Record, Task
 from groundwave.errors import lookup
-from groundwave.recipes.spectrogram_sets import Field, Sizes
+from groundwave.recipes.spectrogram_sets import DATA_SEED, Field, Sizes
+from groundwave.scenes.occupancy import Occupancy
 from groundwave.signal.energy import energy_occupancy
 from groundwave.tasks.baselines import FORECASTS, Forecast
 from groundwave.tasks.forecasting import Forecasting
@@ -25,9 +26,9 @@ TINY_SIZES = Sizes(pool=8, train=8, validation=4, test=4)
 TINY_TASK = Forecasting(num_slices=2, slice=4, context=8)
 FALSE_ALARM = 0.01  # of the energy detector that tells the simple forecasts what was occupied
 
-# Scenes with their settings here, so that a record is 64 frequencies by 128 frames.
-SCENE: Mapping[str, object] = {"num_freqs": 64, "num_frames": 128, "bandwidth": (1 / 16, 1 / 4)}
-TINY_SCENE: Mapping[str, object] = {"num_freqs": 32, "num_frames": 24, "bandwidth": (1 / 8, 1 / 4), "num_per_block": 12}
+SEEN = 128  # frames of the past
+SCENE: Mapping[str, int] = {"num_freqs": 64, "num_averaged": 4}
+TINY_SCENE: Mapping[str, int] = {"num_freqs": 64, "num_averaged": 4, "num_per_block": 12}
 CONVLSTM = {"dim": 64, "depth": 5, "kernel": 3, "slice": 8}
 VIT = {"dim": 256, "depth": 8, "num_heads": 8, "patch": (8, 8)}
 TINY: Mapping[str, Mapping[str, object]] = {
@@ -61,7 +62,8 @@ TUNERS: Mapping[str, Tuner] = {
     "vit-frozen": Tuner("ViT, pretrained, frozen", PATCHES, "frozen", HEAD),
     "vit-scratch": Tuner("ViT, from scratch", PATCHES, "scratch", WHOLE),
 }
-METHODS = (*TUNERS, *FORECASTS, "persistence of the truth")
+ORACLES = ("persistence of the truth", "patterns known")
+METHODS = (*TUNERS, *FORECASTS, *ORACLES)
 
 
 def forecasting(
@@ -70,7 +72,6 @@ def forecasting(
     runs: Path = Path("runs/masked"),
     methods: Sequence[str] = METHODS,
     seeds: Sequence[int] = (0, 1, 2),
-    data: str = "spectrogram",
     slices: int = 6,
     model: str = "",
     epochs: int | None = None,
@@ -81,15 +82,16 @@ def forecasting(
 
     Rows tell for each horizon (`F1 3`: three slices ahead) the talk's probability of correct occupied predictions
     (`detection`), the false alarms beside it, and F1; each method's threshold is the one of the highest F1 on
-    validation. The simple rules see the occupancy that an energy detector finds in the past; persistence of the truth
-    repeats the last true slice, which no receiver knows.
+    validation. The simple rules see the occupancy that an energy detector finds in the past. Two rows know what no
+    receiver does: persistence of the truth repeats the last true slice; who knows all patterns of the scene `occupancy`
+    and their states in the last frame is as good as any forecast can be.
 
     Args:
         results: folder of the file of rows.
         runs: folder of records, pretraining and tuning; what is finished is reused.
-        methods: convlstm-frozen, convlstm-scratch, vit-frozen, vit-scratch, and simple ones.
+        methods: convlstm-frozen, convlstm-scratch, vit-frozen, vit-scratch, autoregression, mean occupancy,
+            persistence, persistence of the truth, patterns known.
         seeds: of splits and weights.
-        data: name of the scene.
         slices: how many slices of 8 frames to forecast.
         model: a packaged model or folder to tune, instead of pretraining one.
         epochs: of tuning, instead of each method's own.
@@ -99,30 +101,37 @@ def forecasting(
     Returns:
         The file of rows.
     """
+    task = TINY_TASK if smoke else Forecasting(num_slices=slices, slice=CONVLSTM["slice"])
+    seen = 4 * task.slice if smoke else SEEN
     field = Field(
         name="forecasting",
-        scene=data,
-        settings=TINY_SCENE if smoke else SCENE,
+        scene="occupancy",
+        settings={**(TINY_SCENE if smoke else SCENE), "num_frames": seen + task.num_frames},
         sizes=TINY_SIZES if smoke else SIZES,
         seeds=seeds,
         results=results,
         runs=runs,
         smoke=smoke,
     )
-    task = TINY_TASK if smoke else Forecasting(num_slices=slices, slice=CONVLSTM["slice"])
-    questions = Questions(task, (None,), thresholded)
-    for name in methods:
-        lookup(dict.fromkeys(METHODS), name, "method")
+    chosen = [lookup({known: known for known in METHODS}, name, "method") for name in methods]
     for setting in field.settings_of():
-        tuners = [TUNERS[name].sized(epochs, pretraining_epochs, model) for name in methods if name in TUNERS]
+        questions = Questions(task, (None,), thresholded)
+        tuners = [TUNERS[name].sized(epochs, pretraining_epochs, model) for name in chosen if name in TUNERS]
         tuners = [tuner.shrunk(TINY[tuner.network.backbone]) for tuner in tuners] if smoke else tuners
         tuned_in_turn(tuners, questions, setting)
-        for name in methods:
-            if name in FORECASTS:
-                answered(name, partial(ruled, FORECASTS[name], task), questions, setting)
-            elif name not in TUNERS:
-                answered(name, partial(repeated, task), questions, setting)
+        for name in chosen:
+            if name not in TUNERS:
+                answered(name, rule_of(name, task, field), questions, setting)
     return field.path
+
+
+def rule_of(name: str, task: Forecasting, field: Field) -> Answer:
+    """Return what answers without learning."""
+    if name in FORECASTS:
+        return partial(ruled, FORECASTS[name], task, field.settings["num_averaged"])
+    if name == "persistence of the truth":
+        return partial(repeated, task)
+    return partial(known, Occupancy(**field.settings, seed=DATA_SEED))
 
 
 def thresholded(task: Task, total: Tally) -> Task:
@@ -131,9 +140,9 @@ def thresholded(task: Task, total: Tally) -> Task:
     return replace(task, threshold=best_threshold(total["levels"]))
 
 
-def ruled(forecast: Forecast, task: Forecasting, record: Record) -> Tensor:
+def ruled(forecast: Forecast, task: Forecasting, num_averaged: int, record: Record) -> Tensor:
     """Return what a simple forecast says after an energy detector, as probabilities `[B, 2, freq, frames]`."""
-    past = energy_occupancy(record["spec"].float(), FALSE_ALARM).float()
+    past = energy_occupancy(record["spec"].float(), FALSE_ALARM, num_averaged=num_averaged).float()
     return both(forecast(past, task.slice, task.num_slices))
 
 
@@ -141,6 +150,13 @@ def repeated(task: Forecasting, record: Record) -> Tensor:
     """Return the last true slice, repeated, as probabilities."""
     past = (record["mask"][..., : record["spec"].shape[-1]] > 0).float()
     return both(FORECASTS["persistence"](past, task.slice, task.num_slices))
+
+
+def known(scene: Occupancy, record: Record) -> Tensor:
+    """Return what the scene's oracle says of records by their numbers, as probabilities."""
+    blocks, rows = record["index"] // scene.num_per_block, record["index"] % scene.num_per_block
+    chances = {b: scene.forecast(b, record["spec"].shape[-1]) for b in blocks.unique().tolist()}
+    return both(torch.stack([chances[b][row] for b, row in zip(blocks.tolist(), rows.tolist(), strict=True)]))
 
 
 def both(chance: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Which head of the table `HEADS` a task puts on a backbone, and with which arguments."""
 
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -10,8 +11,9 @@ from groundwave.nn.dense import DECODERS
 
 def dense_head(backbone: nn.Module, decoder: str, num_outputs: int) -> tuple[str, dict[str, Any]]:
     """Return a decoder to every cell; raises `GroundwaveError` for an unknown one and a backbone without patches."""
-    lookup(DECODERS, decoder, "decoder")
-    return f"{decoder}_decoder", {"num_outputs": num_outputs, **_of_grids(backbone)}
+    asked = signature(lookup(DECODERS, decoder, "decoder")).parameters
+    slices = {"slice": backbone.slice} if "slice" in asked and hasattr(backbone, "slice") else {}
+    return f"{decoder}_decoder", {"num_outputs": num_outputs, **_of_grids(backbone), **slices}
 
 
 def future_head(backbone: nn.Module, num_outputs: int, num_frames: int, num_recent: int) -> tuple[str, dict[str, Any]]:

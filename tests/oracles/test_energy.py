@@ -44,6 +44,14 @@ def test_noise_raises_as_many_alarms_as_promised(false_alarm: float, num_frames:
     assert found == pytest.approx(false_alarm, rel=0.1)
 
 
+def test_spectrograms_of_averaged_windows_keep_the_rate() -> None:
+    windows = noise(4, CELLS, 256, 4).abs().square().mean(-1)
+    spec = 10 * windows.log10() - 50
+    found = float(energy_occupancy(spec, 0.05, num_averaged=4).float().mean())
+    assert found == pytest.approx(0.05, rel=0.1)
+    assert float(energy_occupancy(spec, 0.05).float().mean()) < 0.01  # taken for single windows
+
+
 @pytest.mark.parametrize(("share", "snr_db"), [(0.0, 0.0), (0.3, 20.0), (0.7, 40.0)])
 def test_the_floor_is_found_under_signals(share: float, snr_db: float) -> None:
     power = noise(4, 20_000, seed=1).abs().square()
