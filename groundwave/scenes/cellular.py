@@ -33,7 +33,7 @@ _NARROWEST_HZ = {"NR": 10e6, "LTE": 5e6, "radar": 10e6}
 
 @dataclass(frozen=True)
 class _Emitter:
-    """Who sends: its class, what it is, and the lowest frequency of its channel in cycles per sample."""
+    """Who sends: its class, what it is, the width of its channel, and the channel's middle, 0 in the band's."""
 
     label: int
     what: Carrier | Radar

@@ -205,12 +205,12 @@ def lte(bandwidth_mhz: str, broadcast: bool = False) -> Layout:
     return Layout(sizes, data, pilots, always, known, order.flatten(1), blocks)
 
 
-NR_BLOCKS = {15: 52, 30: 106, 60: 51}  # 10, 40 and 40 MHz of the table below
 NR_WIDTHS = {  # TS 38.101-1, table 5.3.2-1: resource blocks by spacing in kHz and channel in MHz
     15: {5: 25, 10: 52, 15: 79, 20: 106, 25: 133, 30: 160, 40: 216, 50: 270},
     30: {5: 11, 10: 24, 15: 38, 20: 51, 25: 65, 30: 78, 40: 106, 50: 133, 60: 162, 80: 217, 100: 273},
     60: {10: 11, 15: 18, 20: 24, 25: 31, 30: 38, 40: 51, 50: 65, 60: 79, 80: 107, 100: 135},
 }
+NR_BLOCKS = {15: NR_WIDTHS[15][10], 30: NR_WIDTHS[30][40], 60: NR_WIDTHS[60][40]}
 NR_FFT = {15: 1024, 30: 2048, 60: 1024}
 
 
