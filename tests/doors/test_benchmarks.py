@@ -111,3 +111,13 @@ def test_the_speed_table_says_what_was_asked(monkeypatch: pytest.MonkeyPatch) ->
     assert "| 110 (100 to 120) | 300 (250 to 320) | 2.73 ✓ | 300.00 TFLOP/s | 50% | 100.00 TFLOP/s | 55% |" in page
     assert "medians of 3 turns" in page
     assert "Largest difference 5.00%" in page
+
+
+def test_masked_modelling_is_measured_beside_the_rate_of_products(tmp_path: Path) -> None:
+    words = [HERE / "masked.py", "--tiny", "--steps", "2", "--out", tmp_path / "masked"]
+    subprocess.run([sys.executable, *map(str, words)], check=True, capture_output=True)
+    rows = read(tmp_path / "masked.jsonl")
+    assert [(row.method, row.seed) for row in rows[::2]] == [(m, s) for m in ("vit", "convlstm") for s in (0, 1)]
+    page = (tmp_path / "masked.md").read_text()
+    speed = next(row.value for row in rows if row.method == "vit" and row.seed == 1)
+    assert f"| ViT 256 x 8 x 8, 75 % dropped | 4 | {speed:,.3g} (" in page
