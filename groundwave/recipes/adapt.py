@@ -13,7 +13,7 @@ from groundwave.data.recording import Recording
 from groundwave.errors import DataError, GroundwaveError, OutputExistsError, lookup
 from groundwave.metrics import Interval, interval, macro_recall
 from groundwave.model import Model
-from groundwave.recipes.inputs import open_input, read
+from groundwave.recipes.inputs import open_any, read
 from groundwave.rng import generator
 
 MAX_PER_CLASS = 300  # records embedded per class: enough to score, however large the store
@@ -68,7 +68,7 @@ def adapt(
             do="choose another, such as prototype",
         )
     base = Model.load(model)
-    source = open_input(data, **(options or {}))
+    source = open_any(data, **(options or {}))
     if isinstance(source, Recording) or not (source.labels >= 0).any():
         raise DataError(
             got=f"{data} without labelled records",

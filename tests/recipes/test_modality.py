@@ -17,8 +17,10 @@ from groundwave.errors import DataError, GroundwaveError
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
 from groundwave.nn.vit import ViT
+from groundwave.recipes.adapt import adapt
 from groundwave.recipes.generate import generate
 from groundwave.recipes.modality import contract_of, modality_of, windows_of
+from groundwave.recipes.predict import predict
 from groundwave.recipes.pretrain import pretrain
 from groundwave.rng import generator
 from groundwave.scenes.cellular import Cellular
@@ -50,6 +52,25 @@ def test_a_store_of_spectrograms_is_pretrained_on_without_being_told(tmp_path: P
 def test_a_scene_of_spectrograms_too(tmp_path: Path) -> None:
     model = pretrain("spectrogram", out=tmp_path / "run", epochs=1, num_records=2, progress=False)
     assert model.contract == SpectrogramContract()
+
+
+def test_adapt_learns_a_head_on_spectrograms(tmp_path: Path) -> None:
+    spec = torch.randn(24, 32, 24, generator=generator(0, "levels"))
+    label = torch.arange(24) % 2
+    spec[label == 1, :16] += 10  # half of the band is occupied
+    arrays = {"spec": Array("float32", (32, 24))}
+    store = Store.create(tmp_path / "s", classes=("free", "busy"), num_samples=None, arrays=arrays)
+    store.append({"spec": spec, "label": label, "group": torch.arange(24) // 2})
+    Model.build("vit", SpectrogramContract(num_freqs=32, num_frames=24)).save(tmp_path / "model")
+    result = adapt(
+        str(tmp_path / "model"), data=store.path, shots=2, out=tmp_path / "adapted", learner="logistic", seed=0
+    )
+    assert result.recall[0] > 0.9
+    path, found = predict(
+        str(tmp_path / "adapted"), store.path, out=None, format=None, threshold_db=3.0, options={"iq": None}
+    )
+    assert found == "labels of 24 windows"
+    assert [line.split(",")[1] for line in path.read_text().splitlines()[1:]].count("busy") == 12
 
 
 def test_what_records_hold_decides_and_can_be_named() -> None:
