@@ -3,13 +3,13 @@
 Heavy imports are inside the functions, so that help answers at once. Each verb prints where it wrote what.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from groundwave.errors import DataError, GroundwaveError, OutputExistsError
+from groundwave.data.atomic import check_output
+from groundwave.errors import GroundwaveError
 
 
 def demo(
@@ -38,7 +38,7 @@ def demo(
         smoke: as small as it can be, to see that everything works.
     """
     options = dict(locals())
-    _check_output(out, new=False)
+    check_output(out, new=False)
     from groundwave.recipes.demo import demo as run
 
     _wrote(run(**options), "report")
@@ -81,7 +81,7 @@ def generate(name: str, *, num: int, out: Path, seed: int = 0, workers: int = 0,
         workers: processes that make records, each with one thread; 0 makes them here. The bytes are the same.
         scene: the scene's settings.
     """
-    _check_output(out)
+    check_output(out)
     from groundwave.recipes.bar import bar
     from groundwave.recipes.generate import generate as run
 
@@ -152,7 +152,7 @@ def ingest(
         phase: keep the phases of a spectrogram, too, in radians.
     """
     options = dict(locals())
-    _check_output(out)
+    check_output(out)
     if hop is not None and hop < 1:
         raise GroundwaveError(f"--hop {hop}", "at least 1 sample", "raise it, or leave it out")
     from groundwave.data.ingest import ingest as run
@@ -210,7 +210,7 @@ def audit(
     names = ("format", "datatype", "iq", "label", "group", "snr", "classes", "group_names")
     given = dict(locals())
     options = {"sample_rate_hz": sample_rate, **{name: given[name] for name in names}}
-    _check_output(out, new=False)
+    check_output(out, new=False)
     from groundwave.recipes.audit import audit as run
     from groundwave.recipes.bar import bar
 
@@ -268,7 +268,7 @@ def pretrain(
         group: name of the array of groups (recording, device, ...) in a .npz.
         classes: name of the array of class names in a .npz, if labels are numbers.
     """
-    _check_output(out, new=False)
+    check_output(out, new=False)
     from groundwave.recipes.pretrain import pretrain as run
 
     run(
@@ -320,7 +320,7 @@ def adapt(
         classes: name of the array of class names in a .npz, if labels are numbers.
     """
     options = {"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes}
-    _check_output(out)
+    check_output(out)
     from groundwave.recipes.adapt import adapt as run
 
     result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed, options=options)
@@ -358,7 +358,7 @@ def predict(
         threshold_db: power over the noise floor from which a signal counts, for a model of IQ.
         min_cells: patches of fewer cells of a class are dropped, for a model of spectrograms.
     """
-    _check_output(out)
+    check_output(out)
     if min_cells < 1:
         raise GroundwaveError(f"--min-cells {min_cells}", "at least 1", "raise it, or leave it out")
     from groundwave.recipes.predict import predict as run
@@ -394,7 +394,7 @@ def embed(
         classes: name of the array of class names in a .npz, if labels are numbers.
     """
     options = {"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes}
-    _check_output(out)
+    check_output(out)
     from groundwave.recipes.predict import embed as run
 
     shape = run(model, data, out=out, options=options)
@@ -413,7 +413,7 @@ def bench(protocol: str, **settings: Any) -> None:
     from groundwave.bench.rows import failures
     from groundwave.catalogue import protocol_of
 
-    _check_output(settings.get("results"), new=False)
+    check_output(settings.get("results"), new=False)
     path = protocol_of(protocol)(**settings)
     _wrote(path, "rows of results")
     _tell_failed(failures(path))
@@ -432,8 +432,8 @@ def run(recipe: str, **settings: Any) -> None:
     from groundwave.bench.rows import failures
     from groundwave.catalogue import recipe_of
 
-    _check_output(settings.get("results"), new=False)
-    _check_output(settings.get("runs"), new=False)
+    check_output(settings.get("results"), new=False)
+    check_output(settings.get("runs"), new=False)
     paths = recipe_of(recipe)(**settings)
     for path in [paths] if isinstance(paths, Path) else paths:
         _wrote(path, "rows of results")
@@ -456,7 +456,7 @@ def export(*, model: str, out: Path, num_samples: int | None = None, tolerance: 
         num_samples: fixed length of its input; the model's own by default.
         tolerance: largest difference from PyTorch.
     """
-    _check_output(out)
+    check_output(out)
     from groundwave.deploy.export import export as run
     from groundwave.model import Model
 
@@ -473,7 +473,7 @@ def report(
         out: the HTML file to write.
         readme: a README whose sections between `<!-- results:PROTOCOL -->` and `<!-- end -->` to fill instead.
     """
-    _check_output(out, new=False)
+    check_output(out, new=False)
     from groundwave.recipes.results import fill, summarise
 
     if readme is not None:
@@ -481,27 +481,6 @@ def report(
         _wrote(readme, "sections filled")
     else:
         _wrote(summarise(results, out), "report")
-
-
-def _check_output(path: Path | None, new: bool = True) -> None:
-    """Raise, before any work is done, unless a path can be written to.
-
-    Args:
-        path: a file or folder; None is one that the command chooses itself.
-        new: whether it must not exist yet.
-
-    Raises:
-        OutputExistsError: it exists.
-        DataError: it cannot be made.
-    """
-    if path is None:
-        return
-    if new and path.exists():
-        raise OutputExistsError(path)
-    home = next(folder for folder in (path if path.is_dir() else path.parent, *path.parents) if folder.exists())
-    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
-        what = "a folder that you may not write to" if home.is_dir() else "a file"
-        raise DataError(f"the output {path}, but {home} is {what}", "a path that can be made", "choose another path")
 
 
 def _wrote(path: Path, what: str) -> None:

@@ -22,6 +22,27 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_output(path: Path | None, new: bool = True) -> None:
+    """Raise, before any work is done, unless a path can be written to.
+
+    Args:
+        path: a file or folder; None is one that the command chooses itself.
+        new: whether it must not exist yet.
+
+    Raises:
+        OutputExistsError: it exists.
+        DataError: it cannot be made.
+    """
+    if path is None:
+        return
+    if new and path.exists():
+        raise OutputExistsError(path)
+    home = next(folder for folder in (path if path.is_dir() else path.parent, *path.parents) if folder.exists())
+    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+        what = "a folder that you may not write to" if home.is_dir() else "a file"
+        raise DataError(f"the output {path}, but {home} is {what}", "a path that can be made", "choose another path")
+
+
 def sync(path: Path) -> None:
     """Force a file or a folder's entries to disk."""
     handle = os.open(path, os.O_RDONLY)
