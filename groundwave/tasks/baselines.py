@@ -1,13 +1,34 @@
-"""Forecasts without a network, from the occupancy of the past: persistence, the mean, autoregression."""
+"""Answers without a network: the energy detector of occupancy; forecasts by persistence, the mean, autoregression."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from groundwave.signal.energy import energy_over_floor
+
 RIDGE = 1e-3  # keeps the normal equations of a row that never changes solvable
 
 Forecast = Callable[[Tensor, int, int], Tensor]
+
+
+def energy_detector(spec: Tensor, num_frames: int = 1, num_averaged: int = 1) -> Tensor:
+    """Return how surely each cell holds more than noise: one less the chance of noise alone being as loud.
+
+    A threshold of 1 - p is that of `groundwave.signal.energy.energy_threshold` for a false-alarm rate of p.
+
+    Args:
+        spec: decibels `[B, freq, time]`.
+        num_frames: frames averaged at each place, an odd number.
+        num_averaged: windows that each frame already is the mean power of.
+
+    Returns:
+        float64 `[B, 2, freq, time]`: free and occupied, as `Occupancy` takes probabilities.
+    """
+    energy, count = energy_over_floor(spec, num_frames, num_averaged)
+    cells = (count * num_averaged).double()
+    free = torch.special.gammaincc(cells.expand_as(energy), energy.double() * cells)
+    return torch.stack([free, 1 - free], dim=1)
 
 
 def persistence(past: Tensor, slice: int, num_slices: int) -> Tensor:

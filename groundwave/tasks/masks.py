@@ -62,7 +62,7 @@ def cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
 
 def occupied(probabilities: Tensor) -> Tensor:
     """Return how probably each cell is anything but noise: `[B, classes, ...]` to `[B, ...]`."""
-    return 1 - probabilities[:, 0]
+    return 1 - probabilities[:, 0].double()
 
 
 def cells_of(mask: Tensor) -> Tensor:

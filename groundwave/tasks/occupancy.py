@@ -17,8 +17,8 @@ MOST_CLASSES = 256  # of a mask: any number above 0 is a signal
 class Occupancy:
     """Each cell is free or occupied: a dense decoder, cross entropy, the area under the ROC.
 
-    Scores: `area` under the curve, and `detection`, `false alarm` and `F1` at the threshold. What an energy detector
-    reaches on the same cells tells `groundwave.signal.energy`.
+    Scores: `area` under the curve, and `detection`, `false alarm` and `F1` at the threshold. The baseline is
+    `groundwave.tasks.baselines.energy_detector`.
 
     Args:
         decoder: `linear`, `light` or `conv`, see `groundwave.nn.dense`.

@@ -9,7 +9,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from groundwave.errors import DataError
 from groundwave.rng import generator
+from groundwave.signal.energy import energy_detection
 from groundwave.tasks import TASKS
+from groundwave.tasks.baselines import energy_detector
 from groundwave.tasks.levels import NUM_LEVELS, best_threshold, curve, histogram, levels, rates_at
 from groundwave.tasks.masks import resize_mask
 from tests.contracts.test_tasks import certain, record
@@ -129,3 +131,20 @@ def test_activity_averages_recall_over_classes() -> None:
     assert scores == {"macro recall": 0.5, "accuracy": 0.75}
     with pytest.raises(DataError, match="got labels 0 to 2; expected a label from 0 to 1"):
         task.target({"label": torch.tensor([0, 2])})
+
+
+@pytest.mark.parametrize(("false_alarm", "num_frames", "num_averaged"), [(0.05, 1, 1), (0.01, 3, 1), (0.05, 1, 4)])
+def test_the_energy_detector_alarms_at_the_rate_that_is_asked_for(
+    false_alarm: float, num_frames: int, num_averaged: int
+) -> None:
+    power = torch.randn(8, 32, 128, num_averaged, dtype=torch.complex64, generator=generator(0, "energy"))
+    loud = power.abs().square().mean(-1)
+    loud[:, :1] *= 11  # a Gaussian signal at 10 dB, narrow enough to leave the noise floor alone
+    target = torch.zeros(8, 32, 128, dtype=torch.int64)
+    target[:, :1] = 1
+    task = TASKS["occupancy"](threshold=1 - false_alarm)
+    scores = task.scores(task.tally(energy_detector(10 * loud.log10() + 3, num_frames, num_averaged), target))
+    assert scores["false alarm"] == pytest.approx(false_alarm, rel=0.15)
+    cells = num_frames * num_averaged
+    assert scores["detection"] == pytest.approx(energy_detection(false_alarm, 10.0, cells), abs=0.04)
+    assert cells > 1 or scores["area"] == pytest.approx(11 / 12, abs=0.01)
