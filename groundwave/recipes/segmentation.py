@@ -28,7 +28,7 @@ MSM = Pretraining(
     backbone_args=SMALL,
     objective_args={"mask": "random", "ratio": 0.75, "fill": "drop"},
 )
-HEAD = Schedule(epochs=30, lr=2e-3, weight_decay=0.05)
+HEAD = Schedule(epochs=60, lr=2e-3, weight_decay=0.05)
 GENTLE = Schedule(epochs=30, lr=3e-4, weight_decay=0.05)
 WHOLE = Schedule(epochs=60, lr=5e-4, weight_decay=0.05)
 STEPS = 8  # of an epoch, where there are too few labels for more
