@@ -118,7 +118,7 @@ class CSI:
         user = torch.randint(len(self.habits["height_m"]), (num,), generator=draw)
         access_point = torch.randint(self.rooms.transmitters.shape[1], (num,), generator=draw)
         times_s = (torch.arange(self.num_packets) + self.jitter * self._uniform(draw)) / self.packet_rate_hz
-        body, drawn = self._moving(label, room, user, times_s, draw)
+        body, drawn = self._moving(label, (room, access_point), user, times_s, draw)
         clean = self._heard(room, access_point, body)
         low, high = self.snr_db
         snr_db = low + (high - low) * torch.rand(num, generator=draw)
@@ -141,7 +141,7 @@ class CSI:
         return torch.rand((self.num_per_block, self.num_packets), generator=draw)
 
     def _moving(
-        self, label: Tensor, room: Tensor, user: Tensor, times_s: Tensor, draw: Generator
+        self, label: Tensor, link: tuple[Tensor, Tensor], user: Tensor, times_s: Tensor, draw: Generator
     ) -> tuple[Tensor, Record]:
         """Return where the scatterers of each person are `[record, scatterer, packet, 3]`, and what was drawn."""
         num = len(label)
@@ -153,7 +153,7 @@ class CSI:
             radius_m=0.7 + 0.5 * radius,
         )
         heading = 2 * math.pi * heading
-        centre = self.rooms.places(room, who.radius_m, draw)
+        centre = self.rooms.places(*link, who.radius_m, draw)
         start = centre + who.radius_m[:, None] * torch.stack((heading.sin(), -heading.cos()), 1)
         body = times_s.new_empty(num, len(CROSS_SECTIONS), self.num_packets, 3)
         for code in label.unique().tolist():

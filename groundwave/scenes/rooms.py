@@ -12,6 +12,7 @@ _SMALLEST, _LARGEST = (4.5, 4.5, 2.4), (8.0, 7.0, 3.2)  # metres
 _MARGIN = 0.4  # that antennas and people keep from the walls
 _ORDER = 2  # most reflections of the walls on a way
 _FURNITURE = 12  # pieces, of up to a square metre
+_ASIDE_M = 0.7  # standard deviation of how far people are from the link
 _OBSTRUCTED_DB = 15.0  # most that stands in the way of a straight path
 
 
@@ -62,10 +63,16 @@ class Rooms:
         direct = direct[..., 0] * 10 ** (-self.obstruction_db / 20)[..., None, None]
         return direct, channel(around[0], around[1], frequencies_hz)[..., 0]
 
-    def places(self, room: Tensor, radius_m: Tensor, draw: Generator) -> Tensor:
-        """Draw the centre of a circle `[record, 2]` that fits into each record's room, clear of its walls."""
-        free = self.size[room, :2] - 2 * (radius_m[:, None] + _MARGIN)
-        return radius_m[:, None] + _MARGIN + free * torch.rand((len(room), 2), generator=draw)
+    def places(self, room: Tensor, access_point: Tensor, radius_m: Tensor, draw: Generator) -> Tensor:
+        """Draw the centre of a circle `[record, 2]` about each record's link, where people are asked to be.
+
+        It is normal about a uniform point of the link, and fits into the room, clear of its walls.
+        """
+        sender, antennas = self.transmitters[room, access_point, :2], self.receivers[room, access_point, 0, :2]
+        along = torch.rand((len(room), 1), generator=draw)
+        wanted = sender + along * (antennas - sender) + _ASIDE_M * torch.randn((len(room), 2), generator=draw)
+        least = radius_m[:, None] + _MARGIN
+        return wanted.maximum(least).minimum(self.size[room, :2] - least)
 
 
 def draw_rooms(num: int, num_access_points: int, num_antennas: int, spacing_m: float, draw: Generator) -> Rooms:

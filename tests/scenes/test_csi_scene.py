@@ -15,11 +15,11 @@ CLEAN: dict[str, Any] = {"severity": 0.0, "lost": 0.0, "jitter": 0.0, "snr_db": 
 
 
 def moving_share(scene: CSI) -> torch.Tensor:
-    """Return for each class how much of the power is not still."""
+    """Return for each class how much of the power is not still, in the median record."""
     record = scene.block(0)
     csi = record["csi"]
     share = (csi - csi.mean(-1, keepdim=True)).abs().square().mean((1, 2, 3))
-    return torch.stack([share[record["label"] == code].mean() for code in range(len(scene.classes))])
+    return torch.stack([share[record["label"] == code].median() for code in range(len(scene.classes))])
 
 
 def test_shapes_and_columns_follow_the_knobs() -> None:
