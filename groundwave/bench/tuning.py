@@ -14,6 +14,7 @@ from groundwave.bench.cells import Cell
 from groundwave.bench.contest import Contender, Setting, encoder
 from groundwave.bench.encoders import Pretraining, best_device
 from groundwave.bench.fewshot import FAILURES, reason
+from groundwave.bench.methods import weights_sha256
 from groundwave.bench.rows import Row, append, hash_config
 from groundwave.contracts import Record, Task
 from groundwave.data.split import split_hash
@@ -51,19 +52,24 @@ class Tuner:
 
     def config(self) -> dict[str, Any]:
         """Return all settings, as rows tell them."""
-        plain = {key: getattr(self, key) for key in ("how", "batch_size", "min_steps", "start")}
-        return {**plain, "schedule": asdict(self.schedule), "network": self.network.config()}
+        plain = {key: getattr(self, key) for key in ("how", "batch_size", "min_steps")}
+        start = {"start_sha256": weights_sha256(Model.load(self.start))[:12]} if self.start else {}
+        return {**plain, **start, "schedule": asdict(self.schedule), "network": self.network.config()}
 
-    def sized(self, epochs: int | None, pretraining_epochs: int | None, start: str = "") -> "Tuner":
-        """Return the same for other numbers of epochs, where they are given, and from another start."""
+    def sized(self, epochs: int | None, pretraining_epochs: int | None) -> "Tuner":
+        """Return the same for other numbers of epochs, where they are given."""
         schedule = self.schedule if epochs is None else replace(self.schedule, epochs=epochs)
         network = self.network if pretraining_epochs is None else self.network.shortened(pretraining_epochs)
-        return replace(self, schedule=schedule, network=network, start=start)
+        return replace(self, schedule=schedule, network=network)
+
+    def starting_at(self, model: str) -> "Tuner":
+        """Return the same from a given model, unless that is empty or what learns starts from random weights."""
+        return self if self.how == "scratch" else replace(self, start=model)
 
     def shrunk(self, backbone_args: Mapping[str, Any]) -> "Tuner":
         """Return a rehearsal: a tiny backbone, one epoch of everything, a few records at once."""
         small = replace(self.network.shortened(1, 4), backbone_args=backbone_args)
-        return replace(self.sized(1, None, self.start), network=small, batch_size=4, min_steps=1)
+        return replace(self.sized(1, None), network=small, batch_size=4, min_steps=1)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,6 @@ def forecasting(
     methods: Sequence[str] = METHODS,
     seeds: Sequence[int] = (0, 1, 2),
     slices: int = 6,
-    model: str = "",
     epochs: int | None = None,
     pretraining_epochs: int | None = None,
     smoke: bool = False,
@@ -93,7 +92,6 @@ def forecasting(
             persistence, persistence of the truth, patterns known.
         seeds: of splits and weights.
         slices: how many slices of 8 frames to forecast.
-        model: a packaged model or folder to tune, instead of pretraining one.
         epochs: of tuning, instead of each method's own.
         pretraining_epochs: of pretraining, instead of our own.
         smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
@@ -116,7 +114,7 @@ def forecasting(
     chosen = [lookup({known: known for known in METHODS}, name, "method") for name in methods]
     for setting in field.settings_of():
         questions = Questions(task, (None,), thresholded)
-        tuners = [TUNERS[name].sized(epochs, pretraining_epochs, model) for name in chosen if name in TUNERS]
+        tuners = [TUNERS[name].sized(epochs, pretraining_epochs) for name in chosen if name in TUNERS]
         tuners = [tuner.shrunk(TINY[tuner.network.backbone]) for tuner in tuners] if smoke else tuners
         tuned_in_turn(tuners, questions, setting)
         for name in chosen:

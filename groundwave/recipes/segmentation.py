@@ -92,7 +92,7 @@ def segmentation(
         runs=runs,
         smoke=smoke,
     )
-    tuners = [lookup(TUNERS, name, "method").sized(epochs, pretraining_epochs, model) for name in methods]
+    tuners = [lookup(TUNERS, name, "method").sized(epochs, pretraining_epochs).starting_at(model) for name in methods]
     tuners = [tuner.shrunk(TINY) for tuner in tuners] if smoke else tuners
     counts = tuple(max(1, round(share * small.train)) for share in shares)
     for setting in field.settings_of():

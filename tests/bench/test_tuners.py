@@ -19,7 +19,7 @@ from groundwave.data.sources import Records
 from groundwave.recipes.spectrogram_sets import Sizes, plan_of
 from groundwave.tasks import TASKS
 from groundwave.train import Schedule
-from tests.adapt.test_tuning import records
+from tests.adapt.test_tuning import model, records
 
 QUICK = Schedule(epochs=2, precision="32-true")
 NETWORK = Pretraining(
@@ -85,6 +85,17 @@ def test_a_failure_stays_in_its_cell_and_is_tried_again(setting: Setting, monkey
     monkeypatch.setattr(tuning, "tune", adapt_tuning.tune)
     tuned_in_turn([FRESH], QUESTIONS, setting)
     assert rows_of(setting, shots=2, metric="mIoU")[-1].failed is None
+
+
+def test_a_given_model_is_tuned_instead_of_a_pretrained_one(setting: Setting, tmp_path: Path) -> None:
+    folder = model().save(tmp_path / "given")
+    given = FROZEN.starting_at(str(folder))
+    tuned_in_turn([given], Questions(TASK, (2,)), setting)
+    assert not (setting.runs / "msm-vit").exists()
+    (row,) = rows_of(setting, metric="mIoU")
+    assert len(row.config["start_sha256"]) == 12
+    assert given.config() != FROZEN.starting_at(str(model(1).save(tmp_path / "other"))).config()
+    assert FRESH.starting_at(str(folder)) == FRESH
 
 
 def test_few_labels_are_among_more(setting: Setting) -> None:
