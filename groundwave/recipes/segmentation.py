@@ -16,7 +16,10 @@ SIZES = Sizes(pool=3000, train=1000, validation=200, test=400)
 TINY_SIZES = Sizes(pool=8, train=8, validation=4, test=4)
 TINY_SCENE = {"num_freqs": 64, "num_frames": 32, "num_per_block": 12}
 SMALL, LARGE = ({"dim": dim, "depth": 8, "num_heads": 8, "patch": (16, 16)} for dim in (256, 512))
-TINY = {"dim": 16, "depth": 2, "num_heads": 2, "patch": (16, 8)}
+TINY: Mapping[str, Mapping[str, object]] = {
+    "convlstm": {"dim": 4, "depth": 2},
+    "vit": {"dim": 16, "depth": 2, "num_heads": 2, "patch": (16, 8)},
+}
 
 MSM = Pretraining(
     backbone="vit",
@@ -27,6 +30,13 @@ MSM = Pretraining(
     contract=SpectrogramContract(),
     backbone_args=SMALL,
     objective_args={"mask": "random", "ratio": 0.75, "fill": "drop"},
+)
+# As published: a fifth of the cells is replaced by noise (Aboulfotouh et al., 2024, arXiv 2411.09849).
+RECURRENT = replace(
+    MSM,
+    backbone="convlstm",
+    backbone_args={"dim": 64, "depth": 5, "kernel": 3, "slice": 8},
+    objective_args={"mask": "random", "ratio": 0.2, "fill": "noise", "decoder": {"name": "linear"}},
 )
 HEAD = Schedule(epochs=60, lr=2e-3, weight_decay=0.05)
 GENTLE = Schedule(epochs=30, lr=3e-4, weight_decay=0.05)
@@ -42,14 +52,17 @@ TUNERS: Mapping[str, Tuner] = {
     "scratch-4x": Tuner(
         "from scratch, 4 times as large", replace(MSM, backbone_args=LARGE), "scratch", WHOLE, min_steps=STEPS
     ),
+    "convlstm-frozen": Tuner("ConvLSTM, pretrained, frozen", RECURRENT, "frozen", HEAD, min_steps=STEPS),
+    "convlstm-scratch": Tuner("ConvLSTM, from scratch", RECURRENT, "scratch", WHOLE, min_steps=STEPS),
 }
+METHODS = ("frozen", "last-blocks", "lora", "full", "scratch", "scratch-4x")
 
 
 def segmentation(
     results: Path = Path("results"),
     *,
     runs: Path = Path("runs/masked"),
-    methods: Sequence[str] = tuple(TUNERS),
+    methods: Sequence[str] = METHODS,
     shares: Sequence[float] = (0.01, 0.1, 1.0),
     seeds: Sequence[int] = (0, 1, 2),
     decoder: str = "light",
@@ -68,7 +81,8 @@ def segmentation(
     Args:
         results: folder of the file of rows.
         runs: folder of records, pretraining and tuning; what is finished is reused.
-        methods: frozen, last-blocks, lora, full, scratch, scratch-4x.
+        methods: frozen, last-blocks, lora, full, scratch, scratch-4x; convlstm-frozen and convlstm-scratch, which take
+            the decoder conv, for their tokens are the cells.
         shares: of the labels to learn from.
         seeds: of splits, weights and labels.
         decoder: linear, light or conv.
@@ -93,7 +107,7 @@ def segmentation(
         smoke=smoke,
     )
     tuners = [lookup(TUNERS, name, "method").sized(epochs, pretraining_epochs).starting_at(model) for name in methods]
-    tuners = [tuner.shrunk(TINY) for tuner in tuners] if smoke else tuners
+    tuners = [tuner.shrunk(TINY[tuner.network.backbone]) for tuner in tuners] if smoke else tuners
     counts = tuple(max(1, round(share * small.train)) for share in shares)
     for setting in field.settings_of():
         task = TASKS["segmentation"](classes=("noise", *setting.source.classes), decoder=decoder)
