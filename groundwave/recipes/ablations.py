@@ -9,7 +9,8 @@ from groundwave.bench.contest import Contender, Questions
 from groundwave.bench.encoders import Pretraining
 from groundwave.contracts import View
 from groundwave.recipes import contrastive
-from groundwave.recipes.contenders import OUR_TERMS, OURS, TINY, frozen
+from groundwave.recipes.contenders import OURS, TINY, frozen
+from groundwave.recipes.modulation import TERMS
 from groundwave.recipes.panels import Panel
 from groundwave.views import AddNoise, Crop, FrequencyShift, Rotate
 
@@ -27,7 +28,7 @@ def pieces(ours: Pretraining) -> dict[str, Pretraining]:
     def without(kind: type) -> Pretraining:
         return replace(ours, views=tuple(view for view in ours.views if not isinstance(view, kind)))
 
-    def towers(*names: str, terms: tuple[tuple[str, str], ...] = OUR_TERMS) -> Pretraining:
+    def towers(*names: str, terms: tuple[tuple[str, str], ...] = TERMS) -> Pretraining:
         kept: Mapping[str, Any] = {"towers": {name: ours.backbone_args["towers"][name] for name in names}}
         return replace(told(terms=terms), backbone_args=kept)
 

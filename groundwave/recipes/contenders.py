@@ -20,6 +20,7 @@ from groundwave.contracts import View
 from groundwave.errors import lookup
 from groundwave.model import Model
 from groundwave.nn.xcit import XCIT_TINY_12
+from groundwave.recipes.modulation import TERMS
 from groundwave.train import Schedule
 from groundwave.views import AddNoise, Crop, FrequencyShift, Normalise, Rotate
 
@@ -29,7 +30,6 @@ WHOLE = InputContract(num_samples=NUM_SAMPLES, min_samples=NUM_SAMPLES, max_samp
 # Ours: a long crop, phase, a little carrier offset and noise change nothing about a modulation.
 OUR_CROP = 96
 OUR_VIEWS: tuple[View, ...] = (Crop(OUR_CROP), FrequencyShift(0.002), Rotate(), AddNoise((0.0, 30.0)), Normalise())
-OUR_TERMS = (("time", "cyclic"), ("time", "time"), ("cyclic", "cyclic"), ("fused", "fused"))
 
 
 def our_backbone(dim: int = 128, hidden: int = 512) -> dict[str, Any]:
@@ -51,7 +51,7 @@ OURS = Pretraining(
     batch_size=512,
     contract=InputContract(num_samples=NUM_SAMPLES, min_samples=OUR_CROP // 2, max_samples=2 * NUM_SAMPLES),
     backbone_args=our_backbone(),
-    objective_args={"terms": OUR_TERMS, "temperature": 0.5, "projection": 128, "answer": "modulation"},
+    objective_args={"terms": TERMS, "temperature": 0.5, "projection": 128, "answer": "modulation"},
 )
 
 

@@ -32,7 +32,7 @@ from groundwave.scenes.bursts import Bursts
 from groundwave.train import Schedule
 from groundwave.views import Crop
 
-PACKAGED = "iq-small"
+PACKAGED = "modulation-small"
 SNRS_DB = (-4.0, 0.0, 4.0, 10.0, 16.0)
 NUM_SHOTS = 5
 
@@ -51,7 +51,7 @@ class Size:
     """
 
     blocks: int = 10
-    steps: int = 180
+    steps: int = 120
     quick: int = 20
     slow: int = 5
     snrs_db: tuple[float, ...] = SNRS_DB
@@ -75,8 +75,8 @@ def demo(
 ) -> Path:
     """Do the main job on simulated radio, or on your own labelled windows, and write a report.
 
-    Pretrains a small model without labels, adapts it and the packaged `iq-small` with five labels per class, measures
-    both at each SNR beside simpler methods with the same labels, exports the model, annotates a recording.
+    Pretrains a small model without labels, adapts it and the packaged `modulation-small` with five labels per class,
+    measures both at each SNR beside simpler methods with the same labels, exports the model, annotates a recording.
 
     Args:
         out: folder for everything that is written; an unfinished run of the same arguments in it is continued.

@@ -1,15 +1,19 @@
 """How the packaged model `iq-small` is made: `python -m groundwave.recipes.iq_small`."""
 
 from pathlib import Path
+from typing import Any
 
-from groundwave.data.sources import SceneSource
 from groundwave.model import Model
-from groundwave.pretrain.run import pretrain
-from groundwave.recipes.modulation import BACKBONE, CONTRACT, OBJECTIVE, VIEWS, pool
+from groundwave.recipes.modulation import pretrain_on_pool
 from groundwave.train import Schedule
 
-NUM_RECORDS = 38_400
-BATCH_SIZE = 256
+BACKBONE: dict[str, Any] = {
+    "towers": {
+        "time": {"kind": "xcit", "dim": 128, "depth": 4, "num_heads": 4, "patch": 16},
+        "frequency": {"kind": "spectrum", "dim": 128, "depth": 5, "powers": (1, 2, 4)},
+    }
+}
+OBJECTIVE: dict[str, Any] = {"temperature": 0.2, "projection": 128, "answer": "modulation"}
 SCHEDULE = Schedule(epochs=10, lr=1.5e-3, weight_decay=0.05)
 
 
@@ -21,15 +25,13 @@ def iq_small(out: Path = Path("runs/iq-small"), *, seed: int = 0, progress: bool
         seed: of initial weights, order and views.
         progress: whether to draw a progress bar.
     """
-    return pretrain(
-        SceneSource(pool(), NUM_RECORDS),
-        out=out,
-        contract=CONTRACT,
-        views=VIEWS,
+    return pretrain_on_pool(
+        out,
+        num_records=38_400,
+        batch_size=256,
         schedule=SCHEDULE,
-        backbone_args=BACKBONE,
-        objective_args=OBJECTIVE,
-        batch_size=BATCH_SIZE,
+        backbone=BACKBONE,
+        objective=OBJECTIVE,
         seed=seed,
         progress=progress,
     )

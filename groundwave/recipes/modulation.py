@@ -1,10 +1,15 @@
-"""What we choose for modulation recognition: the pool, the views, the network, the schedule."""
+"""What we choose for modulation recognition: the pool, the views, the network."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from groundwave.contracts import View
-from groundwave.model import InputContract
+from groundwave.data.sources import SceneSource
+from groundwave.model import InputContract, Model
+from groundwave.pretrain.run import pretrain
 from groundwave.scenes.radioml import RadioML
+from groundwave.train import Schedule
 from groundwave.views import AddNoise, Crop, Filter, FrequencyShift, Normalise, Resample, Rotate
 
 NUM_SAMPLES = 1024
@@ -23,14 +28,17 @@ VIEWS: tuple[View, ...] = (
     Normalise(),
 )
 
+# Samples; what lies at the symbol rate; and the moments of that as they are, which an expert would look at.
 BACKBONE: dict[str, Any] = {
     "towers": {
-        "time": {"kind": "xcit", "dim": 128, "depth": 4, "num_heads": 4, "patch": 16},
-        "frequency": {"kind": "spectrum", "dim": 128, "depth": 5, "powers": (1, 2, 4)},
+        "time": {"kind": "residual", "dim": 96},
+        "cyclic": {"kind": "cyclic", "dim": 256, "hidden": 512},
+        "moments": {"kind": "moments"},
     }
 }
 
-OBJECTIVE: dict[str, Any] = {"temperature": 0.2, "projection": 128, "answer": "modulation"}
+TERMS = (("time", "cyclic"), ("time", "time"), ("cyclic", "cyclic"), ("fused", "fused"))
+OBJECTIVE: dict[str, Any] = {"terms": TERMS, "temperature": 0.5, "projection": 128, "answer": "modulation"}
 
 PAIRS_WITHIN_RECORDING = False  # two views of one record are a pair
 
@@ -42,6 +50,32 @@ def pool(records_per_cell: int = 10) -> RadioML:
     """Return the scene that unlabelled records are drawn from: all classes, from barely audible to clear."""
     return RadioML(
         "fixed", num_samples=NUM_SAMPLES, snrs_db=range(-6, 21, 2), records_per_cell=records_per_cell, seed=POOL_SEED
+    )
+
+
+def pretrain_on_pool(
+    out: Path,
+    *,
+    num_records: int,
+    batch_size: int,
+    schedule: Schedule,
+    backbone: Mapping[str, Any] = BACKBONE,
+    objective: Mapping[str, Any] = OBJECTIVE,
+    seed: int = 0,
+    progress: bool = True,
+) -> Model:
+    """Pretrain an LSM on records of the pool; an interrupted run in `out` is continued. See `pretrain`."""
+    return pretrain(
+        SceneSource(pool(), num_records),
+        out=out,
+        contract=CONTRACT,
+        views=VIEWS,
+        schedule=schedule,
+        backbone_args=backbone,
+        objective_args=objective,
+        batch_size=batch_size,
+        seed=seed,
+        progress=progress,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundwave.bench.fewshot import Score, measure
-from groundwave.bench.methods import CLASSICAL, Method, from_scratch, probe
+from groundwave.bench.methods import CLASSICAL, MOMENTS, Method, from_scratch, probe
 from groundwave.model import Model
 from groundwave.recipes.modulation import CROP, NUM_SAMPLES, trial
 
@@ -14,17 +14,17 @@ SNRS_DB = (-4.0, 0.0, 4.0, 10.0, 16.0)
 def modulation_fewshot(
     results: Path = Path("results"),
     *,
-    model: str = "iq-small",
+    models: Sequence[str] = ("modulation-small", "iq-small"),
     shots: Sequence[int] = (1, 5),
     episodes: int = 100,
     seed: int = 0,
     smoke: bool = False,
 ) -> Path:
-    """Compare a frozen model with classical features and with the same network from scratch, on simulated records.
+    """Compare frozen models with classical features and the first one's network from scratch, on simulated records.
 
     Args:
         results: folder of the file of rows.
-        model: packaged model or model folder.
+        models: packaged models or model folders.
         shots: labelled records per class.
         episodes: episodes per SNR and number of shots; training from scratch, which is slow, runs a tenth of them.
         seed: addresses the episodes.
@@ -33,13 +33,13 @@ def modulation_fewshot(
     Returns:
         The file of rows.
     """
-    encoder = Model.load(model)
+    encoders = {name: Model.load(name) for name in models}
     path = results / "modulation-fewshot.jsonl"
     snrs_db, num_episodes = ((4.0, 16.0), 4) if smoke else (SNRS_DB, episodes)
     for num_shots in shots:
-        quick = [probe(f"{model}, frozen", encoder), *CLASSICAL]
+        quick = [*(probe(f"{name}, frozen", encoder) for name, encoder in encoders.items()), MOMENTS, *CLASSICAL]
         compare(quick, path, snrs_db=snrs_db, num_shots=num_shots, num_episodes=num_episodes, seed=seed)
-        slow = [from_scratch(encoder, CROP)]
+        slow = [from_scratch(encoders[models[0]], CROP)]
         compare(slow, path, snrs_db=snrs_db, num_shots=num_shots, num_episodes=max(2, num_episodes // 10), seed=seed)
     return path
 

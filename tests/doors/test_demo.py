@@ -24,7 +24,13 @@ def test_the_demo_writes_everything_it_promises_and_a_second_run_costs_nothing(
     assert page.count("data:image/png;base64,") == 4
     assert "http://" not in page.replace("http://www.w3.org", "")
     methods = {row.method for row in read(out / "rows.jsonl")}
-    assert {"iq-small, frozen", "pretrained here, frozen", "cumulants + logistic", "from scratch", "chance"} <= methods
+    assert {
+        "modulation-small, frozen",
+        "pretrained here, frozen",
+        "cumulants + logistic",
+        "from scratch",
+        "chance",
+    } <= methods
     assert len(Model.load(out / "model").classes) == 11
     assert (out / "model.onnx").stat().st_size > 1_000_000
     beside = out / "air" / "bursts.groundwave.sigmf-meta"
