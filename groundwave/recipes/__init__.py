@@ -11,6 +11,7 @@ PROTOCOLS: Mapping[str, str] = {
 RECIPES: Mapping[str, str] = {
     "ablations": "groundwave.recipes.ablations:ablations",
     "contrastive": "groundwave.recipes.contrastive:contrastive",
+    "csi-activity": "groundwave.recipes.csi_activity:csi_activity",
     "fewshot": "groundwave.recipes.fewshot:fewshot",
     "fidelity": "groundwave.recipes.fidelity:fidelity",
     "forecasting": "groundwave.recipes.forecasting:forecasting",

@@ -40,14 +40,25 @@ def motion_statistics(csi: Complex[Tensor, "batch antenna subcarrier packet"]) -
     return torch.cat([part for change in changes for part in _statistics(change)], dim=-1)
 
 
+def level_profile(
+    csi: Complex[Tensor, "batch antenna subcarrier packet"],
+) -> Float[Tensor, "batch antenna_subcarrier"]:
+    """Return each gain's mean decibels over its packet's mean power: what a room looks like at rest, and a position."""
+    return _level_db(csi).mean(dim=-1).flatten(1)
+
+
 def level_changes(
     csi: Complex[Tensor, "batch antenna subcarrier packet"],
 ) -> Float[Tensor, "batch antenna subcarrier packet"]:
     """Return each gain's decibels over its packet's mean power (which the gain control sets), less its mean."""
+    level_db = _level_db(csi)
+    return level_db - level_db.mean(dim=-1, keepdim=True)
+
+
+def _level_db(csi: Tensor) -> Tensor:
     magnitude = csi.abs()
     packet = magnitude.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp_min(torch.finfo(magnitude.dtype).tiny)
-    level_db = 20 * (magnitude / packet + 1e-2).log10()
-    return level_db - level_db.mean(dim=-1, keepdim=True)
+    return 20 * (magnitude / packet + 1e-2).log10()
 
 
 def cross_changes(

@@ -12,15 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from groundwave.bench import contest, encoders, labels, plans, tuning
+from groundwave.bench import contest, domains, encoders, labels, plans, tuning
 from groundwave.bench.encoders import Hidden
 from groundwave.bench.plans import Plan
+from groundwave.bench.rows import read
 from groundwave.errors import SplitError
 from groundwave.model import InputContract, Model
 from groundwave.recipes import (
     RECIPES,
     ablations,
     contrastive,
+    csi_activity,
     fewshot,
     fidelity,
     forecasting,
@@ -36,6 +38,7 @@ Recipe = Callable[..., Any]
 PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
     "ablations": (ablations.ablations, {}),
     "contrastive": (contrastive.contrastive, {"methods": ("lsm", "lsm-published", "sclbss", "cumulants"), "draws": 2}),
+    "csi-activity": (csi_activity.csi_activity, {}),
     "fewshot": (fewshot.fewshot, {"methods": ("lsm", "lsm-published", "protonet", "cumulants")}),
     "transfer": (fewshot.transfer, {"methods": ("lsm", "cnn2")}),
     "label-efficiency": (label_efficiency.label_efficiency, {"methods": ("lsm", "cumulants"), "ceiling": ("conv4",)}),
@@ -95,6 +98,29 @@ class Watch:
 
         self._answer(encoders.replace(method, learner=watched), count, cells, query, setting)
 
+    def compete(self, approaches: Any, *given: Any, **settings: Any) -> None:
+        """Note what each approach learns from and what it is asked in a domain that is new."""
+
+        def watched(make: Any) -> Any:
+            def noting(seed: int) -> Any:
+                made, known = make(seed), []
+                fit, predict = made.fit, made.predict
+
+                def fitted(support: Any) -> Any:
+                    known.append(support["index"])
+                    return fit(support)
+
+                def asked(query: Any) -> Any:
+                    self.answered.append((self.plan, known[-1], query["index"]))
+                    return predict(query)
+
+                made.fit, made.predict = fitted, asked
+                return made
+
+            return noting
+
+        self._compete([encoders.replace(one, learner=watched(one.learner)) for one in approaches], *given, **settings)
+
     def tune(self, *given: Any, **settings: Any) -> Any:
         """Note what is labelled, and what chooses the epoch, as asked."""
         indices = given[3]
@@ -135,7 +161,10 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     watch = Watch()
     watch._score, watch._answer = contest.score, labels._answer  # type: ignore[attr-defined]
     watch._tune, watch._tally = tuning.tune, tuning.tally  # type: ignore[attr-defined]
+    watch._compete = domains.contest  # type: ignore[attr-defined]
     monkeypatch.setattr(contest, "check_plan", watch.check)
+    monkeypatch.setattr(domains, "check_plan", watch.check)
+    monkeypatch.setattr(csi_activity, "contest", watch.compete)
     monkeypatch.setattr(encoders, "pretrain", watch.pretrain)
     monkeypatch.setattr(contest, "score", watch.score)
     monkeypatch.setattr(labels, "_answer", watch.answer)
@@ -154,7 +183,7 @@ def test_nothing_that_is_asked_was_seen(name: str, watch: Watch, tmp_path: Path)
     recipe(tmp_path, runs=tmp_path / "runs", smoke=True, **settings)
     assert watch.leaks() == []
     assert watch.answered
-    assert watch.seen or name == "fidelity"
+    assert watch.seen or name in ("fidelity", "csi-activity")
     for plan, rows, told in watch.seen:
         assert rows.equal(plan.pretraining)
         if (told >= 0).any():  # methods with labels learn the base classes, and never hear of a new one
@@ -256,3 +285,21 @@ def test_a_spectrogram_on_two_sides_is_found_and_refused(
     monkeypatch.setattr(contest, "check_plan", plans.check_plan)
     with pytest.raises(SplitError, match="records of groups that"):
         recipe(tmp_path, runs=tmp_path / "again", smoke=True, **settings)
+
+
+def test_a_group_that_lends_labels_and_is_asked_is_found_and_refused(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lend = domains.lend
+
+    def torn(fold: Any, known: Any, count: int, seed: int) -> tuple[Tensor, Tensor]:
+        lent, asked = lend(fold, known, count, seed)
+        return lent, torch.cat([asked, lent[:1]])
+
+    monkeypatch.setattr(domains, "lend", torn)
+    csi_activity.csi_activity(tmp_path, runs=tmp_path / "runs", smoke=True)
+    assert set(watch.leaks()) == {"labelled a group of the queries"}
+    monkeypatch.setattr(domains, "check_plan", plans.check_plan)
+    csi_activity.csi_activity(tmp_path, runs=tmp_path / "again", smoke=True)
+    rows = read(tmp_path / "again" / "smoke" / "results" / "csi-activity.jsonl")
+    assert all("records of groups that" in str(row.failed) for row in rows if row.shots)
