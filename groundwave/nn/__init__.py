@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from groundwave.nn.amc_cnn import AMCCNN
 from groundwave.nn.cldnn import CLDNN
 from groundwave.nn.conv4 import Conv4
 from groundwave.nn.convlstm import ConvLSTM
@@ -26,6 +27,7 @@ from groundwave.nn.welch import EnvelopeEncoder, WelchEncoder
 from groundwave.nn.xcit import XCiT
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "amc_cnn": AMCCNN,
     "cldnn": CLDNN,
     "conv4": Conv4,
     "convlstm": ConvLSTM,

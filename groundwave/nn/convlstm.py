@@ -79,17 +79,26 @@ class ConvLSTM(nn.Module):
         self, x: Float[Tensor, "batch channels freq time"], state: State | None = None
     ) -> tuple[Float[Tensor, "batch steps dim freq slice"], State]:
         """Return the last layer's picture of each slice, and the state with which the next slices go on."""
-        pictures = whole_patches(x, (1, self.slice)).unflatten(-1, (-1, self.slice)).permute(0, 3, 1, 2, 4)
+        pictures = self.slices(x)
         states: State = []
         for number, layer in enumerate(self.layers):
             pictures, last = layer(pictures, None if state is None else state[number])
             states.append(last)
         return pictures, states
 
+    def slices(self, x: Float[Tensor, "batch channels freq time"]) -> Float[Tensor, "batch steps channels freq slice"]:
+        """Cut a grid into the pictures that the first layer is given."""
+        return whole_patches(x, (1, self.slice)).unflatten(-1, (-1, self.slice)).permute(0, 3, 1, 2, 4)  # type: ignore[no-any-return]
+
+    def laid_out(
+        self, pictures: Float[Tensor, "batch steps dim freq slice"], num_frames: int
+    ) -> Float[Tensor, "batch dim freq time"]:
+        """Lay the pictures of the slices side by side, as far as the grid went."""
+        return pictures.permute(0, 2, 3, 1, 4).flatten(3)[..., :num_frames]
+
     def cells(self, x: Float[Tensor, "batch channels freq time"]) -> Float[Tensor, "batch dim freq time"]:
         """Return the features of each cell."""
-        pictures, _ = self.sequence(x)
-        return pictures.permute(0, 2, 3, 1, 4).flatten(3)[..., : x.shape[-1]]
+        return self.laid_out(self.sequence(x)[0], x.shape[-1])
 
     def tokens(self, x: Float[Tensor, "batch channels freq time"]) -> Float[Tensor, "batch tokens dim"]:
         """Return one token per cell, row by row (lowest frequencies first)."""

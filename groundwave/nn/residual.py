@@ -35,7 +35,11 @@ class ResidualEncoder(nn.Module):
         """Return one token per four samples."""
         return image_tokens(self.layers, x)
 
+    def pool(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch features"]:
+        """Return mean and standard deviation of the tokens side by side."""
+        variance, mean = torch.var_mean(tokens.float(), dim=1, correction=0)
+        return torch.cat([mean, (variance + 1e-4).sqrt()], dim=-1)
+
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
         """Return mean and standard deviation over time side by side."""
-        variance, mean = torch.var_mean(self.tokens(x).float(), dim=1, correction=0)
-        return torch.cat([mean, (variance + 1e-4).sqrt()], dim=-1)
+        return self.pool(self.tokens(x))

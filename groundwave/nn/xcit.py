@@ -136,24 +136,33 @@ class XCiT(nn.Module):
         if initial == "xcit":
             self.apply(_xcit_initial)
 
-    def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
-        """Return the class token followed by one token per `patch` samples."""
-        tokens = self.stem(x)
+    def begin(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
+        """Return the tokens that the first block is given: one per `patch` samples, with its position."""
+        tokens: Tensor = self.stem(x)
         if self.positions is None:
-            positions = sinusoidal_positions(tokens.shape[1], tokens.shape[2], tokens.device)
-        else:
-            positions = self.positions(tokens.shape[1])
-        tokens = self.blocks(tokens + positions)
+            return tokens + sinusoidal_positions(tokens.shape[1], tokens.shape[2], tokens.device)
+        return tokens + self.positions(tokens.shape[1])  # type: ignore[no-any-return]
+
+    def finish(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch more dim"]:
+        """Return a class token and the tokens of the last block, as the class blocks leave them."""
         class_token = self.class_token.to(tokens.dtype).expand(tokens.shape[0], 1, -1)
         return self.norm(self.class_blocks(torch.cat([class_token, tokens], dim=1)))  # type: ignore[no-any-return]
+
+    def pool(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch features"]:
+        """Return the features that finished tokens make."""
+        if self.num_samples is not None:
+            return tokens.flatten(1)
+        return torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=-1)
+
+    def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
+        """Return the class token followed by one token per `patch` samples."""
+        return self.finish(self.blocks(self.begin(x)))
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
         """Return the pooled tokens; raises `ContractError` for another length when they are flattened."""
         if self.num_samples is not None:
             check_length(x, self.num_samples, self.num_samples)
-            return self.tokens(x).flatten(1)
-        tokens = self.tokens(x)
-        return torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=-1)
+        return self.pool(self.tokens(x))
 
 
 def _check_choice(name: str, got: str, known: tuple[str, ...]) -> None:

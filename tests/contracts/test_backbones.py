@@ -7,6 +7,7 @@ from groundwave.contracts import Backbone
 from groundwave.nn import BACKBONES
 
 TINY = {
+    "amc_cnn": {},
     "cldnn": {},
     "conv4": {"width": 8},
     "convlstm": {"dim": 4, "depth": 2, "slice": 4},
@@ -33,7 +34,7 @@ TINY = {
     "xcit": {"dim": 16, "depth": 1, "patch": 4},
 }
 # Networks whose source has a dense layer over time are built for one length.
-ONE_LENGTH = {"cldnn", "conv4", "fft", "vtcnn2"}
+ONE_LENGTH = {"amc_cnn", "cldnn", "conv4", "fft", "vtcnn2"}
 # Networks over a grid are given one that is not square; the second is no whole number of patches either.
 ON_A_GRID = {"convlstm", "multimodal_vit", "vit"}
 GRIDS = {64: (32, 20), 100: (21, 50)}

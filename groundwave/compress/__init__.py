@@ -1,0 +1,1 @@
+"""Smaller and faster models: early exits, pruning, quantisation, and what each costs."""

@@ -1,0 +1,276 @@
+"""A network from which a record leaves as soon as it is sure: exit heads, rules, and inference that stops there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from groundwave.errors import GroundwaveError, lookup
+from groundwave.nn.cuts import cut
+
+
+class PooledExit(nn.Module):
+    """A perceptron on the mean and the spread of what is seen, for any length.
+
+    Args:
+        num_channels: channels of what is seen.
+        num_classes: number of classes.
+        hidden: width of the hidden layer.
+    """
+
+    def __init__(self, num_channels: int, num_classes: int, hidden: int = 64) -> None:
+        super().__init__()
+        wide = 2 * num_channels
+        self.layers = nn.Sequential(
+            nn.LayerNorm(wide), nn.Linear(wide, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)
+        )
+
+    def forward(self, seen: Float[Tensor, "batch channels length"]) -> Float[Tensor, "batch classes"]:
+        """Return class scores."""
+        variance, mean = torch.var_mean(seen.float(), dim=-1, correction=0)
+        return self.layers(torch.cat([mean, (variance + 1e-4).sqrt()], dim=-1))  # type: ignore[no-any-return]
+
+
+class FlatExit(nn.Module):
+    """The exit of Mohammed et al. (2023): pooled to 1024 numbers, then dense layers of 64, 32 and the classes.
+
+    68,010 parameters for 10 classes, wherever it stands in their network.
+
+    Args:
+        num_channels: channels of what is seen.
+        num_classes: number of classes.
+        length: of what is seen.
+        flat: how many numbers the first dense layer is given, at most.
+    """
+
+    def __init__(self, num_channels: int, num_classes: int, length: int, flat: int = 1024) -> None:
+        super().__init__()
+        factor = max(1, -(-num_channels * length // flat))
+        self.layers = nn.Sequential(
+            nn.MaxPool1d(factor),
+            nn.Flatten(),
+            *(nn.Linear(num_channels * (length // factor), 64), nn.Dropout(0.5)),
+            *(nn.Linear(64, 32), nn.Dropout(0.5)),
+            nn.Linear(32, num_classes),
+        )
+
+    def forward(self, seen: Float[Tensor, "batch channels length"]) -> Float[Tensor, "batch classes"]:
+        """Return class scores."""
+        return self.layers(seen)  # type: ignore[no-any-return]
+
+
+EXIT_HEADS: dict[str, Callable[..., nn.Module]] = {"flat": FlatExit, "pooled": PooledExit}
+
+
+def entropy(said: Sequence[Tensor]) -> Tensor:
+    """Shannon entropy over that of a guess among all classes: for ten classes its logarithm is the decimal one."""
+    return torch.special.entr(said[-1]).sum(dim=-1) / torch.tensor(float(said[-1].shape[-1])).log()  # type: ignore[no-any-return]
+
+
+def confidence(said: Sequence[Tensor]) -> Tensor:
+    """One less the probability of the likeliest class."""
+    return 1 - said[-1].amax(dim=-1)
+
+
+def margin(said: Sequence[Tensor]) -> Tensor:
+    """One less how much likelier the likeliest class is than the next."""
+    first, second = said[-1].topk(2, dim=-1).values.unbind(-1)
+    return 1 - (first - second)
+
+
+def patience(said: Sequence[Tensor]) -> Tensor:
+    """One over the number of exits in a row that agree (Zhou et al., 2020); below 1 it takes two of them."""
+    answers = torch.stack([probabilities.argmax(dim=-1) for probabilities in reversed(said)])
+    return 1 / (answers == answers[0]).long().cumprod(dim=0).sum(dim=0)
+
+
+# From the probabilities [B, C] of all exits so far to how doubtful the last is: 0 (sure) to 1.
+RULES: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {
+    "confidence": confidence,
+    "entropy": entropy,
+    "margin": margin,
+    "patience": patience,
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When a record leaves: at the first exit whose doubt is below its threshold. With thresholds of 0 none does.
+
+    Args:
+        thresholds: one for each exit, 0 to 1.
+        rule: name in `RULES`.
+    """
+
+    thresholds: tuple[float, ...]
+    rule: str = "entropy"
+
+    def __post_init__(self) -> None:
+        lookup(RULES, self.rule, "rule")
+        if wrong := [value for value in self.thresholds if not 0 <= value <= 1]:
+            raise GroundwaveError(f"a threshold of {wrong[0]}", "0 (never exit) to 1", "change the thresholds")
+
+
+class Answered(NamedTuple):
+    """What a network with exits says, and from where.
+
+    Attributes:
+        probabilities: float32 `[B, C]`.
+        exit: int64 `[B]`; the number of exits where a record went all the way.
+    """
+
+    probabilities: Tensor
+    exit: Tensor
+
+
+class MultiExit(nn.Module):
+    """A backbone with exits between its steps (BranchyNet, Teerapittayanon et al., 2016).
+
+    Args:
+        backbone: one of those that can be `cut`; shared, not copied.
+        head: from its features to class scores; shared.
+        after: after how many steps of the backbone each exit stands, ascending.
+        heads: of the exits, in order.
+
+    Raises:
+        GroundwaveError: a backbone without steps, or exits that do not stand between them.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, after: Sequence[int], heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.backbone, self.head, self.exits = backbone, head, nn.ModuleList(heads)
+        self.after = tuple(after)
+        check_places(backbone, after)
+        assert len(self.exits) == len(self.after)
+
+    @property
+    def num_exits(self) -> int:
+        """How many exits there are before the end."""
+        return len(self.exits)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels *size"], apart: bool = False
+    ) -> list[Float[Tensor, "batch classes"]]:
+        """Return the scores of each exit, and last those of the whole network.
+
+        Args:
+            x: what the backbone takes.
+            apart: whether the scores behind an exit send no gradient to what lies before it.
+        """
+        parts = cut(self.backbone)
+        state, scores = parts.begin(x), []
+        for span, head in zip(self._spans(parts.steps), self.exits, strict=True):
+            for step in span:
+                state = step(state)
+            scores.append(head(parts.seen(state)))
+            if apart:
+                state = tuple(part.detach() for part in state)
+        for step in parts.steps[self.after[-1] :]:
+            state = step(state)
+        return [*scores, self.head(parts.end(state))]
+
+    @torch.no_grad()
+    def answer(self, x: Float[Tensor, "batch channels *size"], policy: Policy) -> Answered:
+        """Return what each record's first sure exit says; the others go on alone, as a smaller batch.
+
+        This is Algorithm 2 of Mohammed et al. (2023), for any number of exits and many records at once. The common
+        layers' output is kept, and what a record does not need is not computed.
+
+        Raises:
+            GroundwaveError: not one threshold for each exit.
+        """
+        self.check(policy)
+        parts, doubt = cut(self.backbone), RULES[policy.rule]
+        state, said, waiting = parts.begin(x), [], torch.arange(x.shape[0], device=x.device)
+        left: list[tuple[Tensor, Tensor]] = []
+        for number, (span, head) in enumerate(zip(self._spans(parts.steps), self.exits, strict=True)):
+            for step in span:
+                state = step(state)
+            said.append(head(parts.seen(state)).softmax(dim=-1))
+            sure = doubt(said) < policy.thresholds[number]
+            if sure.all():
+                return _gathered([*left, (waiting, said[-1])])
+            if sure.any():
+                left.append((waiting[sure], said[-1][sure]))
+                stay = ~sure
+                waiting, said = waiting[stay], [part[stay] for part in said]
+                state = tuple(part[stay] for part in state)
+            else:
+                left.append((waiting[:0], said[-1][:0]))
+        for step in parts.steps[self.after[-1] :]:
+            state = step(state)
+        return _gathered([*left, (waiting, self.head(parts.end(state)).softmax(dim=-1))])
+
+    def check(self, policy: Policy) -> None:
+        """Raise `GroundwaveError` unless a policy has one threshold for each exit."""
+        if len(policy.thresholds) != self.num_exits:
+            raise GroundwaveError(
+                got=f"{len(policy.thresholds)} thresholds for {self.num_exits} exits",
+                expected="one for each",
+                do="calibrate the thresholds on this model",
+            )
+
+    def _spans(self, steps: Sequence[Any]) -> list[Sequence[Any]]:
+        """Return the steps before each exit that do not also lie before the one before."""
+        return [steps[start:stop] for start, stop in pairwise((0, *self.after))]
+
+
+def _gathered(left: Sequence[tuple[Tensor, Tensor]]) -> Answered:
+    """Put the records back in order."""
+    rows = torch.cat([rows for rows, _ in left])
+    number = torch.cat([torch.full_like(rows, number) for number, (rows, _) in enumerate(left)])
+    order = rows.argsort()
+    return Answered(torch.cat([said for _, said in left])[order], number[order])
+
+
+def check_places(backbone: nn.Module, after: Sequence[int]) -> None:
+    """Raise `GroundwaveError` unless exits stand between the steps of a backbone that has some, in ascending order."""
+    num_steps = len(cut(backbone).steps)
+    if not after or list(after) != sorted(set(after)) or not 1 <= after[0] <= after[-1] < num_steps:
+        where = f"exits after steps {', '.join(map(str, after))}" if after else "no exit"
+        raise GroundwaveError(
+            got=f"{where} of a {type(backbone).__name__}, which has {num_steps}",
+            expected=f"at least one place, ascending, from 1 to {num_steps - 1}: behind the last step is the end",
+            do="move the exits, or leave out those that stand at the end",
+        )
+
+
+@torch.no_grad()
+def exit_settings(
+    backbone: nn.Module, example: Tensor, after: Sequence[int], num_classes: int, kind: str = "pooled"
+) -> list[dict[str, Any]]:
+    """Return the arguments of exit heads of a kind that fit where they stand.
+
+    Args:
+        backbone: where they stand.
+        example: an input of the network, of any values, `[1, channels, ...]`.
+        after: after how many steps each stands.
+        num_classes: number of classes.
+        kind: name in `EXIT_HEADS`.
+    """
+    lookup(EXIT_HEADS, kind, "kind of exit")
+    check_places(backbone, after)
+    learning = backbone.training
+    backbone.eval()
+    parts, settings = cut(backbone), []
+    state = parts.begin(example)
+    for number, step in enumerate(parts.steps[: after[-1]], start=1):
+        state = step(state)
+        if number in after:
+            _, channels, length = parts.seen(state).shape
+            sized = {"length": length} if kind == "flat" else {}
+            settings.append({"num_channels": channels, "num_classes": num_classes, **sized})
+    backbone.train(learning)
+    return settings
+
+
+def multi_exit(
+    backbone: nn.Module, head: nn.Module, after: Sequence[int], settings: Sequence[Mapping[str, Any]], kind: str
+) -> MultiExit:
+    """Return a network with new exit heads, their weights drawn from torch's global generator."""
+    make = lookup(EXIT_HEADS, kind, "kind of exit")
+    return MultiExit(backbone, head, after, [make(**arguments) for arguments in settings])
