@@ -165,9 +165,14 @@ def encoder(contender: Contender, plan: Plan, setting: Setting, which: str) -> M
     how = contender.pretraining
     if how is None:
         return None
-    identity = hash_config({**contender.config(), **setting.config, "data": setting.data, "plan": plan.hash()})
-    out = setting.runs / f"{how.objective}-{how.backbone}" / which / f"seed-{setting.seed}-{identity}"
+    out = run_of(how, plan, setting, which)
     return pretrained(how, setting.source, plan, out=out, seed=setting.seed, progress=setting.progress)
+
+
+def run_of(how: Pretraining, plan: Plan, setting: Setting, which: str = "all") -> Path:
+    """Return the folder of the run in which an encoder is pretrained; its model is in `model`."""
+    told = {"pretraining": how.config(), **setting.config, "data": setting.data, "plan": plan.hash()}
+    return setting.runs / f"{how.objective}-{how.backbone}" / which / f"seed-{setting.seed}-{hash_config(told)}"
 
 
 def _cells(contender: Contender, questions: Questions, setting: Setting) -> Iterator[Cell]:

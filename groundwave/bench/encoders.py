@@ -32,6 +32,7 @@ class Pretraining:
         objective_args: of the objective.
         labelled: whether it is told the labels of what it is pretrained on.
         per_snr: whether there is a model for each SNR, as published, or one for all.
+        others: contracts of further modalities, which the records hold beside the contract's.
     """
 
     backbone: str
@@ -44,12 +45,14 @@ class Pretraining:
     objective_args: Mapping[str, Any] = field(default_factory=dict)
     labelled: bool = False
     per_snr: bool = False
+    others: Mapping[str, Contract] = field(default_factory=dict)
 
     def config(self) -> dict[str, Any]:
         """Return all settings, as rows tell them."""
         plain = {key: getattr(self, key) for key in ("backbone", "objective", "batch_size", "labelled", "per_snr")}
         args = {"backbone_args": dict(self.backbone_args), "objective_args": dict(self.objective_args)}
-        return {**plain, **args, "views": repr(self.views), "schedule": asdict(self.schedule)}
+        others = {"others": {name: asdict(contract) for name, contract in self.others.items()}} if self.others else {}
+        return {**plain, **args, **others, "views": repr(self.views), "schedule": asdict(self.schedule)}
 
     def shortened(self, epochs: int, batch_size: int | None = None) -> "Pretraining":
         """Return the same for fewer epochs, and for a smaller batch."""
@@ -99,6 +102,7 @@ def pretrained(how: Pretraining, source: Labelled, plan: Plan, *, out: Path, see
         objective=how.objective,
         objective_args=how.objective_args,
         batch_size=min(how.batch_size, len(plan.pretraining)),
+        others=how.others,
         seed=seed,
         progress=progress,
     )

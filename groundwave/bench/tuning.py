@@ -40,6 +40,7 @@ class Tuner:
         batch_size: examples per step.
         min_steps: steps of an epoch, at least.
         start: a folder or name of a model to tune instead of pretraining one.
+        modality: which part of a model of several modalities is tuned.
     """
 
     title: str
@@ -49,12 +50,14 @@ class Tuner:
     batch_size: int = 32
     min_steps: int = 1
     start: str = ""
+    modality: str = ""
 
     def config(self) -> dict[str, Any]:
         """Return all settings, as rows tell them."""
         plain = {key: getattr(self, key) for key in ("how", "batch_size", "min_steps")}
         start = {"start_sha256": weights_sha256(Model.load(self.start))[:12]} if self.start else {}
-        return {**plain, **start, "schedule": asdict(self.schedule), "network": self.network.config()}
+        part = {"modality": self.modality} if self.modality else {}
+        return {**plain, **start, **part, "schedule": asdict(self.schedule), "network": self.network.config()}
 
     def sized(self, epochs: int | None, pretraining_epochs: int | None) -> "Tuner":
         """Return the same for other numbers of epochs, where they are given."""
@@ -81,12 +84,14 @@ class Questions:
         counts: labelled records to learn from; None gives all that may lend labels.
         settled: what the task becomes once its tally on validation is known, such as one with a threshold.
         config: further settings to store with each row.
+        shown: called with what answers a cell once that is scored, to draw it.
     """
 
     task: Task
     counts: tuple[int | None, ...]
     settled: Callable[[Task, Tally], Task] = field(default=lambda task, _: task)
     config: Mapping[str, Any] = field(default_factory=dict)
+    shown: Callable[[Cell, Answer, Setting], None] = field(default=lambda *_: None)
 
 
 def tuned_in_turn(tuners: Sequence[Tuner], questions: Questions, setting: Setting) -> None:
@@ -155,7 +160,7 @@ def _start(tuner: Tuner, setting: Setting) -> Model:
     model = encoder(Contender(network, ()), setting.plan, setting, "all")
     assert model is not None
     model.backbone.cpu()
-    return model
+    return model.for_modality(tuner.modality) if tuner.modality else model
 
 
 def _measure(tuner: Tuner, model: Model, cell: Cell, questions: Questions, setting: Setting) -> None:
@@ -194,6 +199,7 @@ def _fill(
     started, plan, sheet = time.perf_counter(), setting.plan, setting.sheet
     task = questions.settled(questions.task, tally(answer, questions.task, setting, plan.validation))
     scores = task.scores(tally(answer, task, setting, plan.query))
+    questions.shown(cell, answer, setting)
     proof = {"split": plan.split, "split_hash": split_hash({**plan.parts(), "labelled": rows})}
     for point in result.curve if result else ():
         append(sheet.path, _point(cell, point.epoch, point.scores.get(cell.metric, 0.0), point.seconds, setting, proof))

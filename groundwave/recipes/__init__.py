@@ -18,6 +18,8 @@ RECIPES: Mapping[str, str] = {
     "label-efficiency": "groundwave.recipes.label_efficiency:label_efficiency",
     "lsm": "groundwave.recipes.lsm_ours:lsm",
     "lsm-published": "groundwave.recipes.lsm_published:lsm_published",
+    "msm-convlstm": "groundwave.recipes.msm:msm_convlstm",
+    "msm-vit": "groundwave.recipes.msm:msm_vit",
     "segmentation": "groundwave.recipes.segmentation:segmentation",
     "transfer": "groundwave.recipes.fewshot:transfer",
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -101,10 +102,10 @@ def forecasting(
     """
     task = TINY_TASK if smoke else Forecasting(num_slices=slices, slice=CONVLSTM["slice"])
     seen = 4 * task.slice if smoke else SEEN
+    scene = {**(TINY_SCENE if smoke else SCENE), "num_frames": seen + task.num_frames}
     field = Field(
         name="forecasting",
-        scene="occupancy",
-        settings={**(TINY_SCENE if smoke else SCENE), "num_frames": seen + task.num_frames},
+        scenes={"occupancy": scene},
         sizes=TINY_SIZES if smoke else SIZES,
         seeds=seeds,
         results=results,
@@ -119,17 +120,17 @@ def forecasting(
         tuned_in_turn(tuners, questions, setting)
         for name in chosen:
             if name not in TUNERS:
-                answered(name, rule_of(name, task, field), questions, setting)
+                answered(name, rule_of(name, task, scene), questions, setting)
     return field.path
 
 
-def rule_of(name: str, task: Forecasting, field: Field) -> Answer:
-    """Return what answers without learning."""
+def rule_of(name: str, task: Forecasting, scene: Mapping[str, Any]) -> Answer:
+    """Return what answers without learning; two of the answers know a setting of the scene, or all of them."""
     if name in FORECASTS:
-        return partial(ruled, FORECASTS[name], task, field.settings["num_averaged"])
+        return partial(ruled, FORECASTS[name], task, scene["num_averaged"])
     if name == "persistence of the truth":
         return partial(repeated, task)
-    return partial(known, Occupancy(**field.settings, seed=DATA_SEED))
+    return partial(known, Occupancy(**scene, seed=DATA_SEED))
 
 
 def thresholded(task: Task, total: Tally) -> Task:

@@ -98,8 +98,7 @@ def segmentation(
     small = TINY_SIZES if smoke else SIZES
     field = Field(
         name="segmentation",
-        scene=data,
-        settings=TINY_SCENE if smoke else {},
+        scenes={data: TINY_SCENE if smoke else {}},
         sizes=small,
         seeds=seeds,
         results=results,

@@ -1,9 +1,9 @@
-"""The spectrograms of the recipes of masked modelling: simulated once, kept on disk, parted by record."""
+"""The records of the recipes of masked modelling: simulated once, kept on disk, parted by record."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save
@@ -17,11 +17,15 @@ from groundwave.data.atomic import write_atomically
 from groundwave.data.sources import Records, SceneSource
 from groundwave.data.split import Grouped, split
 from groundwave.errors import lookup
+from groundwave.page import png
 from groundwave.recipes.radioml_sets import DataSet
 from groundwave.scenes import SCENES
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 DATA_SEED = 2411  # a data set is one; seeds of the recipes part it and draw from it
-KEPT = ("spec", "mask", "group", "snr_db")
+KEPT = ("spec", "csi", "iq", "mask", "label", "group", "snr_db")
 AT_ONCE = 48
 
 
@@ -47,7 +51,7 @@ class Sizes:
         return self.pool + self.train + self.validation + self.test
 
 
-def open_spectrograms(scene: str, settings: Mapping[str, Any], num: int, folder: Path) -> DataSet:
+def open_scene(scene: str, settings: Mapping[str, Any], num: int, folder: Path) -> DataSet:
     """Return `num` records of a scene, simulated once and read from `folder` ever after.
 
     Args:
@@ -66,18 +70,49 @@ def open_spectrograms(scene: str, settings: Mapping[str, Any], num: int, folder:
     return DataSet(scene, source, record["snr_db"], {"scene": dict(settings)})
 
 
+def open_scenes(scenes: Mapping[str, Mapping[str, Any]], num: int, folder: Path) -> DataSet:
+    """Return `num` spectrograms, as many of each scene; where there are several, masks number all their classes.
+
+    Args:
+        scenes: settings by name in `SCENES`, without a seed; grids of one size.
+        num: how many in all, a multiple of the number of scenes.
+        folder: as in `open_scene`.
+    """
+    share, rest = divmod(num, len(scenes))
+    assert rest == 0, f"{num} records of {len(scenes)} scenes"
+    opened = [open_scene(scene, settings, share, folder) for scene, settings in scenes.items()]
+    if len(opened) == 1:
+        return opened[0]
+    pieces, classes = [], list[str]()
+    for one in opened:
+        record = one.source[torch.arange(share)]
+        mask = record["mask"]
+        pieces.append({"spec": record["spec"], "mask": torch.where(mask > 0, mask + len(classes), mask)})
+        classes += one.source.classes
+    joined = {name: torch.cat([piece[name] for piece in pieces]) for name in ("spec", "mask")}
+    snr_db = torch.cat([one.snr_db for one in opened])
+    source = Records(
+        {**joined, "snr_db": snr_db, "group": torch.arange(num)},
+        classes=classes,
+        group_names=[str(number) for number in range(num)],
+    )
+    return DataSet(" + ".join(scenes), source, snr_db, {"scenes": {name: dict(s) for name, s in scenes.items()}})
+
+
 def _simulated(source: SceneSource, num: int) -> Record:
     pieces = []
     for rows in torch.arange(num).split(AT_ONCE):
         record = source[rows]
-        pieces.append({name: record[name] for name in KEPT if name in record} | {"spec": record["spec"].half()})
+        piece = {name: record[name] for name in KEPT if name in record}
+        pieces.append({name: x.half() if name == "spec" else x for name, x in piece.items()})
     return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
 def plan_of(source: Grouped, sizes: Sizes, seed: int) -> Plan:
     """Return who may see what: records dealt to the four kinds at random."""
-    shares = {name: getattr(sizes, name) / sizes.total for name in ("pool", "train", "validation", "test")}
-    parts = split(source, shares, seed=seed)
+    counts = {name: getattr(sizes, name) for name in ("pool", "train", "validation", "test")}
+    nobody = {name: torch.arange(0) for name in counts}
+    parts = nobody | split(source, {name: n / sizes.total for name, n in counts.items() if n}, seed=seed)
     return Plan(
         split=f"{sizes.pool}:{sizes.train}:{sizes.validation}:{sizes.test} by record, seed {seed}",
         pretraining=torch.cat([parts["pool"], parts["train"]]).sort().values,
@@ -96,8 +131,7 @@ class Field:
 
     Args:
         name: of the recipe and its file of rows.
-        scene: name in `SCENES`.
-        settings: of the scene.
+        scenes: settings of each scene whose records take part, by name in `SCENES`.
         sizes: how many records of each kind.
         seeds: of splits, weights and labels.
         results: folder of the file of rows.
@@ -106,8 +140,7 @@ class Field:
     """
 
     name: str
-    scene: str
-    settings: Mapping[str, Any]
+    scenes: Mapping[str, Mapping[str, Any]]
     sizes: Sizes
     seeds: Sequence[int]
     results: Path
@@ -124,9 +157,13 @@ class Field:
         """The file of rows."""
         return (self.home / "results" if self.smoke else self.results) / f"{self.name}.jsonl"
 
-    def settings_of(self) -> Iterator[Setting]:
-        """Yield the plan of each seed on the same records."""
-        opened = open_spectrograms(self.scene, self.settings, self.sizes.total, self.home / "records")
+    def opened(self) -> DataSet:
+        """Return the records."""
+        return open_scenes(self.scenes, self.sizes.total, self.home / "records")
+
+    def settings_of(self, opened: DataSet | None = None) -> Iterator[Setting]:
+        """Yield the plan of each seed on the same records: those of the scenes, or those that are given."""
+        opened = opened or self.opened()
         sheet = Sheet(self.path, self.name)
         for seed in self.seeds[:1] if self.smoke else self.seeds:
             yield Setting(
@@ -140,3 +177,9 @@ class Field:
                 config={**opened.config, "sizes": repr(self.sizes)},
                 progress=not self.smoke,
             )
+
+    def hang(self, title: str, figure: "Figure") -> None:
+        """Write a picture into the folder `pictures` of runs, from where `masked_results` takes it."""
+        path = self.home / "pictures" / f"{self.name}-{title}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, png(figure))

@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from groundwave.bench import contest, domains, encoders, labels, plans, tuning
+from groundwave.bench import contest, domains, encoders, labels, plans, reconstruction, tuning
 from groundwave.bench.encoders import Hidden
 from groundwave.bench.plans import Plan
 from groundwave.bench.rows import read
 from groundwave.errors import SplitError
 from groundwave.model import InputContract, Model
+from groundwave.pretrain import OBJECTIVES
 from groundwave.recipes import (
     RECIPES,
     ablations,
@@ -29,6 +30,7 @@ from groundwave.recipes import (
     label_efficiency,
     lsm_ours,
     lsm_published,
+    msm,
     segmentation,
     spectrogram_sets,
 )
@@ -47,6 +49,8 @@ PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
     "lsm-published": (lsm_published.lsm_published, {}),
     "segmentation": (segmentation.segmentation, {"methods": ("frozen", "scratch")}),
     "forecasting": (forecasting.forecasting, {"methods": ("vit-frozen", "persistence")}),
+    "msm-vit": (msm.msm_vit, {"masks": ("random",)}),
+    "msm-convlstm": (msm.msm_convlstm, {"masks": ("random",)}),
 }
 
 
@@ -75,7 +79,17 @@ class Watch:
         """Stand in for pretrain(): note what it is handed, and return random weights."""
         record = source[indices]
         self.seen.append((self.plan, record["index"], record["label"]))
-        return Model.build(given["backbone"], contract, dict(given["backbone_args"]))
+        return Model.build(given["backbone"], contract, dict(given["backbone_args"]), others=given["others"])
+
+    def drawing(self, how: Any, model: Any, hiding: Any, _: Any) -> Any:
+        """Stand in for what draws hidden cells: there is no run whose decoder it could have."""
+        return OBJECTIVES[how.objective](model.backbone, views=(), contract=model.contract, **how.objective_args)
+
+    def errors(self, *given: Any) -> Any:
+        """Note which records are drawn, without any labels."""
+        rows = given[4]
+        self.answered.append((self.plan, rows[:0], rows))
+        return self._errors(*given)
 
     def score(self, record: Any, drawn: Any, methods: Any) -> Any:
         for support, query in drawn.values():
@@ -161,6 +175,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     watch = Watch()
     watch._score, watch._answer = contest.score, labels._answer  # type: ignore[attr-defined]
     watch._tune, watch._tally = tuning.tune, tuning.tally  # type: ignore[attr-defined]
+    watch._errors = reconstruction.hidden_errors  # type: ignore[attr-defined]
     watch._compete = domains.contest  # type: ignore[attr-defined]
     monkeypatch.setattr(contest, "check_plan", watch.check)
     monkeypatch.setattr(domains, "check_plan", watch.check)
@@ -170,6 +185,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     monkeypatch.setattr(labels, "_answer", watch.answer)
     monkeypatch.setattr(tuning, "tune", watch.tune)
     monkeypatch.setattr(tuning, "tally", watch.tally)
+    monkeypatch.setattr(reconstruction, "hidden_errors", watch.errors)
+    monkeypatch.setattr(reconstruction, "objective_state", lambda run: {})
+    monkeypatch.setattr(reconstruction, "drawing", watch.drawing)
     return watch
 
 
