@@ -24,6 +24,8 @@ from groundwave.data.typed import TEXT, check_fields
 from groundwave.errors import ContractError, ModelError, UnknownNameError, lookup
 from groundwave.nn import BACKBONES, HEADS
 from groundwave.nn.dense import Decoder
+from groundwave.nn.exits import MultiExit, Policy, multi_exit
+from groundwave.nn.narrow import restore_sizes
 
 __all__ = ["InputContract", "Model", "packaged"]
 
@@ -40,11 +42,13 @@ class Model:
     Args:
         backbone: maps the contract's channels (`[B, 2 * antennas, time]` of IQ) to features.
         contract: what may go in.
-        spec: how to rebuild the networks: `{"backbone": {"name", "args"}, "head": ...}`.
+        spec: how to rebuild the networks: `{"backbone": {"name", "args"}, "head": ...}`; of what was pruned, also the
+            sizes of its tensors, `pruned`.
         head: maps features to class scores.
         classes: names of the scores.
         card: text of the model card.
         others: of a model of several modalities, the contracts of those beside `contract`'s.
+        exits: heads between the steps of the backbone, from which `predict` lets a record leave.
     """
 
     backbone: nn.Module
@@ -54,6 +58,7 @@ class Model:
     classes: tuple[str, ...] = ()
     card: str = ""
     others: dict[str, Contract] = field(default_factory=dict)
+    exits: MultiExit | None = None
 
     @classmethod
     def build(
@@ -92,9 +97,31 @@ class Model:
         Raises:
             ContractError: the head does not have one output for each class.
         """
-        adapted = replace(self, head=head, classes=classes, spec={**self.spec, "head": {"name": name, "args": args}})
+        spec = {key: value for key, value in self.spec.items() if key != "exits"}  # they answer what the old head did
+        adapted = replace(
+            self, head=head, classes=classes, spec={**spec, "head": {"name": name, "args": args}}, exits=None
+        )
         adapted.check_head()
         return adapted
+
+    def with_exits(self, exits: MultiExit, settings: list[dict[str, Any]], kind: str, policy: Policy) -> "Model":
+        """Return this model with exits, which `predict` uses by a policy.
+
+        Args:
+            exits: made of this model's backbone and head.
+            settings: arguments of the exit heads, as `exit_settings` returns them.
+            kind: name in `EXIT_HEADS`.
+            policy: when a record leaves.
+        """
+        exits.check(policy)
+        told = {"after": list(exits.after), "kind": kind, "args": settings}
+        return replace(self, exits=exits, spec={**self.spec, "exits": {**told, "policy": asdict(policy)}})
+
+    @property
+    def policy(self) -> Policy:
+        """When a record leaves a model that has exits."""
+        told = self.spec["exits"]["policy"]
+        return Policy(tuple(told["thresholds"]), told["rule"])
 
     @torch.no_grad()
     def check_head(self) -> None:
@@ -116,7 +143,8 @@ class Model:
 
     def modules(self) -> nn.ModuleDict:
         """Return all networks under the names that the weights file uses."""
-        parts = {"backbone": self.backbone, "head": self.head}
+        exits = self.exits.exits if self.exits else None
+        parts = {"backbone": self.backbone, "head": self.head, "exits": exits}
         return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
     @torch.no_grad()
@@ -157,6 +185,8 @@ class Model:
             )
         if isinstance(self.head, Decoder):
             return self._cells(self._prepared(given, oversampling), min(batch_size, MOST_GRIDS))
+        if self.exits is not None:
+            return self._sure(self._prepared(given, oversampling), batch_size)
         features = self.embed(given, batch_size, oversampling)
         device = next(self.head.parameters()).device
         return self.head(features.to(device)).softmax(dim=-1).cpu()  # type: ignore[no-any-return]
@@ -171,6 +201,19 @@ class Model:
             scores = network["head"](network["backbone"].tokens(x), network["backbone"].grid(x), x.shape[-2:])
             parts.append(scores.float().softmax(dim=1).cpu())
         return torch.cat(parts)
+
+    def _sure(self, prepared: Tensor, batch_size: int) -> Tensor:
+        """Return what each record's first sure exit says: of a long record, the mean over its windows."""
+        assert self.exits is not None
+        self.modules().eval()
+        device = next(self.backbone.parameters(), torch.empty(0)).device
+        parts = []
+        for batch in prepared.split(batch_size):
+            windows = self.contract.windows(batch)
+            channels = self.contract.channels(windows.flatten(0, 1).to(device))
+            answered = self.exits.answer(channels, self.policy).probabilities
+            parts.append(answered.unflatten(0, windows.shape[:2]).mean(dim=1))
+        return torch.cat(parts).cpu()
 
     def _prepared(self, given: Given, oversampling: float | None) -> Tensor:
         """Return what the contract makes of an input, telling it the oversampling where there is such a thing."""
@@ -230,6 +273,10 @@ class Model:
             model = cls(backbone, contract, spec, classes=tuple(config["classes"]), others=others)
             if "head" in spec:
                 model.head = lookup(HEADS, spec["head"]["name"], "head")(**spec["head"]["args"])
+            for part, network in model.modules().items():
+                restore_sizes(network, spec[part].get("pruned", {}))
+            if "exits" in spec:
+                model.exits = _exits(model)
             model.modules().load_state_dict(load_tensors(weights))
             model.check_head()
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, *BROKEN) as error:
@@ -242,6 +289,16 @@ class Model:
         model.card = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
         model.modules().eval()
         return model
+
+
+def _exits(model: Model) -> MultiExit:
+    """Return the exits that a model's spec describes, with new weights."""
+    told = model.spec["exits"]
+    if model.head is None:
+        raise ModelError("exits without a head", "a head at the end", "save the model again")
+    exits = multi_exit(model.backbone, model.head, told["after"], told["args"], told["kind"])
+    exits.check(model.policy)
+    return exits
 
 
 def packaged() -> dict[str, Path]:

@@ -1,0 +1,170 @@
+"""Calibration against trying everything; what is measured; models with exits on disk."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundwave.compress.exits import published
+from groundwave.compress.thresholds import (
+    Judged,
+    Point,
+    by_snr,
+    calibrate,
+    expected_seconds,
+    judge,
+    leaving_seconds,
+)
+from groundwave.errors import GroundwaveError
+from groundwave.model import InputContract, Model
+from groundwave.nn.exits import RULES, Policy, exit_settings, multi_exit
+from groundwave.nn.heads import LinearHead
+from groundwave.rng import generator
+
+
+def judged(seed: int, num: int = 12, exits: int = 1, rule: str = "entropy") -> Judged:
+    draw = generator(seed, "judged")
+    doubt = torch.rand(num, exits, generator=draw)
+    sure = torch.rand(num, exits + 1, generator=draw)
+    return Judged(doubt, torch.cat([sure[:, :-1] > doubt, sure[:, -1:] > 0.2], dim=1), rule)
+
+
+def by_trying(known: Judged, seconds: list[float], loss: float, strict: bool = True) -> tuple[float, float]:
+    """The fastest of all cuts between doubts, one record at a time."""
+    best = (float("inf"), 0.0)
+    values = [0.0, *(v + 1e-4 for v in known.doubt.flatten().tolist()), 1.0]
+    full = sum(row[-1] for row in known.correct.tolist()) / len(known.doubt)
+    for thresholds in product(values, repeat=known.doubt.shape[1]):
+        right = time = 0.0
+        for doubts, correct in zip(known.doubt.tolist(), known.correct.tolist(), strict=True):
+            exit = next((k for k, (d, t) in enumerate(zip(doubts, thresholds, strict=True)) if d < t), len(doubts))
+            right, time = right + correct[exit] / len(known.doubt), time + seconds[exit] / len(known.doubt)
+        if right >= full - loss - 1e-9 or not strict:
+            best = min(best, (time, -right))
+    return best[0], -best[1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), loss=st.sampled_from([0.0, 0.1, 0.3]))
+def test_one_exit_is_calibrated_as_well_as_can_be(seed: int, loss: float) -> None:
+    known = judged(seed)
+    found = calibrate(known, [1.0, 3.0], loss=loss)
+    seconds, accuracy = by_trying(known, [1.0, 3.0], loss)
+    assert found.seconds == pytest.approx(seconds)
+    assert found.accuracy == pytest.approx(accuracy)
+
+
+def test_a_search_that_forgets_accuracy_is_caught() -> None:
+    known = judged(3)
+    assert by_trying(known, [1.0, 3.0], 0.0, strict=False)[0] < calibrate(known, [1.0, 3.0], loss=0.0).seconds
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_exits_keep_the_accuracy_and_come_near_the_best(seed: int) -> None:
+    known, seconds = judged(seed, exits=2), [1.0, 2.0, 4.0]
+    found = calibrate(known, seconds, loss=0.1)
+    best, _ = by_trying(known, seconds, 0.1)
+    assert found.accuracy >= known.correct[:, -1].double().mean() - 0.1 - 1e-9
+    assert best - 1e-9 <= found.seconds <= best + 0.5
+
+
+def test_within_a_time_it_is_as_accurate_as_can_be() -> None:
+    known = judged(1, num=40)
+    found = calibrate(known, [1.0, 3.0], budget=2.0)
+    assert found.seconds <= 2.0
+    for value in known.doubt[:, 0].tolist():
+        accuracy, seconds = known.scores([value], [1.0, 3.0])
+        assert accuracy <= found.accuracy or seconds > 2.0
+
+
+def test_an_impossible_time_says_which_is_reachable() -> None:
+    known = judged(1)
+    with pytest.raises(GroundwaveError, match="at least 1e\\+03 ms"):
+        calibrate(known, [1.0, 3.0], budget=0.5)
+    with pytest.raises(GroundwaveError, match="may be given up"):
+        calibrate(known, [1.0, 3.0])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_is_judged_is_what_happens(rule: str) -> None:
+    torch.manual_seed(0)
+    network = multi()
+    x, label = torch.randn(40, 2, 128), torch.arange(40) % 10
+    known = judge(network, iter([(x[:16], label[:16]), (x[16:], label[16:])]), rule)
+    thresholds = tuple(min(1.0, float(known.doubt[:, k].median()) + 1e-4) for k in range(2))
+    found = network.answer(x, Policy(thresholds, rule))
+    torch.testing.assert_close(known.leave(thresholds), found.exit)
+    accuracy = float((found.probabilities.argmax(-1) == label).double().mean())
+    assert known.scores(thresholds, [1, 2, 3])[0] == pytest.approx(accuracy)
+    with pytest.raises(GroundwaveError, match="no records"):
+        judge(network, iter([]), rule)
+
+
+def multi() -> torch.nn.Module:
+    network = published("V0").eval()
+    settings = exit_settings(network.backbone, torch.zeros(1, 2, 128), (1, 3), 10)
+    made = multi_exit(network.backbone, network.head, (1, 3), settings, "pooled").eval()
+    for head in made.exits:
+        torch.nn.init.normal_(head.layers[-1].weight)
+    return made
+
+
+def test_snr_by_snr() -> None:
+    torch.manual_seed(0)
+    network = multi()
+    x, label, snr = torch.randn(12, 2, 128), torch.arange(12) % 10, torch.tensor([0.0, 10.0]).repeat(6)
+    policy = Policy((0.4, 0.4))
+    exits = network.answer(x, policy).exit
+    for batch_size in (1, 4):
+        points = by_snr(network, policy, x, label, snr, batch_size)
+        for value, point in points.items():
+            shares = exits[snr == value].bincount(minlength=3).double() / 6
+            assert point.shares == pytest.approx(shares.tolist())
+            assert point.seconds > 0
+    seconds = leaving_seconds(network, x[:1], num_runs=5)
+    assert len(seconds) == 3
+    assert min(seconds) > 0
+
+
+def test_the_time_of_a_mix_is_its_mean() -> None:
+    points = {0.0: Point((0.0, 1.0), 0.5, 3.0), 10.0: Point((1.0, 0.0), 0.9, 1.0)}
+    assert expected_seconds(points, {0.0: 1, 10.0: 3}) == 1.5
+    with pytest.raises(GroundwaveError, match="measure it, too"):
+        expected_seconds(points, {5.0: 1})
+    with pytest.raises(GroundwaveError, match="correct the mix"):
+        expected_seconds(points, {0.0: 0})
+
+
+def model_with_exits(iq: torch.Tensor) -> Model:
+    torch.manual_seed(0)
+    contract = InputContract(num_samples=128, min_samples=128, max_samples=128)
+    model = Model.build("xcit", contract, {"dim": 16, "depth": 3, "num_heads": 2})
+    args = {"in_features": model.num_features, "out_features": 3}
+    model = model.with_head("linear", LinearHead(**args), args, ("a", "b", "c"))
+    settings = exit_settings(model.backbone, torch.zeros(1, 2, 128), (1, 2), 3)
+    exits = multi_exit(model.backbone, model.head, (1, 2), settings, "pooled")
+    for head in exits.exits:
+        torch.nn.init.normal_(head.layers[-1].weight)
+    x = model.contract.channels(model.contract.prepare(iq))
+    middle = judge(exits, iter([(x, torch.zeros(len(x)).long())])).doubt[:, 0].median()
+    return model.with_exits(exits, settings, "pooled", Policy((float(middle), 0.0)))
+
+
+def test_a_model_with_exits_comes_back_and_uses_them(tmp_path: Path) -> None:
+    iq = torch.randn(20, 128, dtype=torch.complex64, generator=generator(0, "iq"))
+    model = model_with_exits(iq)
+    loaded = Model.load(model.save(tmp_path / "m"))
+    assert loaded.policy == model.policy
+    torch.testing.assert_close(loaded.predict(iq), model.predict(iq))
+    x = model.contract.channels(model.contract.prepare(iq))
+    answered = loaded.exits.answer(x, loaded.policy)
+    assert len(set(answered.exit.tolist())) > 1
+    torch.testing.assert_close(loaded.predict(iq), answered.probabilities)
+    model.spec["exits"]["policy"]["thresholds"] = [0.0, 0.0]
+    torch.testing.assert_close(model.predict(iq), model.head(model.embed(iq)).softmax(-1))
+    new_head = loaded.with_head("linear", loaded.head, loaded.spec["head"]["args"], ("x", "y", "z"))
+    assert new_head.exits is None
+    assert "exits" not in new_head.spec
