@@ -12,7 +12,14 @@ A **Record** is a plain `dict[str, Tensor]`, batched or not (`B` is absent when 
 | `spec` | float32 `[B, freq, time]` | spectrogram in decibels; a scene of spectrograms may leave `iq` out |
 | `mask` | uint8 `[B, freq, time]` | class + 1 of each cell's strongest emitter, 0: noise; `mask > 0` is occupancy |
 | `csi` | complex64 `[B, antenna, subcarrier, packet]` | channel response; real where only amplitudes are known |
+| `array` | complex64 `[B, antenna, time]` | snapshots of an antenna array whose geometry counts |
+| `angle` | float32 `[B, N, 2]` | azimuth and elevation of each source, or of the receiver; NaN where less than N |
+| `power` | float32 `[B, beam]` | received power of each beam, linear |
+| `position` | float32 `[B, 2]` | metres east and north of the base station |
 | `room`, `user`, `access_point` | int64 `[B]` | where a record was made, and with whom; -1 means unknown |
+| `front_end`, `rx_beam` | int64 `[B]` | radio hardware that a record went through, beam of its receiver; -1: unknown |
+| `place`, `scenario` | int64 `[B]` | where the receiver was, site of a measurement; -1 means unknown |
+| `gain_db`, `distance_m` | float32 `[B]` | gain of the receiver; its distance from the transmitter |
 | `sample_rate_hz` | float32 `[B]` | width of the band, where the records of a scene differ in it |
 | `boxes` | float32 `[B, N, 4]` | start, stop in samples, lowest, highest frequency; NaN where there are less than N |
 | `box_label` | int64 `[B, N]` | class of each box; -1 where there is none |

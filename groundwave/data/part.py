@@ -18,7 +18,8 @@ from groundwave.errors import DataError
 CHUNK_BYTES = 1 << 20  # read as one: large enough to hide zarr's cost per call, small enough to shuffle by
 SHARD_BYTES = 16 << 20  # allocations of 32 MB and more are mapped anew each time, which takes longer than the writing
 COLUMNS = {"label": torch.int64, "group": torch.int64, "snr_db": torch.float32, "sample_rate_hz": torch.float64}
-WHOLE_NUMBERS = ("room", "user", "access_point")  # further columns that are int64; all others are float32
+# Further columns that are int64; all others are float32.
+WHOLE_NUMBERS = ("room", "user", "access_point", "front_end", "rx_beam", "place", "scenario")
 
 
 def arrays(manifest: Manifest) -> dict[str, Array]:

@@ -6,6 +6,8 @@
 from collections.abc import Callable, Mapping
 
 from groundwave.contracts import Scene
+from groundwave.scenes.angles import Angles
+from groundwave.scenes.beams import Beams
 from groundwave.scenes.bursts import Bursts
 from groundwave.scenes.cellular import Cellular
 from groundwave.scenes.csi import CSI
@@ -17,6 +19,8 @@ from groundwave.scenes.rml22 import RML22
 from groundwave.scenes.spectrogram import Spectrogram
 
 SCENES: Mapping[str, Callable[..., Scene]] = {
+    "angles": Angles,
+    "beams": Beams,
     "csi": CSI,
     "modulations": Modulations,
     "radioml": RadioML,

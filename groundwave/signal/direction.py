@@ -77,8 +77,8 @@ def find_peaks(
 ) -> Float[Tensor, "*batch {num_peaks} 2"]:
     """Return where the highest local peaks of positive spectra on an even `angle_grid` lie, highest first.
 
-    A parabola through one over the spectrum at a peak and its neighbours refines it along each axis: that is what
-    MUSIC's looks like near a source, however sharp the peak. Where a spectrum has less peaks, NaN stands for the rest.
+    A paraboloid through one over the spectrum at a peak and its neighbours refines it: that is what MUSIC's looks like
+    near a source, however sharp the peak. Where a spectrum has less peaks, NaN stands for the rest.
     """
     size = len(azimuth), len(elevation)
     level = -spectrum.reshape(-1, *size).reciprocal()
@@ -87,17 +87,22 @@ def find_peaks(
     height, place = torch.where(is_peak, level, -torch.inf).flatten(1).topk(num_peaks)
     row, column = place // size[1], place % size[1]
     record = torch.arange(len(level), device=level.device)[:, None]
-    found = []
-    for axis, at, values in ((0, row, azimuth), (1, column, elevation)):
-        step = values[1] - values[0] if len(values) > 1 else values.new_zeros(())
-        before, after = (edged[record, row + 1 + k * (1 - axis), column + 1 + k * axis] for k in (-1, 1))
-        found.append(values[at] + step * _parabola(before, height, after))
-    peaks = torch.stack(found, -1).masked_fill(height.isneginf()[..., None], torch.nan)
+    near = torch.stack([edged[record, row + 1 + i, column + 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1)], -1)
+    offset = _paraboloid(near.unflatten(-1, (3, 3)))
+    axes = ((row, azimuth), (column, elevation))
+    at = torch.stack([values[index] for index, values in axes], -1)
+    step = torch.stack([values[1] - values[0] if len(values) > 1 else values.new_zeros(()) for _, values in axes])
+    peaks = (at + step * offset).masked_fill(height.isneginf()[..., None], torch.nan)
     return peaks.reshape(*spectrum.shape[:-1], num_peaks, 2)
 
 
-def _parabola(before: Tensor, top: Tensor, after: Tensor) -> Tensor:
-    """Return how far from the middle a parabola through three points is highest, 0 at an edge."""
-    curve = before + after - 2 * top
-    offset = 0.5 * (before - after) / curve
-    return torch.where(curve.isfinite() & (curve < 0), offset, 0).clamp(-0.5, 0.5)
+def _paraboloid(near: Tensor) -> Tensor:
+    """Return how far `[..., 2]` from the middle of 3 x 3 points a paraboloid is highest; along an edge, not at all."""
+    before, top, after = near[..., (0, 1), (1, 0)], near[..., 1, 1, None], near[..., (2, 1), (1, 2)]
+    slope, curve = (after - before) / 2, before + after - 2 * top
+    cross = (near[..., 0, 0] + near[..., 2, 2] - near[..., 0, 2] - near[..., 2, 0]) / 4
+    determinant = curve.prod(-1) - cross.square()
+    jointly = (cross[..., None] * slope.flip(-1) - curve.flip(-1) * slope) / determinant[..., None]
+    alone = torch.where(curve.isfinite() & (curve < 0), -slope / curve, 0)
+    whole = (near.isfinite().flatten(-2).all(-1) & (determinant > 0))[..., None]
+    return torch.where(whole, jointly, alone).clamp(-1, 1)

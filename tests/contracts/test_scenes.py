@@ -9,6 +9,8 @@ from groundwave.contracts import Record, Scene
 from groundwave.scenes import SCENES
 
 TINY: dict[str, dict[str, Any]] = {
+    "angles": {"num_samples": 16, "records_per_class": 2},
+    "beams": {"codebook": "pi-radio-5", "front_ends": (0, 2), "num_samples": 64},
     "csi": {"num_packets": 16, "num_subcarriers": 4},
     "modulations": {"records_per_class": 2, "num_samples": 64},
     "radioml": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
@@ -20,7 +22,7 @@ TINY: dict[str, dict[str, Any]] = {
 }
 PUBLISHED = ("radioml", {"version": "as-published"})
 DTYPES = {"snr_db": torch.float32, "group": torch.int64, "index": torch.int64}
-INPUTS = {"iq": torch.complex64, "spec": torch.float32, "csi": torch.complex64}
+INPUTS = {"iq": torch.complex64, "array": torch.complex64, "spec": torch.float32, "csi": torch.complex64}
 
 
 def build(name: str, seed: int = 0) -> Scene:

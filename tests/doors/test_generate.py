@@ -25,6 +25,8 @@ from groundwave.scenes.modulations import Modulations
 from groundwave.scenes.radioml import RadioML
 
 SMALL: dict[str, dict[str, Any]] = {
+    "angles": {"num_samples": 8, "size": (2, 2), "num_sources": (1, 2)},
+    "beams": {"codebook": "pi-radio-5", "num_samples": 64},
     "modulations": {"classes": ("QPSK", "GFSK", "AM-USB"), "records_per_class": 9, "num_samples": 64},
     "radioml": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "rml22": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
