@@ -20,6 +20,7 @@ RECIPES: Mapping[str, str] = {
     "lsm-published": "groundwave.recipes.lsm_published:lsm_published",
     "msm-convlstm": "groundwave.recipes.msm:msm_convlstm",
     "msm-vit": "groundwave.recipes.msm:msm_vit",
+    "multimodal-vit": "groundwave.recipes.multimodal:multimodal_vit",
     "segmentation": "groundwave.recipes.segmentation:segmentation",
     "transfer": "groundwave.recipes.fewshot:transfer",
 }

@@ -31,6 +31,7 @@ from groundwave.recipes import (
     lsm_ours,
     lsm_published,
     msm,
+    multimodal,
     segmentation,
     spectrogram_sets,
 )
@@ -51,6 +52,7 @@ PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
     "forecasting": (forecasting.forecasting, {"methods": ("vit-frozen", "persistence")}),
     "msm-vit": (msm.msm_vit, {"masks": ("random",)}),
     "msm-convlstm": (msm.msm_convlstm, {"masks": ("random",)}),
+    "multimodal-vit": (multimodal.multimodal_vit, {}),
 }
 
 

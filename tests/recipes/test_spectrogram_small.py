@@ -1,0 +1,35 @@
+"""The candidate for packaging, in small: one model with a head for the cells of both scenes; its size as described."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from groundwave.model import Model
+from groundwave.nn import BACKBONES
+from groundwave.nn.dense import DECODERS
+from groundwave.recipes.msm import SCENES, TINY_SCENE, TINY_VIT, VIT
+from groundwave.recipes.spectrogram_sets import Sizes
+from groundwave.recipes.spectrogram_small import DECODER, HEAD, made
+
+
+def test_a_model_with_a_head_for_all_classes(tmp_path: Path) -> None:
+    how = replace(VIT.shortened(1, 4), backbone_args=TINY_VIT)
+    scenes, sizes = dict.fromkeys(SCENES, TINY_SCENE), Sizes(pool=4, train=4, validation=2, test=2)
+    given = (tmp_path / "x", how, replace(HEAD, epochs=1), scenes, sizes, 0, False)
+    model = made(*given)
+    assert model.classes[0] == "noise"
+    assert model.classes[-2:] == ("NR", "LTE")
+    spec = {"spec": 8 * torch.randn(2, 64, 32)}
+    chances = model.predict(spec)
+    assert chances.shape == (2, len(model.classes), 64, 32)
+    torch.testing.assert_close(made(*given).predict(spec), chances)
+    torch.testing.assert_close(Model.load(tmp_path / "x" / "model").predict(spec), chances)
+
+
+def test_it_takes_no_more_than_described() -> None:
+    backbone = BACKBONES["vit"](**VIT.backbone_args)
+    head = DECODERS[DECODER](backbone.num_features, 9, backbone.patch)
+    backbone_mb, head_mb = (4e-6 * sum(p.numel() for p in part.parameters()) for part in (backbone, head))
+    assert 10.8 < backbone_mb < 11
+    assert head_mb < 0.6
