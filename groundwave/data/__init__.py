@@ -22,6 +22,8 @@ READERS: Mapping[str, str] = {
     "radioml-2016": "groundwave.data.radioml:open_radioml_2016",
     "radioml-2018": "groundwave.data.radioml:open_radioml_2018",
     "csi-npz": "groundwave.data.csi_npz:open_csi_npz",
+    "deepbeam": "groundwave.data.deepbeam:open_deepbeam",
+    "deepsense": "groundwave.data.deepsense:open_deepsense",
     "esp32": "groundwave.data.esp32:open_esp32",
     "intel5300": "groundwave.data.intel5300:open_intel5300",
     "ntu-fi": "groundwave.data.ntu_fi:open_ntu_fi",
@@ -49,6 +51,8 @@ SUFFIXES: Mapping[str, str] = {
 # a folder.
 NAMED_FILES: Mapping[str, str] = {
     "csi-npz": "*.npz",
+    "deepbeam": "*.h5",
+    "deepsense": "*.npz",
     "esp32": "*.csv",
     "intel5300": "*.dat",
     "ntu-fi": "*.mat",

@@ -29,6 +29,7 @@ from groundwave.errors import DataError, OutputExistsError
 
 BATCH_BYTES = 32 << 20  # IQ decoded at once
 WINDOW = 1024  # samples of a window by default
+KEPT = ("spec", "phase", "csi", "mask", "power", "position", "angle")  # arrays that are copied as they are
 Progress = Callable[[int, int], None]
 
 
@@ -183,7 +184,7 @@ def _transform(
 def _layout(record: Record) -> dict[str, Any]:
     """Return the arguments of `Store.create` for records like this one."""
     iq = record.get("iq")
-    kept = {name: record[name] for name in ("spec", "phase", "csi", "mask") if name in record}
+    kept = {name: record[name] for name in KEPT if name in record}
     return {
         "num_samples": None if iq is None else iq.shape[-1],
         "num_antennas": iq.shape[1] if iq is not None and iq.ndim == 3 else None,
@@ -191,7 +192,7 @@ def _layout(record: Record) -> dict[str, Any]:
             name: Array(str(values.dtype).removeprefix("torch."), tuple(values.shape[1:]))
             for name, values in kept.items()
         },
-        "extra": [name for name in WHOLE_NUMBERS if name in record],
+        "extra": [name for name in (*WHOLE_NUMBERS, "gain_db") if name in record],
     }
 
 
@@ -321,7 +322,7 @@ def _add(source: NamedSource, rows: Tensor, first: int, codes: Tensor, appender:
 
 def _loud(record: Record) -> Tensor:
     """Return which records hold any power, of a spectrogram: any contrast. NaN counts: the appender refuses it."""
-    x = record.get("iq", record.get("csi"))
+    x = record.get("iq", record.get("csi", record.get("power")))
     if x is None:
         cells = record["spec"].flatten(1)
         return cells.amax(1) != cells.amin(1)

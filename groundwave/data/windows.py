@@ -1,7 +1,8 @@
 """Window sets in arrays: `.npz` with names that the user gives, decoded batch by batch."""
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class ArrayWindows:
         sample_rate_hz: float | None = None,
         classes: Sequence[str] = (),
         group_names: Sequence[str] = (),
+        further: Mapping[str, Array] | None = None,
     ) -> None:
         """Check the sample rate, and that each column has one value for each window; raises `DataError`.
 
@@ -46,6 +48,7 @@ class ArrayWindows:
             sample_rate_hz: The same for all.
             classes: Class names.
             group_names: Group names.
+            further: What else each record has, `[N]` or `[N, ...]`, by its name in a record.
         """
         self._rows, self._num_records = rows, num_records
         self.classes, self.group_names = tuple(classes), tuple(group_names)
@@ -54,6 +57,10 @@ class ArrayWindows:
         self.groups = _column("group", unknown if groups is None else groups, num_records, np.int64)
         nan = np.full(num_records, np.nan)
         self._snr_db = _column("snr", nan if snr_db is None else snr_db, num_records, np.float32)
+        self._further = {name: torch.from_numpy(np.asarray(values)) for name, values in (further or {}).items()}
+        for name, values in self._further.items():
+            if len(values) != num_records:
+                raise uneven(name, tuple(values.shape), num_records)
         if sample_rate_hz is not None and not 0 < sample_rate_hz < np.inf:
             raise DataError(f"a sample rate of {sample_rate_hz} Hz", "a positive number", "correct --sample-rate")
         self._rate = float("nan") if sample_rate_hz is None else float(sample_rate_hz)
@@ -63,8 +70,8 @@ class ArrayWindows:
 
     @property
     def columns(self) -> Mapping[str, Tensor]:
-        """What is known of all windows without decoding one: `label`, `group`, `snr_db`."""
-        return {"label": self.labels, "group": self.groups, "snr_db": self._snr_db}
+        """What is known of all windows without decoding one: `label`, `group`, `snr_db`, and what else they have."""
+        return {"label": self.labels, "group": self.groups, "snr_db": self._snr_db, **self._further}
 
     def __getitem__(self, indices: Tensor) -> Record:
         """Return the windows at `indices` (int64 `[B]`); raises `DataError` when one is not finite."""
@@ -81,6 +88,7 @@ class ArrayWindows:
             "label": self.labels[indices],
             "group": self.groups[indices],
             "snr_db": self._snr_db[indices],
+            **{name: values[indices] for name, values in self._further.items()},
             "sample_rate_hz": torch.full((len(indices),), self._rate, dtype=torch.float64),
             "index": indices,
         }
@@ -165,13 +173,26 @@ def npz_arrays(file: Path, wanted: Mapping[str, str | None]) -> dict[str, Array]
         DataError: An empty or damaged file.
         UnknownNameError: The file has no such array.
     """
+    with _opened(file) as arrays:
+        for name in filter(None, wanted.values()):
+            if name not in arrays:
+                raise UnknownNameError("array", name, arrays.files)
+        rate = {"sample_rate_hz": "sample_rate_hz"} if "sample_rate_hz" in arrays else {}
+        return {role: arrays[name] for role, name in {**rate, **wanted}.items() if name}
+
+
+def npz_names(file: Path) -> list[str]:
+    """Return the names of the arrays of a `.npz`; raises `DataError` for an empty or damaged file."""
+    with _opened(file) as arrays:
+        return list(arrays.files)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """Open a `.npz`; what is wrong with it or with an array that is read from it becomes a `DataError`."""
     try:
         with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            for name in filter(None, wanted.values()):
-                if name not in arrays:
-                    raise UnknownNameError("array", name, arrays.files)
-            rate = {"sample_rate_hz": "sample_rate_hz"} if "sample_rate_hz" in arrays else {}
-            return {role: arrays[name] for role, name in {**rate, **wanted}.items() if name}
+            yield arrays
     except (zipfile.BadZipFile, EOFError, OSError, TypeError, AttributeError) as error:
         raise DataError(f"{file} ({error})", "a .npz of arrays", "copy it again") from error
     except ValueError as error:

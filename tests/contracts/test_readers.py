@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake import csi, radioml, sigmf, wav
+from fake import beams, csi, radioml, sigmf, wav
 from fake.records import records
 
 from groundwave.data import NAMED_FILES, READERS, SUFFIXES, format_of, open_source, reader
@@ -67,6 +67,11 @@ FAKES: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
         {},
     ),
     "csi-npz": (csi_npz, {}),
+    "deepbeam": (
+        lambda folder: beams.write_deepbeam(folder / "x.h5", WINDOWS),
+        {"num_samples": 64, "blocks_per_frame": 1},
+    ),
+    "deepsense": (lambda folder: beams.write_deepsense(folder / "x.npz", {3: np.eye(4, 8)}), {}),
     "esp32": (lambda folder: csi.write_esp32(folder / "x.csv", csi.whole_numbers(32, 64), CLOCK_US), {}),
     "intel5300": (lambda folder: csi.write_intel5300(folder / "x.dat", csi.whole_numbers(32, 2, 1, 30), CLOCK_US), {}),
     "ntu-fi": (ntu_fi, {}),
@@ -105,8 +110,8 @@ def test_reader_is_found_by_the_files_name_and_gives_its_samples(tmp_path: Path,
     if "iq" in record:
         torch.testing.assert_close(record["iq"], torch.from_numpy(WINDOWS[[2, 0]]), atol=1e-7, rtol=0)
     else:
-        (kind,) = record.keys() & {"csi", "spec"}
-        assert record[kind].dtype == {"csi": torch.complex64, "spec": torch.float32}[kind]
+        (kind,) = record.keys() & {"csi", "power", "spec"}
+        assert record[kind].dtype == (torch.complex64 if kind == "csi" else torch.float32)
         assert record[kind].shape[0::3] == ((2, 8) if kind == "csi" else (2,))
     assert {key: record[key].dtype for key in DTYPES} == DTYPES
     assert record["index"].tolist() == [2, 0]
