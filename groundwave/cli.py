@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[..., int | None]] = {
     "embed": verbs.embed,
     "bench": verbs.bench,
     "run": verbs.run,
+    "compress": verbs.compress,
     "export": verbs.export,
     "report": verbs.report,
 }

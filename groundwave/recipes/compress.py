@@ -1,0 +1,338 @@
+"""The cascade: distil into pruned networks, quantise, add exits, and keep what a budget asks for."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.onnx.errors import OnnxExporterError
+
+from groundwave.compress.distil import Distillation, Scored
+from groundwave.compress.exits import ExitTraining
+from groundwave.compress.prune import num_parameters, prune
+from groundwave.compress.quantize import quantize
+from groundwave.compress.thresholds import calibrate, judge, leaving_seconds
+from groundwave.data.atomic import folder_atomically, write_atomically
+from groundwave.data.batch import loader
+from groundwave.data.recording import Recording
+from groundwave.data.sources import Records
+from groundwave.data.split import split
+from groundwave.deploy.export import export
+from groundwave.errors import DataError, GroundwaveError, ModelError
+from groundwave.model import Model
+from groundwave.nn.cuts import cut
+from groundwave.nn.dense import Decoder
+from groundwave.nn.exits import exit_settings, multi_exit
+from groundwave.recipes.compress_measured import AT_ONCE, Candidate, Part, of_model, of_onnx, part_of
+from groundwave.recipes.compress_report import report, table
+from groundwave.recipes.inputs import open_any
+from groundwave.rng import generator, stable_hash
+from groundwave.train import Schedule, fit
+
+SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
+MEASURED_ON = 512  # records on which a group's damage is measured, and on which INT8 is calibrated
+MOST_EXITS = 3
+KINDS = {"accuracy": "points that may be lost, such as accuracy=-0.5", "latency": "ms", "size": "kB"}
+
+
+class Budget(NamedTuple):
+    """What is asked: at most `bound` points lost (a share), seconds for one record, or bytes."""
+
+    kind: str
+    bound: float
+
+    def spent(self, found: Candidate, base: Candidate) -> float:
+        """Return what a candidate takes of this budget."""
+        taken = {
+            "accuracy": base.validation - found.validation,
+            "latency": found.p50_s,
+            "size": float(found.file_bytes),
+        }
+        return taken[self.kind]
+
+    def chosen(self, found: list[Candidate]) -> Candidate:
+        """Return the fastest within a loss of accuracy, or the most accurate within a time or a size.
+
+        Raises:
+            GroundwaveError: none is within the budget; it tells the nearest.
+        """
+        base = found[0]
+        inside = [one for one in found if self.spent(one, base) <= self.bound + 1e-9]
+        if inside and self.kind == "accuracy":
+            return min(inside, key=lambda one: one.p50_s)
+        if inside:
+            return max(inside, key=lambda one: (one.validation, -one.p50_s))
+        nearest = min(found, key=lambda one: self.spent(one, base))
+        unit, factor = {"latency": ("ms", 1e3), "size": ("kB", 1e-3)}[self.kind]
+        raise GroundwaveError(
+            got=f"a budget of {factor * self.bound:.3g} {unit}",
+            expected=f"at least {factor * self.spent(nearest, base):.3g} {unit}, which {nearest.title} in "
+            f"{nearest.backend} takes with {100 * nearest.validation:.1f} % right",
+            do="raise the budget, let it shrink further (--shrink), or start from a smaller model",
+        )
+
+
+def budget_of(text: str) -> Budget:
+    """Return the budget that a text names: `accuracy=-0.5` (points), `latency=2` (ms), `size=100` (kB).
+
+    Raises:
+        GroundwaveError: anything else.
+    """
+    kind, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    good = kind in KINDS and (-100 < number <= 0 if kind == "accuracy" else 0 < number < float("inf"))
+    if not good:
+        raise GroundwaveError(
+            got=f"the budget {text!r}",
+            expected="accuracy=-POINTS, latency=MS or size=KB",
+            do="write, for instance, --budget accuracy=-0.5",
+        )
+    return Budget(kind, {"accuracy": -number / 100, "latency": number / 1e3, "size": 1e3 * number}[kind])
+
+
+def compress(
+    model: str,
+    *,
+    data: Path,
+    budget: str,
+    out: Path,
+    shrink: tuple[float, ...] = (2, 4, 8, 16),
+    epochs: int = 10,
+    num_records: int = 20_000,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Candidate, Candidate]:
+    """Make a model smaller and faster, and save the best form that a budget allows; return it after the original.
+
+    Writes OUT/model (and OUT/model.onnx where ONNX Runtime's form is chosen), OUT/table.csv and OUT/report.html.
+    Groups are dealt to training, validation (which chooses) and test (which chooses nothing).
+
+    Args:
+        model: packaged model or model folder, with a head.
+        data: store or file of labelled windows, with groups.
+        budget: see `budget_of`.
+        out: the folder to make.
+        shrink: by how much parameters are divided, step by step; each step starts from the one before.
+        epochs: of fine-tuning after each step, and of the exits.
+        num_records: at most so many are read.
+        seed: of the split, the order and new weights.
+        options: how to read `data`.
+        progress: is told steps done and in all.
+
+    Raises:
+        OutputExistsError: `out` exists.
+        ModelError: a model without a head, or one that answers for cells.
+        DataError: records that cannot be used; classes of others.
+        SplitError: too few groups.
+        GroundwaveError: a budget that nothing reaches; it says what is reachable.
+    """
+    asked, base = budget_of(budget), _with_classes(model)
+    parts = _parts(base, data, num_records, seed, options or {})
+    with folder_atomically(out) as draft:
+        draft.mkdir()
+        work = _Cascade(base, parts, asked, draft, epochs, seed)
+        steps = (work.start, *(lambda s=s: work.prune_by(s) for s in shrink), work.quantise, work.add_exits)
+        for number, step in enumerate(steps, start=1):
+            step()
+            progress(number, len(steps))
+        chosen = asked.chosen(work.found)
+        work.save(chosen)
+        write_atomically(draft / "table.csv", table(work.found).encode())
+        write_atomically(draft / "report.html", report(work.found, chosen, work.notes, budget, work.exits).encode())
+    return work.found[0], chosen
+
+
+def _with_classes(name: str) -> Model:
+    """Load a model that answers with one class for a record, without its exits."""
+    base = Model.load(name)
+    if base.head is None or isinstance(base.head, Decoder):
+        raise ModelError(
+            got=f"{name}, which {'has no head' if base.head is None else 'answers for cells'}",
+            expected="a model that names the class of a record",
+            do="run `groundwave adapt` with a few labels first",
+        )
+    if base.exits is not None:
+        raise ModelError(f"{name}, which has exits", "a model without", "compress the model that they were added to")
+    return base
+
+
+def _parts(base: Model, data: Path, num_records: int, seed: int, options: Mapping[str, Any]) -> dict[str, Part]:
+    source = open_any(data, **options)
+    if isinstance(source, Recording) or not (source.labels >= 0).any():
+        raise DataError(
+            got=f"{data} without labelled records",
+            expected="labels to measure the accuracy by",
+            do="name the array of labels of a .npz with --label, or ingest with --label KEY",
+        )
+    rows = (source.labels >= 0).nonzero().squeeze(1)
+    rows = rows[torch.randperm(len(rows), generator=generator(seed, "compress", "rows"))[:num_records]]
+    dealt = split(source, SHARES, seed=seed, indices=rows)
+    return {name: part_of(base, source, some) for name, some in dealt.items()}
+
+
+class _Cascade:
+    """What has been found so far, and the step that the next one starts from.
+
+    Args:
+        base: the original.
+        parts: records by what they are for.
+        budget: what is asked.
+        folder: for the result; runs are written beside it.
+        epochs: of each fine-tuning.
+        seed: of order and weights.
+    """
+
+    def __init__(
+        self, base: Model, parts: dict[str, Part], budget: Budget, folder: Path, epochs: int, seed: int
+    ) -> None:
+        self.base = self.last = base
+        self.parts, self.budget, self.folder, self.epochs, self.seed = parts, budget, folder, epochs, seed
+        self.found: list[Candidate] = []
+        self.made: dict[tuple[str, str], tuple[Model, bytes | None]] = {}
+        self.notes: list[str] = []
+        self.exits: Model | None = None
+        self.title, self.done = "original", False
+
+    def start(self) -> None:
+        """Measure the original, in both backends."""
+        self._add(of_model("original", self.base, self.parts), self.base)
+        self._add_onnx("original", self.base)
+
+    def prune_by(self, factor: float) -> None:
+        """Take away units and let the rest learn from the original; stop where the budget's accuracy is lost."""
+        if self.done:
+            return
+        network = _scored(self.last)
+        few = Part(*(column[:MEASURED_ON] for column in self.parts["train"]))
+        try:
+            pruned = prune(network.eval(), lambda n: _loss(n, few), num_parameters(_scored(self.base)) / factor)
+        except GroundwaveError as error:
+            self.notes.append(f"Pruning by {factor:g} was not possible: {error}.")
+            self.done = True
+            return
+        left = pruned.network
+        assert isinstance(left, Scored)
+        self._fit(f"pruned-{factor:g}", Distillation(left, _inputs, _scored(deepcopy(self.base))))
+        made = _pruned(self.last, left, pruned.shapes)
+        found = of_model(f"pruned {factor:g} x", made, self.parts)
+        self._add(found, made)
+        self._add_onnx(found.title, made)
+        if self.budget.kind == "accuracy" and self.budget.spent(found, self.found[0]) > self.budget.bound:
+            self.notes.append(
+                f"{found.title} loses more than the budget allows; what follows starts from the step before."
+            )
+            self.done = True
+            return
+        self.last, self.title = made, found.title
+
+    def quantise(self) -> None:
+        """Turn the ONNX files of the original and of the last step into integers, and say whether that pays."""
+        few = self.parts["train"].x[:MEASURED_ON]
+        for title in dict.fromkeys(("original", self.title)):
+            model, content = self.made.get((title, "ONNX Runtime"), (self.base, None))
+            if content is None:
+                continue
+            small = quantize(content, few)
+            floats = next(one for one in self.found if (one.title, one.backend) == (title, "ONNX Runtime"))
+            found = of_onnx(f"{title}, INT8", small, self.parts, floats)
+            self._add(found, model, small)
+            faster, smaller = floats.p50_s / found.p50_s, floats.file_bytes / found.file_bytes
+            pays = f"{faster:.2f} times as fast as float32, {smaller:.1f} times smaller"
+            verdict = "pays" if found.p50_s < floats.p50_s else "does not pay in time"
+            self.notes.append(f"INT8 {verdict} on this processor for {title}: {pays}.")
+
+    def add_exits(self) -> None:
+        """Add exits to the last step, which stays as it is, and choose thresholds on validation."""
+        try:
+            num_steps = len(cut(self.last.backbone).steps)
+        except GroundwaveError as error:
+            self.notes.append(f"No exits: {error}.")
+            return
+        places = sorted({max(1, round(num_steps * k / (MOST_EXITS + 1))) for k in range(1, MOST_EXITS + 1)})
+        after = [place for place in places if place < num_steps]
+        if not after:
+            self.notes.append(f"No exits: a backbone of {num_steps} step has no place for any.")
+            return
+        settings = exit_settings(self.last.backbone, self.parts["train"].x[:1], after, len(self.base.classes))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stable_hash(self.seed, "exits"))
+            copy = deepcopy(self.last)
+            assert copy.head is not None
+            network = multi_exit(copy.backbone, copy.head, after, settings, "pooled")
+        self._fit("exits", ExitTraining(network, _inputs, "exits"))
+        check = self.parts["validation"]
+        judged = judge(network, iter(zip(check.x.split(AT_ONCE), check.label.split(AT_ONCE), strict=True)))
+        loss = self.budget.bound if self.budget.kind == "accuracy" else 0.005
+        policy = calibrate(judged, leaving_seconds(network, check.x[:1]), loss=max(0.0, loss)).policy
+        self.exits = copy.with_exits(network, settings, "pooled", policy)
+        self._add(of_model(f"{self.title}, exits", self.exits, self.parts), self.exits)
+
+    def save(self, chosen: Candidate) -> None:
+        """Write the chosen form into the folder."""
+        model, content = self.made[chosen.title, chosen.backend]
+        told = f"## Compression\n\n{chosen.title} in {chosen.backend}: {100 * chosen.test:.1f} % right on test records,"
+        told += f" the original {100 * self.found[0].test:.1f} %.\n"
+        replace(model, card=f"{model.card}\n{told}").save(self.folder / "model")
+        if content is not None:
+            write_atomically(self.folder / "model.onnx", content)
+
+    def _fit(self, name: str, objective: nn.Module) -> None:
+        train = self.parts["train"]
+        records = Records({"x": train.x, "label": train.label})
+        size = min(256, len(train.x))
+        fit(
+            objective,
+            lambda epoch: loader(records, batch_size=size, seed=self.seed, drop_last=True, epoch=epoch),
+            schedule=Schedule(epochs=self.epochs, precision="32-true"),
+            out=self.folder.parent / "runs" / name,
+            seed=self.seed,
+            device="cpu",
+            progress=False,
+        )
+
+    def _add(self, found: Candidate, model: Model, content: bytes | None = None) -> None:
+        self.found.append(found)
+        self.made[found.title, found.backend] = model, content
+
+    def _add_onnx(self, title: str, model: Model) -> None:
+        """Measure the ONNX file of a model too, where it can be written."""
+        target = self.folder.parent / "runs" / f"{title.replace(' ', '-')}.onnx"
+        try:
+            content = export(model, target, num_samples=self.parts["test"].x.shape[-1]).read_bytes()
+        except (GroundwaveError, OnnxExporterError) as error:
+            self.notes.append(f"No ONNX file of {title}: {' '.join(str(error).split())[:300]}")
+            return
+        self._add(of_onnx(title, content, self.parts, self.found[-1]), model, content)
+
+
+def _inputs(record: dict[str, Tensor]) -> Tensor:
+    return record["x"]
+
+
+def _scored(model: Model) -> Scored:
+    assert model.head is not None
+    return Scored(model.backbone, model.head)
+
+
+@torch.no_grad()
+def _loss(network: nn.Module, part: Part) -> float:
+    pairs = zip(part.x.split(AT_ONCE), part.label.split(AT_ONCE), strict=True)
+    return sum(float(F.cross_entropy(network(x), label, reduction="sum")) for x, label in pairs) / len(part.x)
+
+
+def _pruned(before: Model, left: Scored, shapes: Mapping[str, list[int]]) -> Model:
+    """Return a model of what is left, whose spec tells the sizes that differ from what its names and arguments say."""
+    spec = deepcopy(before.spec)
+    for name, shape in shapes.items():
+        part, _, tensor = name.partition(".")
+        spec[part].setdefault("pruned", {})[tensor] = shape
+    left.eval()
+    return Model(left.backbone, before.contract, spec, left.head, before.classes, before.card)

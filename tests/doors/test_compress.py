@@ -1,0 +1,119 @@
+"""`groundwave compress`, driven as a user would."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from groundwave.cli import main
+from groundwave.data.store import Store
+from groundwave.deploy.export import start_session
+from groundwave.model import InputContract, Model
+from groundwave.nn.complex import to_channels
+from groundwave.nn.heads import LinearHead
+from tests.doors.test_cli import error_of
+
+FAST = ["--epochs", "1", "--shrink", "1.5"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model with steps between which there is room for exits."""
+    torch.manual_seed(0)
+    model = Model.build("conv4", InputContract(num_samples=128, min_samples=128, max_samples=128), {"width": 8})
+    args = {"in_features": model.num_features, "out_features": 3}
+    return model.with_head("linear", LinearHead(**args), args, ("BPSK", "GFSK", "AM-DSB")).save(
+        tmp_path_factory.mktemp("small") / "model"
+    )
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "table.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_whole_cascade(tmp_path: Path, small: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    command = ["compress", str(small), "--data", str(store), "--out", str(out), "--budget", "accuracy=-99", *FAST]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert "times as fast" in told
+    found = rows(out)
+    assert [(r["title"], r["backend"]) for r in found] == [
+        ("original", "PyTorch"),
+        ("original", "ONNX Runtime"),
+        ("pruned 1.5 x", "PyTorch"),
+        ("pruned 1.5 x", "ONNX Runtime"),
+        ("original, INT8", "ONNX Runtime"),
+        ("pruned 1.5 x, INT8", "ONNX Runtime"),
+        ("pruned 1.5 x, exits", "PyTorch"),
+    ]
+    assert int(found[2]["parameters"]) <= int(found[0]["parameters"]) / 1.5
+    page = (out / "report.html").read_text()
+    assert "INT8" in page
+    assert "Pareto front" in page
+    assert sorted(path.name for path in out.iterdir()) in (
+        ["model", "model.onnx", "report.html", "table.csv"],
+        ["model", "report.html", "table.csv"],
+    )
+    model = Model.load(out / "model")
+    iq = Store.open(store)[torch.arange(8)]["iq"]
+    assert model.predict(iq).shape == (8, 3)
+
+
+def test_a_pruned_model_comes_back_without_what_pruned_it(
+    tmp_path: Path, small: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = (small / "model.safetensors").stat().st_size
+    out = tmp_path / "out"
+    budget = f"size={0.72 * size / 1e3}"
+    command = ["compress", str(small), "--data", str(store), "--out", str(out), "--budget", budget, *FAST]
+    assert main(command) == 0
+    chosen = capsys.readouterr().out
+    model = Model.load(out / "model")
+    iq = Store.open(store)[torch.arange(8)]["iq"]
+    if (out / "model.onnx").exists():
+        assert (out / "model.onnx").stat().st_size <= 0.72 * size
+        found = start_session(out / "model.onnx").run(None, {"iq": to_channels(iq).numpy()})[0]
+        assert found.shape == (8, 3)
+    else:
+        assert (out / "model" / "model.safetensors").stat().st_size <= 0.72 * size
+        assert "pruned" in json.loads((out / "model" / "config.json").read_text())["spec"]["backbone"], chosen
+    model.save(tmp_path / "again")
+    torch.testing.assert_close(Model.load(tmp_path / "again").predict(iq), model.predict(iq))
+
+
+@pytest.mark.parametrize("budget", ["accuracy=0.5", "speed=3", "latency=0", "size=x", "accuracy"])
+def test_budgets_that_are_none(
+    budget: str, tmp_path: Path, small: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = error_of(capsys, "compress", small, "--data", store, "--out", tmp_path / "x", "--budget", budget)
+    assert "--budget accuracy=-0.5" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_impossible_budget_says_what_is_reachable(
+    tmp_path: Path, small: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compress", small, "--data", store, "--out", tmp_path / "x", "--budget", "latency=0.000001"]
+    told = error_of(capsys, *words, *FAST)
+    assert "expected at least" in told
+    assert " ms, which " in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_and_data_that_do_not_fit(
+    tmp_path: Path, small: Path, encoder: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = ["--data", store, "--out", tmp_path / "x", "--budget", "accuracy=-1"]
+    assert "groundwave adapt" in error_of(capsys, "compress", encoder, *rest)
+    torch.manual_seed(0)
+    model = Model.load(small)
+    args = model.spec["head"]["args"]
+    other = model.with_head("linear", LinearHead(**args), args, ("BPSK", "LTE", "NR")).save(tmp_path / "other")
+    told = error_of(capsys, "compress", other, *rest)
+    assert "got records of AM-DSB, GFSK" in told or "got records of GFSK, AM-DSB" in told
+    assert "classes that the model was adapted to" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
