@@ -1,5 +1,6 @@
 """A network from which a record leaves as soon as it is sure: exit heads, rules, and inference that stops there."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -68,7 +69,7 @@ EXIT_HEADS: dict[str, Callable[..., nn.Module]] = {"flat": FlatExit, "pooled": P
 
 def entropy(said: Sequence[Tensor]) -> Tensor:
     """Shannon entropy over that of a guess among all classes: for ten classes its logarithm is the decimal one."""
-    return torch.special.entr(said[-1]).sum(dim=-1) / torch.tensor(float(said[-1].shape[-1])).log()  # type: ignore[no-any-return]
+    return torch.special.entr(said[-1]).sum(dim=-1) / math.log(said[-1].shape[-1])  # type: ignore[no-any-return]
 
 
 def confidence(said: Sequence[Tensor]) -> Tensor:
@@ -186,24 +187,26 @@ class MultiExit(nn.Module):
         self.check(policy)
         parts, doubt = cut(self.backbone), RULES[policy.rule]
         state, said, waiting = parts.begin(x), [], torch.arange(x.shape[0], device=x.device)
-        left: list[tuple[Tensor, Tensor]] = []
+        left: list[Answered] = []
+        rows: list[Tensor] = []
         for number, (span, head) in enumerate(zip(self._spans(parts.steps), self.exits, strict=True)):
             for step in span:
                 state = step(state)
             said.append(head(parts.seen(state)).softmax(dim=-1))
             sure = doubt(said) < policy.thresholds[number]
-            if sure.all():
-                return _gathered([*left, (waiting, said[-1])])
-            if sure.any():
-                left.append((waiting[sure], said[-1][sure]))
+            num_sure = int(sure.sum())
+            if num_sure == len(sure):
+                return _gathered([*left, _at(number, said[-1])], [*rows, waiting])
+            if num_sure:
+                left.append(_at(number, said[-1][sure]))
+                rows.append(waiting[sure])
                 stay = ~sure
                 waiting, said = waiting[stay], [part[stay] for part in said]
                 state = tuple(part[stay] for part in state)
-            else:
-                left.append((waiting[:0], said[-1][:0]))
         for step in parts.steps[self.after[-1] :]:
             state = step(state)
-        return _gathered([*left, (waiting, self.head(parts.end(state)).softmax(dim=-1))])
+        last = self.head(parts.end(state)).softmax(dim=-1)
+        return _gathered([*left, _at(self.num_exits, last)], [*rows, waiting])
 
     def check(self, policy: Policy) -> None:
         """Raise `GroundwaveError` unless a policy has one threshold for each exit."""
@@ -219,12 +222,16 @@ class MultiExit(nn.Module):
         return [steps[start:stop] for start, stop in pairwise((0, *self.after))]
 
 
-def _gathered(left: Sequence[tuple[Tensor, Tensor]]) -> Answered:
-    """Put the records back in order."""
-    rows = torch.cat([rows for rows, _ in left])
-    number = torch.cat([torch.full_like(rows, number) for number, (rows, _) in enumerate(left)])
-    order = rows.argsort()
-    return Answered(torch.cat([said for _, said in left])[order], number[order])
+def _at(number: int, probabilities: Tensor) -> Answered:
+    return Answered(probabilities, torch.full((len(probabilities),), number, device=probabilities.device))
+
+
+def _gathered(left: Sequence[Answered], rows: Sequence[Tensor]) -> Answered:
+    """Put the records back in order, if they did not all leave at once."""
+    if len(left) == 1:
+        return left[0]
+    order = torch.cat(list(rows)).argsort()
+    return Answered(*(torch.cat(parts)[order] for parts in zip(*left, strict=True)))
 
 
 def check_places(backbone: nn.Module, after: Sequence[int]) -> None:

@@ -1,6 +1,6 @@
 """Calibration against trying everything; what is measured; models with exits on disk."""
 
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ def judged(seed: int, num: int = 12, exits: int = 1, rule: str = "entropy") -> J
 def by_trying(known: Judged, seconds: list[float], loss: float, strict: bool = True) -> tuple[float, float]:
     """The fastest of all cuts between doubts, one record at a time."""
     best = (float("inf"), 0.0)
-    values = [0.0, *(v + 1e-4 for v in known.doubt.flatten().tolist()), 1.0]
+    values = [0.0, *((a + b) / 2 for a, b in pairwise(sorted(known.doubt.flatten().tolist()))), 1.0]
     full = sum(row[-1] for row in known.correct.tolist()) / len(known.doubt)
     for thresholds in product(values, repeat=known.doubt.shape[1]):
         right = time = 0.0
