@@ -1,8 +1,9 @@
-"""What several methods answer for the cells of the same records, one below another."""
+"""What methods answer: for the cells of the same records, one below another; for classes, domain by domain."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 
 from groundwave.page import PALETTE, clean, new_figure
@@ -10,6 +11,7 @@ from groundwave.page import PALETTE, clean, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 2.4, 1.15  # of a panel, in inches
 NOISE = "#f2f2f2"
@@ -50,6 +52,23 @@ def forecast_picture(past: Tensor, chances: Mapping[str, Tensor]) -> "Figure":
             image = axes.imshow(cells.float().numpy(), origin="lower", aspect="auto", cmap="Greys", vmin=0, vmax=1)
     bar = figure.colorbar(image, ax=list(grid[1:].flat), fraction=0.03, pad=0.01)
     bar.set_label("chance of being occupied", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    return figure
+
+
+def recall_picture(recalls: "NDArray[Any]", classes: Sequence[str], domains: Sequence[str]) -> "Figure":
+    """Draw the share of each class `[classes, domains]` that was told right in each domain; NaN where there is none."""
+    figure, axes = new_figure(2.6 + 0.55 * len(domains), 1.6 + 0.28 * len(classes))
+    image = axes.imshow(100 * recalls, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    axes.set_xticks(range(len(domains)), domains, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.tick_params(labelsize=8, length=0)
+    for (i, j), share in np.ndenumerate(recalls):
+        if share == share:
+            ink = "white" if share > 0.55 else "#1a1a1a"
+            axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=7, color=ink)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)
+    bar.set_label("recall (%)", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     return figure
 

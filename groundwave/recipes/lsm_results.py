@@ -1,21 +1,18 @@
 """How docs/results/lsm.md is made from rows, tables and pictures alike: `python -m groundwave.recipes.lsm_results`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from groundwave.bench.contest import ACCURACY, SPREAD
 from groundwave.bench.pictures import accuracy_against_labels, accuracy_against_snr
 from groundwave.bench.rows import Row, latest, read
-from groundwave.bench.tables import markdown, summarise
-from groundwave.data.atomic import write_atomically
+from groundwave.bench.tables import summarise
 from groundwave.errors import DataError
 from groundwave.page import Table
 from groundwave.recipes import fidelity
 from groundwave.recipes.fewshot import SOURCE
-from groundwave.recipes.signals import png
+from groundwave.recipes.results_page import Part, write_page
 
 Choose = Callable[[Row], bool]
 SHOWN_DB = (-10.0, -4.0, 0.0, 4.0, 10.0, 18.0)
@@ -66,16 +63,6 @@ queries are of any of them, and nobody says of which.
 """
 
 
-@dataclass(frozen=True)
-class Part:
-    """A section of the page."""
-
-    title: str
-    text: str = ""
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    pictures: Mapping[str, Figure] = field(default_factory=dict)
-
-
 def lsm_results(results: Path = Path("results"), out: Path = Path("docs/results/lsm.md")) -> Path:
     """Write the page and, in a folder of its name beside it, its pictures.
 
@@ -89,24 +76,7 @@ def lsm_results(results: Path = Path("results"), out: Path = Path("docs/results/
     parts = [part for make in SECTIONS.values() for part in make(results)]
     if not parts:
         raise DataError(f"no rows of {', '.join(SECTIONS)} in {results}", "some", "run `groundwave run lsm` first")
-    pictures = out.with_suffix("")
-    pictures.mkdir(parents=True, exist_ok=True)
-    text = [HEAD]
-    for part in parts:
-        text += [f"## {part.title}\n", part.text] if part.text else [f"## {part.title}\n"]
-        for title, table in part.tables.items():
-            text.append(f"**{title}**\n\n{markdown(table)}")
-        for title, figure in part.pictures.items():
-            file = pictures / f"{_slug(f'{part.title} {title}')}.png"
-            write_atomically(file, png(figure))
-            text.append(f"![{title}]({pictures.name}/{file.name})\n")
-    write_atomically(out, "\n".join(text).encode())
-    return out
-
-
-def _slug(text: str) -> str:
-    words = "".join(letter if letter.isalnum() else " " for letter in text.lower()).split()
-    return "-".join(words)
+    return write_page(out, HEAD, parts)
 
 
 def _by_data(results: Path, protocol: str) -> Iterator[tuple[str, list[Row]]]:

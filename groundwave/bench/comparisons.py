@@ -1,0 +1,120 @@
+"""Tables that compare methods with each other: the time to another's score, differences, errors in decibels."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from groundwave.bench.rows import Row, aggregate
+from groundwave.metrics import Interval, interval
+from groundwave.page import Table
+
+Curve = list[tuple[float, float]]  # seconds and scores, epoch by epoch
+Key = tuple[int | None, int]  # labels and seed
+
+
+def decibel_table(rows: Sequence[Row], columns: Mapping[str, str], caption: str = "") -> Table:
+    """Return a table of errors, a line per method; the lowest of a column is marked, with all that overlap it.
+
+    Args:
+        rows: whose values are decibels.
+        columns: metrics by heading.
+        caption: what the table is of.
+    """
+    methods = list(dict.fromkeys(row.method for row in rows))
+    body, best = [[method] for method in methods], set()
+    for j, metric in enumerate(columns.values(), start=1):
+        cells = aggregate(rows, ("method",), metric)
+        known = {i: cell.interval for i, m in enumerate(methods) if (cell := cells.get((m,))) and cell.interval}
+        for i, line in enumerate(body):
+            line.append(_spread(known[i], "{:.2f}") if i in known else "")
+        if known:
+            least = min(known.values(), key=lambda found: found.mean)
+            best |= {(i, j) for i, x in known.items() if x is least or (x.n > 1 and x.overlaps(least))}
+    return Table(["method", *columns], body, caption, frozenset(best))
+
+
+def curves(rows: Sequence[Row], metric: str) -> dict[str, dict[Key, Curve]]:
+    """Return the curves of a score on validation by method, number of labels and seed."""
+    found: dict[str, dict[Key, Curve]] = {}
+    for row in rows:
+        if row.metric == f"validation {metric}" and row.value is not None:
+            found.setdefault(row.method, {}).setdefault((row.shots, row.seed), []).append((row.seconds, row.value))
+    return {method: {key: sorted(curve) for key, curve in keys.items()} for method, keys in found.items()}
+
+
+def seconds_to(curve: Curve, level: float) -> float | None:
+    """Return after how many seconds a curve first reached a level; None if it never did."""
+    return next((seconds for seconds, value in curve if value >= level), None)
+
+
+def time_table(rows: Sequence[Row], metric: str, reference: str) -> Table | None:
+    """Return how long each method took to the best score that a reference had on validation.
+
+    Of each number of labels and seed the level is its own, and so are the reference's seconds to it. A cell tells the
+    mean seconds, and the mean share of the reference's; who missed a level with some seed is told how often.
+
+    Args:
+        rows: with curves on validation.
+        metric: the score.
+        reference: a method.
+
+    Returns:
+        The table; None without curves of the reference.
+    """
+    known = curves(rows, metric)
+    if reference not in known:
+        return None
+    own = known[reference]
+    levels = {key: max(value for _, value in curve) for key, curve in own.items()}
+    counts = sorted({shots for shots, _ in levels}, key=lambda n: (n is None, n or 0))
+    body = []
+    for method, found in known.items():
+        pairs = {
+            key: (seconds_to(found[key], level), seconds_to(own[key], level))
+            for key, level in levels.items()
+            if key in found
+        }
+        cells = (_times([pair for key, pair in pairs.items() if key[0] == count]) for count in counts)
+        body.append([method, *cells])
+    heads = ["all labels" if count is None else f"{count} labels" for count in counts]
+    caption = f"seconds of training to the best validation {metric} of *{reference}*, and the share of its own seconds."
+    return Table(["method", *heads], body, caption)
+
+
+def _times(times: Sequence[tuple[float | None, float | None]]) -> str:
+    if not times:
+        return ""
+    reached = [(mine, its) for mine, its in times if mine is not None and its]
+    missed = len(times) - len(reached)
+    if not reached:
+        return f"never ({missed} of {missed})"
+    share = fmean(mine / its for mine, its in reached)
+    text = f"{fmean(mine for mine, _ in reached):.3g} s, {100 * share:.1f} %"
+    return f"{text}; never in {missed} of {len(times)}" if missed else text
+
+
+def difference(rows: Sequence[Row], metric: str, first: str, second: str) -> Interval | None:
+    """Return by how much a method is ahead of another, over the seeds that both have; None if there are none."""
+
+    def by_seed(method: str) -> dict[int, float]:
+        found: dict[int, list[float]] = {}
+        for row in rows:
+            if row.method == method and row.metric == metric and row.value is not None:
+                found.setdefault(row.seed, []).append(row.value)
+        return {seed: fmean(values) for seed, values in found.items()}
+
+    one, other = by_seed(first), by_seed(second)
+    both = sorted(one.keys() & other.keys())
+    return interval([one[seed] - other[seed] for seed in both]) if both else None
+
+
+def points(found: Interval | None) -> str:
+    """Return an interval of shares in percent, or points."""
+    if found is None:
+        return ""
+    mean, low, high, n = found
+    return _spread(Interval(100 * mean, 100 * low, 100 * high, n), "{:.1f}")
+
+
+def _spread(found: Interval, form: str) -> str:
+    mean = form.format(found.mean)
+    return f"{mean} ± {form.format((found.high - found.low) / 2)}" if found.n > 1 else mean

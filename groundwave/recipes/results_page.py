@@ -1,0 +1,82 @@
+"""A page of results in Markdown, part by part, with its pictures in a folder of its name beside it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from groundwave.bench.rows import Row, latest, read
+from groundwave.bench.tables import markdown
+from groundwave.data.atomic import write_atomically
+from groundwave.page import Table
+from groundwave.recipes.signals import png
+
+Choose = Callable[[Row], bool]
+COPIES = "runs"  # folder of copied pictures, beside those that are drawn from rows
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page.
+
+    Args:
+        title: its heading.
+        text: Markdown below it.
+        tables: by title.
+        pictures: by title.
+        files: pictures that there are, as PNG, by title.
+    """
+
+    title: str
+    text: str = ""
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    pictures: Mapping[str, Figure] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+def write_page(out: Path, head: str, parts: Sequence[Part]) -> Path:
+    """Write a page and, in a folder of its name beside it, its pictures; return the page."""
+    pictures = out.with_suffix("")
+    pictures.mkdir(parents=True, exist_ok=True)
+    text = [head]
+    for part in parts:
+        text += [f"## {part.title}\n", part.text] if part.text else [f"## {part.title}\n"]
+        for title, table in part.tables.items():
+            text.append(f"**{title}**\n\n{markdown(table)}")
+        for title, figure in part.pictures.items():
+            file = pictures / f"{_slug(f'{part.title} {title}')}.png"
+            write_atomically(file, png(figure))
+            text.append(f"![{title}]({pictures.name}/{file.name})\n")
+        for title, given in part.files.items():
+            (pictures / COPIES).mkdir(exist_ok=True)
+            write_atomically(pictures / COPIES / given.name, given.read_bytes())
+            text.append(f"![{title}]({pictures.name}/{COPIES}/{given.name})\n")
+    write_atomically(out, "\n".join(text).encode())
+    return out
+
+
+def _slug(text: str) -> str:
+    words = "".join(letter if letter.isalnum() else " " for letter in text.lower()).split()
+    return "-".join(words)
+
+
+def current(results: Path, name: str) -> list[Row]:
+    """Return the last row of each cell; what is held out tells cells apart, too."""
+    rows = read(results / f"{name}.jsonl")
+    places = dict.fromkeys(row.config.get("held_out") for row in rows)
+    return [row for place in places for row in latest([row for row in rows if row.config.get("held_out") == place])]
+
+
+def hung(folders: Sequence[Path], prefix: str) -> dict[str, Path]:
+    """Return the pictures whose name begins like that, by what follows; the first folder that has one counts."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob(f"{prefix}-*.png")):
+            found.setdefault(path.stem.removeprefix(f"{prefix}-"), path)
+    return found
+
+
+def labels(count: int | None) -> Choose:
+    """Return what chooses the rows of a number of labels."""
+    return lambda row: row.shots == count
