@@ -1,6 +1,7 @@
 """Learners: few labels in, a predictor out. A feature learner is one class and one line in `LEARNERS`."""
 
 from collections.abc import Callable
+from functools import partial
 
 from groundwave.adapt.curriculum import CurriculumLabeling, QueryCurriculum
 from groundwave.adapt.discriminant import LDA, Euclidean
@@ -15,6 +16,7 @@ LEARNERS: dict[str, Callable[..., FeatureLearner]] = {
     "lda": LDA,
     "logistic": Logistic,
     "mlp": MLP,
+    "protobeam": partial(Euclidean, unit=True),
     "prototype": Prototype,
     "query_curriculum": QueryCurriculum,
     "ridge": Ridge,

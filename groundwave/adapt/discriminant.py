@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from groundwave.adapt.linear import LinearLearner
 from groundwave.adapt.support import check_support
@@ -12,12 +13,21 @@ LEAST_SHRINKAGE = 1e-4
 
 
 class Euclidean(LinearLearner):
-    """Softmax over negative squared distances to class means: ProtoNet's predictor (Snell et al., 2017, eq. 2)."""
+    """Softmax over negative squared distances to class means: ProtoNet's predictor (Snell et al., 2017, eq. 2).
+
+    Args:
+        unit: scale the means to unit length, as ProtoBeam does (Mashaal et al., 2024).
+    """
+
+    def __init__(self, unit: bool = False) -> None:
+        self.unit = unit
 
     def fit(self, support: Record) -> "Euclidean":
         """Take class means of the features as they are: their scale is what ProtoNet has learned."""
         features, label, num_classes = check_support(support)
         means = class_means(features, label, num_classes)
+        if self.unit:
+            means = normalize(means, dim=1)
         self.head = LinearHead(features.shape[1], num_classes)
         # -|x - m|^2 = 2 m x - |m|^2 - |x|^2, and the last is the same for all classes.
         self.head.load_state_dict({"weight": 2 * means, "bias": -means.square().sum(dim=1)})

@@ -9,7 +9,9 @@ from groundwave.nn.cldnn import CLDNN
 from groundwave.nn.conv4 import Conv4
 from groundwave.nn.convlstm import ConvLSTM
 from groundwave.nn.cyclic import CyclicEncoder
+from groundwave.nn.deepbeam_cnn import DeepBeamCNN
 from groundwave.nn.dense import Conv3dDecoder, ConvDecoder, LightDecoder, LinearDecoder
+from groundwave.nn.densenet import DenseNet
 from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
 from groundwave.nn.future import FutureDecoder
 from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
@@ -32,6 +34,8 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "conv4": Conv4,
     "convlstm": ConvLSTM,
     "cyclic": CyclicEncoder,
+    "deepbeam_cnn": DeepBeamCNN,
+    "densenet": DenseNet,
     "envelope": EnvelopeEncoder,
     "fft": FFTEncoder,
     "lsm": LSM,

@@ -8,6 +8,7 @@ from groundwave.pretrain.lsm import LSMObjective
 from groundwave.pretrain.moco import MoCo
 from groundwave.pretrain.msm import MaskedSpectrogramModeling
 from groundwave.pretrain.multimodal import MultiModalMSM
+from groundwave.pretrain.protobeam import ProtoBeam
 from groundwave.pretrain.protonet import ProtoNet
 from groundwave.pretrain.relationnet import RelationNet
 from groundwave.pretrain.sclbss import SCLBSS
@@ -20,6 +21,7 @@ OBJECTIVES: dict[str, Callable[..., nn.Module]] = {
     "moco": MoCo,
     "msm": MaskedSpectrogramModeling,
     "multimodal_msm": MultiModalMSM,
+    "protobeam": ProtoBeam,
     "protonet": ProtoNet,
     "relationnet": RelationNet,
     "sclbss": SCLBSS,

@@ -34,12 +34,16 @@ class EpisodicObjective(LabelledObjective):
         super().__init__(backbone, views, answer)
         self.num_ways, self.num_shots, self.num_queries = num_ways, num_shots, num_queries
 
+    def rows(self, record: Record, generator: Generator) -> Tensor:
+        """Return the rows of an episode, int64 `[num_ways, num_shots + num_queries]`."""
+        return draw_episode(labels_of(record), self.num_ways, self.num_shots, self.num_queries, generator=generator)
+
     def draw(self, record: Record, generator: Generator) -> tuple[Tensor, Tensor]:
         """Return views of an episode as channels `[num_ways * (num_shots + num_queries), channels, time]`.
 
         They are ordered by class, each class's support first; beside them the class of each query in the episode.
         """
-        rows = draw_episode(labels_of(record), self.num_ways, self.num_shots, self.num_queries, generator=generator)
+        rows = self.rows(record, generator)
         chosen = {name: values[rows.flatten()] for name, values in record.items()}
         target = torch.arange(self.num_ways, device=rows.device).repeat_interleave(self.num_queries)
         return self.look(chosen, generator), target

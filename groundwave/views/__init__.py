@@ -6,12 +6,13 @@ from groundwave.contracts import View
 from groundwave.views.answers import ANSWERS, check_views
 from groundwave.views.clock import Crop, Resample, TimeReverse
 from groundwave.views.compose import Compose
-from groundwave.views.level import AddNoise, Gain, Normalise
+from groundwave.views.level import AddNoise, Amplitude, Gain, Normalise
 from groundwave.views.multipath import Filter
 from groundwave.views.oscillator import Conjugate, FrequencyShift, QuarterTurns, Rotate
 
 VIEWS: Mapping[str, Callable[..., View]] = {
     "add_noise": AddNoise,
+    "amplitude": Amplitude,
     "compose": Compose,
     "conjugate": Conjugate,
     "crop": Crop,
@@ -29,6 +30,7 @@ __all__ = [
     "ANSWERS",
     "VIEWS",
     "AddNoise",
+    "Amplitude",
     "Compose",
     "Conjugate",
     "Crop",

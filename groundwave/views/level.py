@@ -25,6 +25,20 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class Amplitude:
+    """Scale each record by a factor uniform from `low` to `high`, the same for all its antennas (ProtoBeam, 2024)."""
+
+    low: float = 0.5
+    high: float = 1.4
+    keeps, maps, destroys = keeping()
+
+    def __call__(self, record: Record, generator: Generator) -> Record:
+        """Return the record scaled."""
+        factor = uniform(record, self.low, self.high, generator)
+        return {**record, "iq": record["iq"] * per_sample(factor, record["iq"])}
+
+
+@dataclass(frozen=True)
 class AddNoise:
     """Add white noise at a ratio (received power over added noise) uniform in decibels in `snr_db`.
 

@@ -12,6 +12,8 @@ TINY = {
     "conv4": {"width": 8},
     "convlstm": {"dim": 4, "depth": 2, "slice": 4},
     "cyclic": {"dim": 16, "hidden": 16},
+    "deepbeam_cnn": {"width": 8, "depth": 3, "hidden": 8},
+    "densenet": {"growth": 4, "blocks": (2, 2), "width": 8, "dim": 16},
     "envelope": {"dim": 16},
     "fft": {"dim": 16},
     "lsm": {
@@ -34,7 +36,7 @@ TINY = {
     "xcit": {"dim": 16, "depth": 1, "patch": 4},
 }
 # Networks whose source has a dense layer over time are built for one length.
-ONE_LENGTH = {"amc_cnn", "cldnn", "conv4", "fft", "vtcnn2"}
+ONE_LENGTH = {"amc_cnn", "cldnn", "conv4", "deepbeam_cnn", "fft", "vtcnn2"}
 # Networks over a grid are given one that is not square; the second is no whole number of patches either.
 ON_A_GRID = {"convlstm", "multimodal_vit", "vit"}
 GRIDS = {64: (32, 20), 100: (21, 50)}

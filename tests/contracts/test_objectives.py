@@ -38,6 +38,7 @@ TINY: dict[str, dict[str, Any]] = {
     "moco": {"projection": 16, "queue_size": 16},
     "msm": {"decoder": DECODER},
     "multimodal_msm": {"settings": {"iq": {"decoder": DECODER}}},
+    "protobeam": EPISODE,
     "protonet": EPISODE,
     "relationnet": {"num_tokens": 4, **EPISODE},
     "simsiam": {"projection": 32},

@@ -13,6 +13,7 @@ from groundwave.views import (
     ANSWERS,
     VIEWS,
     AddNoise,
+    Amplitude,
     Compose,
     Conjugate,
     Crop,
@@ -72,6 +73,15 @@ def test_other_draws_give_other_views(name):
         torch.testing.assert_close(
             MADE[name](record(), generator(1, name))["iq"], MADE[name](record(), generator(2, name))["iq"]
         )
+
+
+def test_amplitudes_are_uniform_between_their_bounds():
+    before = record(num=4000, num_samples=2)
+    factor = (Amplitude()(before, generator(0, "amplitude"))["iq"] / before["iq"])[:, 0]
+    assert factor.imag.abs().max() < 1e-5
+    assert 0.5 <= float(factor.real.min()) < 0.51
+    assert 1.39 < float(factor.real.max()) <= 1.4001
+    assert float(factor.real.mean()) == pytest.approx(0.95, abs=0.02)
 
 
 def test_crop_takes_a_stretch_from_anywhere():
