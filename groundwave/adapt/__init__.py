@@ -1,10 +1,9 @@
 """Learners: few labels in, a predictor out. A feature learner is one class and one line in `LEARNERS`."""
 
 from collections.abc import Callable
-from functools import partial
 
-from groundwave.adapt.curriculum import CurriculumLabeling, QueryCurriculum
-from groundwave.adapt.discriminant import LDA, Euclidean
+from groundwave.adapt.curriculum import CurriculumLabeling, QueryCurriculum, WhiteCurriculum, WhiteQueryCurriculum
+from groundwave.adapt.discriminant import LDA, Euclidean, UnitEuclidean, WhiteLDA
 from groundwave.adapt.linear import FeatureLearner, Logistic, Prototype, Ridge
 from groundwave.adapt.mlp import MLP
 from groundwave.adapt.transductive import LabelPropagation, SoftKMeans
@@ -16,9 +15,12 @@ LEARNERS: dict[str, Callable[..., FeatureLearner]] = {
     "lda": LDA,
     "logistic": Logistic,
     "mlp": MLP,
-    "protobeam": partial(Euclidean, unit=True),
+    "protobeam": UnitEuclidean,
     "prototype": Prototype,
     "query_curriculum": QueryCurriculum,
     "ridge": Ridge,
     "soft_kmeans": SoftKMeans,
+    "white_curriculum": WhiteCurriculum,
+    "white_lda": WhiteLDA,
+    "white_query_curriculum": WhiteQueryCurriculum,
 }

@@ -46,10 +46,17 @@ class CurriculumLabeling(LDA):
         return sure, guess[sure]
 
 
+class WhiteCurriculum(CurriculumLabeling):
+    """The same for features that are white already (see `White`): their scales are left as they are."""
+
+    standardise = False
+
+
 class QueryCurriculum(CurriculumLabeling):
-    """The same, its unlabelled records being the queries of a batch: transductive."""
+    """Curriculum labelling, its unlabelled records being the queries of a batch: transductive."""
 
     transductive = True
+    inductive: type[CurriculumLabeling] = CurriculumLabeling
 
     def fit(self, support: Record) -> Self:
         """Learn from the support alone, and keep it."""
@@ -58,5 +65,12 @@ class QueryCurriculum(CurriculumLabeling):
 
     def predict(self, query: Record) -> Tensor:
         """Return class probabilities `[B, C]`, learned from this batch as well."""
-        learner = CurriculumLabeling(self.shares).fit({**self.support, "unlabelled": query["features"]})
+        learner = self.inductive(self.shares).fit({**self.support, "unlabelled": query["features"]})
         return learner.predict(query)
+
+
+class WhiteQueryCurriculum(QueryCurriculum):
+    """The same for features that are white already."""
+
+    inductive = WhiteCurriculum
+    standardise = False

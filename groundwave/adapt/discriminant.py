@@ -13,25 +13,28 @@ LEAST_SHRINKAGE = 1e-4
 
 
 class Euclidean(LinearLearner):
-    """Softmax over negative squared distances to class means: ProtoNet's predictor (Snell et al., 2017, eq. 2).
-
-    Args:
-        unit: scale the means to unit length, as ProtoBeam does (Mashaal et al., 2024).
-    """
-
-    def __init__(self, unit: bool = False) -> None:
-        self.unit = unit
+    """Softmax over negative squared distances to class means: ProtoNet's predictor (Snell et al., 2017, eq. 2)."""
 
     def fit(self, support: Record) -> "Euclidean":
         """Take class means of the features as they are: their scale is what ProtoNet has learned."""
         features, label, num_classes = check_support(support)
-        means = class_means(features, label, num_classes)
-        if self.unit:
-            means = normalize(means, dim=1)
+        means = self.prototypes(features, label, num_classes)
         self.head = LinearHead(features.shape[1], num_classes)
         # -|x - m|^2 = 2 m x - |m|^2 - |x|^2, and the last is the same for all classes.
         self.head.load_state_dict({"weight": 2 * means, "bias": -means.square().sum(dim=1)})
         return self
+
+    def prototypes(self, features: Tensor, label: Tensor, num_classes: int) -> Tensor:
+        """Return what stands for each class `[C, D]`."""
+        return class_means(features, label, num_classes)
+
+
+class UnitEuclidean(Euclidean):
+    """Softmax over negative squared distances to class means of unit length: ProtoBeam's predictor (2024)."""
+
+    def prototypes(self, features: Tensor, label: Tensor, num_classes: int) -> Tensor:
+        """Return class means scaled to unit length."""
+        return normalize(class_means(features, label, num_classes), dim=1)
 
 
 class LDA(LinearLearner):
@@ -46,6 +49,12 @@ class LDA(LinearLearner):
         means = class_means(x, label, num_classes)
         weight = solve_shrunk(x - means[label], means)
         return weight, -(weight * means).sum(dim=1) / 2
+
+
+class WhiteLDA(LDA):
+    """The same for features that are white by what does not matter (see `White`): their scales are left as they are."""
+
+    standardise = False
 
 
 def class_means(x: Tensor, label: Tensor, num_classes: int) -> Tensor:

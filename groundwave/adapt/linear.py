@@ -61,10 +61,15 @@ class Prototype(FeatureLearner):
 
 
 class LinearLearner(FeatureLearner):
-    """A learner that ends in a `LinearHead`; the standardisation of the support is folded into it."""
+    """A learner that ends in a `LinearHead`; the standardisation of the support is folded into it.
+
+    Attributes:
+        standardise: whether each feature is scaled by its spread in the support, or its scale is a statement.
+    """
 
     head_name = "linear"
     head: LinearHead
+    standardise = True
 
     def solve(self, x: Tensor, label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
         """Return weight `[C, D]` and bias `[C]` for standardised features."""
@@ -73,7 +78,8 @@ class LinearLearner(FeatureLearner):
     def fit(self, support: Record) -> Self:
         """Standardise the support, solve, and fold both into one affine map."""
         features, label, num_classes = check_support(support)
-        mean, scale = features.mean(dim=0), features.std(dim=0, correction=0).clamp_min(1e-6)
+        mean = features.mean(dim=0)
+        scale = features.std(dim=0, correction=0).clamp_min(1e-6) if self.standardise else torch.ones_like(mean)
         weight, bias = self.solve((features - mean) / scale, label, num_classes)
         weight = weight / scale
         self.head = LinearHead(features.shape[1], num_classes)
