@@ -91,9 +91,9 @@ def forecasting(
     RUNS/pictures.
 
     On one core (Xeon with AMX, bfloat16) a record of 64 x 128 cells takes the ConvLSTM (3 layers of 32 kernels) 59 ms
-    and the ViT (192 x 6) 6 ms in pretraining; 60 ms and 14 ms when all of it learns. A seed takes 2000 x 15 records of
-    pretraining (1800 s and 180 s) and 1000 x 25 of tuning (from scratch 1500 s and 350 s, frozen 300 s together), with
-    all answers 4500 core-seconds: 38 minutes of two ideal cores, an hour of two that share a machine.
+    and the ViT (192 x 6) 6 ms in pretraining; 70 ms and 15 ms when all of it learns. A seed takes 2000 x 15 records of
+    pretraining (1800 s and 180 s) and 1000 x 25 of tuning (from scratch 1750 s and 380 s, frozen 200 s together): with
+    all answers 4400 core-seconds, 37 minutes of two ideal cores; simulating takes seconds, once.
 
     Args:
         results: folder of the file of rows.

@@ -42,9 +42,9 @@ RECURRENT = replace(
     backbone_args={"dim": 64, "depth": 5, "kernel": 3, "slice": 8},
     objective_args={"mask": "random", "ratio": 0.2, "fill": "noise", "decoder": {"name": "linear"}},
 )
-HEAD = Schedule(epochs=40, lr=2e-3, weight_decay=0.05)
-GENTLE = Schedule(epochs=12, lr=3e-4, weight_decay=0.05)
-WHOLE = Schedule(epochs=30, lr=5e-4, weight_decay=0.05)
+HEAD = Schedule(epochs=30, lr=2e-3, weight_decay=0.05)
+GENTLE = Schedule(epochs=10, lr=3e-4, weight_decay=0.05)
+WHOLE = Schedule(epochs=24, lr=5e-4, weight_decay=0.05)
 STEPS = 8  # of an epoch, where there are too few labels for more
 
 TUNERS: Mapping[str, Tuner] = {
@@ -84,12 +84,12 @@ def segmentation(
     methods answer with all labels is in RUNS/pictures.
 
     The backbone is a ViT of 192 x 6, and one of 384 x 6 has 4 times its parameters. On one core (Xeon with AMX,
-    bfloat16) a record of 256 x 256 cells takes 12 ms in pretraining, 31 ms when all of the network learns, 58 ms of the
-    larger one, 25 ms with LoRA and 7 ms of the head alone. A seed takes 2100 x 40 records of pretraining (1000 s), 1120
-    an epoch of tuning (256, 256 and 600 for the three shares): frozen 330 s, last blocks 250 s, LoRA 370 s, full 450 s,
-    from scratch 1130 s, the larger one 2070 s. With all answers these are 5700 core-seconds, 47 minutes of two ideal
-    cores and somewhat over an hour of two that share a machine; simulating takes 3 minutes, once. A ConvLSTM on as many
-    cells takes seconds a record: leave it to an accelerator.
+    bfloat16) a record of 256 x 256 cells takes 12 ms in pretraining; in tuning 38 ms when all of the network learns,
+    76 ms of the larger one, 36 ms with LoRA, 27 ms of the last blocks, 8 ms of the head alone; in validation 25 ms. A
+    seed takes 2100 x 40 records of pretraining (1000 s) and 1120 an epoch of tuning (256, 256 and 600 for the three
+    shares): frozen 430 s, last blocks 380 s, LoRA 480 s, full 500 s, from scratch 1200 s, the larger one 2300 s. These
+    are 6300 core-seconds, 53 minutes of two ideal cores; simulating takes 3 minutes, once. A ConvLSTM on as many cells
+    takes seconds a record: leave it to an accelerator.
 
     Args:
         results: folder of the file of rows.

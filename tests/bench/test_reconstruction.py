@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
-from groundwave.bench import reconstruction
 from groundwave.bench.contest import Contender, Setting, encoder, run_of
 from groundwave.bench.reconstruction import Hiding, Reconstruction, drawing, hidden_errors, objective_state, redrawn
 from groundwave.bench.rows import read
 from groundwave.recipes.msm import TINY_SCENE, TINY_VIT, VIT
 from groundwave.recipes.spectrogram_sets import Field, Sizes
-from groundwave.signal.inpaint import visible_mean
+from groundwave.signal.inpaint import INPAINTERS, visible_mean
 
 HOW = replace(VIT.shortened(1, 4), backbone_args=TINY_VIT)
 HIDING = Hiding("tube", 0.5)
@@ -24,7 +25,7 @@ def setting(folder: Path) -> Setting:
     return next(field.settings_of())
 
 
-def test_rows_hold_the_errors_of_all_hidden_cells_together(tmp_path: Path) -> None:
+def test_rows_hold_the_errors_of_all_hidden_cells_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = setting(tmp_path)
     seen: list[Reconstruction] = []
     redrawn("ViT", HOW, [HIDING], place, lambda hiding, drawn: seen.append(drawn))
@@ -36,7 +37,12 @@ def test_rows_hold_the_errors_of_all_hidden_cells_together(tmp_path: Path) -> No
     objective = drawing(HOW, model, HIDING, objective_state(run_of(HOW, place.plan, place)))
     whole: list[Reconstruction] = []
     draw = objective.reconstruct
-    objective.reconstruct = lambda *given: whole.append(draw(*given)) or whole[-1]  # type: ignore[method-assign]
+
+    def noted(*given: Any) -> Reconstruction:
+        whole.append(draw(*given))
+        return whole[-1]
+
+    monkeypatch.setattr(objective, "reconstruct", noted)
     found = hidden_errors("ViT", objective, HIDING, place, place.plan.query, lambda *_: None)
     (x, hidden, drawn), expected = whole[0], {}
     for name, answer in (("ViT", drawn), ("mean of visible cells", visible_mean(x, hidden))):
@@ -66,5 +72,5 @@ def test_what_fails_is_told_in_every_cell(tmp_path: Path) -> None:
     broken = replace(HOW, backbone_args={**TINY_VIT, "num_heads": 3})
     redrawn("ViT", broken, [HIDING], place)
     rows = read(place.sheet.path)
-    assert len(rows) == 1 + len(reconstruction.INPAINTERS)
+    assert len(rows) == 1 + len(INPAINTERS)
     assert all(row.failed and row.failed.startswith("pretraining: ") for row in rows)

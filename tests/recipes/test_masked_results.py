@@ -25,12 +25,12 @@ def fill(results: Path) -> None:
                 put(results, "msm-vit", method, f"error {mask} (dB)", factor * error + wobble, seed=seed)
         for count in (6, 600):
             for method, score, pace in ((FROZEN, 0.9, 1.0), (SCRATCH, 0.7, 10.0), (LARGE, 0.8, 40.0)):
-                place = {"seed": seed, "shots": count}
+                here = {"seed": seed, "shots": count}
                 for epoch in (1, 2, 3):
                     told = {"episode": epoch, "seconds": pace * epoch}
-                    put(results, "segmentation", method, "validation mIoU", score * epoch / 3, **place, **told)
-                put(results, "segmentation", method, "pixel accuracy", 0.95, **place)
-                put(results, "segmentation", method, "mIoU", score + wobble, **place)
+                    put(results, "segmentation", method, "validation mIoU", score * epoch / 3, **here, **told)
+                put(results, "segmentation", method, "pixel accuracy", 0.95, **here)
+                put(results, "segmentation", method, "mIoU", score + wobble, **here)
         for method, score in (("ConvLSTM, pretrained, frozen", 0.6), ("ConvLSTM, from scratch", 0.59)):
             put(results, "forecasting", method, "validation area", score, seed=seed, episode=1, seconds=5.0)
             for name in ("detection", "false alarm", "F1", "detection at 5 %"):
@@ -39,7 +39,11 @@ def fill(results: Path) -> None:
         put(results, "multimodal-vit", "segmentation, shared", "mIoU", 0.80 + wobble, seed=seed)
         put(results, "multimodal-vit", "segmentation, separate", "mIoU", 0.81 + wobble, seed=seed)
     for room in (0, 1):
-        place = {"split": f"room {room} left out", "shots": 0, "config": {"held_out": f"room {room}"}}
+        place: dict[str, object] = {
+            "split": f"room {room} left out",
+            "shots": 0,
+            "config": {"held_out": f"room {room}"},
+        }
         for method, share in (("motion", 0.7), ("forest", 0.3)):
             put(results, "csi-activity", method, "accuracy", share + 0.1 * room, **place)
             put(results, "csi-activity", method, "recall of sitting", share, **place)
