@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Setting
@@ -71,7 +72,7 @@ def open_scene(scene: str, settings: Mapping[str, Any], num: int, folder: Path) 
 
 
 def open_scenes(scenes: Mapping[str, Mapping[str, Any]], num: int, folder: Path) -> DataSet:
-    """Return `num` spectrograms, as many of each scene; where there are several, masks number all their classes.
+    """Return `num` spectrograms of each scene in turn; where there are several, masks number all their classes.
 
     Args:
         scenes: settings by name in `SCENES`, without a seed; grids of one size.
@@ -89,14 +90,18 @@ def open_scenes(scenes: Mapping[str, Mapping[str, Any]], num: int, folder: Path)
         mask = record["mask"]
         pieces.append({"spec": record["spec"], "mask": torch.where(mask > 0, mask + len(classes), mask)})
         classes += one.source.classes
-    joined = {name: torch.cat([piece[name] for piece in pieces]) for name in ("spec", "mask")}
-    snr_db = torch.cat([one.snr_db for one in opened])
+    joined = {name: _in_turn([piece[name] for piece in pieces]) for name in ("spec", "mask")}
+    snr_db = _in_turn([one.snr_db for one in opened])
     source = Records(
         {**joined, "snr_db": snr_db, "group": torch.arange(num)},
         classes=classes,
         group_names=[str(number) for number in range(num)],
     )
     return DataSet(" + ".join(scenes), source, snr_db, {"scenes": {name: dict(s) for name, s in scenes.items()}})
+
+
+def _in_turn(parts: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(parts), dim=1).flatten(0, 1)
 
 
 def _simulated(source: SceneSource, num: int) -> Record:
