@@ -64,14 +64,17 @@ def export(model: Model, out: Path, *, num_samples: int | None = None, tolerance
     num_samples = num_samples or _contract(model).num_samples
     model.modules().eval()
     graph = Graph(model).eval()
-    content = _convert(graph, num_samples, describe(model, num_samples))
+    example = torch.ones(2, 2 * graph.num_antennas, num_samples)
+    output = "features" if graph.head is None else "probabilities"
+    content = converted(graph, (example,), ["iq"], [output], describe(model, num_samples))
     _check_parity(content, graph, num_samples, tolerance)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, content)
     return out
 
 
-def _check(model: Model, out: Path, num_samples: int | None) -> None:
+def check_packages() -> None:
+    """Raise `GroundwaveError` unless the packages that write and run ONNX are installed."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise GroundwaveError(
@@ -79,6 +82,10 @@ def _check(model: Model, out: Path, num_samples: int | None) -> None:
             expected="the packages that write and run ONNX",
             do="install them: pip install 'groundwave[deploy]'",
         )
+
+
+def _check(model: Model, out: Path, num_samples: int | None) -> None:
+    check_packages()
     if out.exists():
         raise OutputExistsError(out)
     low, high = _contract(model).min_samples, _contract(model).max_samples
@@ -118,22 +125,34 @@ def describe(model: Model, num_samples: int) -> dict[str, str]:
     }
 
 
-def _convert(graph: Graph, num_samples: int, metadata: dict[str, str]) -> bytes:
+def converted(
+    graph: nn.Module, examples: tuple[Tensor, ...], inputs: list[str], outputs: list[str], metadata: dict[str, str]
+) -> bytes:
+    """Return a network as ONNX, with a free batch and without notes about this machine.
+
+    Args:
+        graph: takes the examples, one argument each.
+        examples: inputs of any values, two records at least.
+        inputs: their names.
+        outputs: names of what it returns.
+        metadata: what the file says of itself.
+    """
     import onnx
 
-    example = torch.ones(2, 2 * graph.num_antennas, num_samples)
+    batch = torch.export.Dim("batch")
+    shapes: Any = tuple({0: batch} for _ in examples)
     # The exporter tells of every torchvision operator that it does without.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside the exporter's own code
         program: Any = torch.onnx.export(
             graph,
-            (example,),
+            examples,
             dynamo=True,
             opset_version=OPSET,
-            input_names=["iq"],
-            output_names=["features" if graph.head is None else "probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=shapes,
             verbose=False,
         )
     proto = program.model_proto

@@ -36,7 +36,8 @@ from groundwave.train import Schedule, fit
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 MEASURED_ON = 512  # records on which a group's damage is measured, and on which INT8 is calibrated
 MOST_EXITS = 3
-KINDS = {"accuracy": "points that may be lost, such as accuracy=-0.5", "latency": "ms", "size": "kB"}
+BATCH = 64  # records of a step: many steps matter more than large ones when a network has just lost its units
+KINDS = ("accuracy", "latency", "size")
 
 
 class Budget(NamedTuple):
@@ -287,7 +288,7 @@ class _Cascade:
     def _fit(self, name: str, objective: nn.Module) -> None:
         train = self.parts["train"]
         records = Records({"x": train.x, "label": train.label})
-        size = min(256, len(train.x))
+        size = min(BATCH, len(train.x))
         fit(
             objective,
             lambda epoch: loader(records, batch_size=size, seed=self.seed, drop_last=True, epoch=epoch),

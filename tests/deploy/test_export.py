@@ -81,14 +81,14 @@ def test_file_says_nothing_about_this_machine(tmp_path: Path) -> None:
 
 def test_an_export_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = small("spectrum")
-    convert = module._convert
+    convert = module.converted
 
     def other(graph: module.Graph, *rest: object) -> bytes:
         content = convert(graph, *rest)
         model.head.bias.data += torch.tensor([1.0, 0.0, 0.0])  # the model is another by the time it is compared
         return content
 
-    monkeypatch.setattr(module, "_convert", other)
+    monkeypatch.setattr(module, "converted", other)
     with pytest.raises(ModelError, match="differs from the model"):
         export(model, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,161 @@
+"""A model with exits as several ONNX files, of which a record needs only the first ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from groundwave.contract import InputContract, demanded
+from groundwave.data.atomic import folder_atomically, write_atomically
+from groundwave.deploy.export import check_packages, converted, describe, start_session
+from groundwave.errors import ModelError
+from groundwave.model import Model
+from groundwave.nn.cuts import State, cut
+from groundwave.nn.exits import RULES, MultiExit, Policy
+from groundwave.rng import generator
+
+ONE_EXIT_RULES = ("confidence", "entropy", "margin")  # those that look at one exit alone
+Array = npt.NDArray[Any]
+
+
+class _Span(nn.Module):
+    """What lies between one exit and the next.
+
+    Args:
+        network: with exits.
+        number: of the span; the last one ends with the head.
+        rule: name in `RULES`.
+    """
+
+    def __init__(self, network: MultiExit, number: int, rule: str) -> None:
+        super().__init__()
+        self.network, self.number, self.rule = network, number, rule
+        self.parts = cut(network.backbone)
+        self.start, self.stop = (0, *network.after, len(self.parts.steps))[number : number + 2]
+
+    def forward(self, first: Tensor, second: Tensor | None = None) -> State:  # the exporter wants arguments with names
+        """Map channels at any level, or the state at the last exit, to probabilities, doubt and the state here."""
+        state: State = (first,) if second is None else (first, second)
+        if self.number == 0:
+            power = first.square().mean(dim=(1, 2), keepdim=True) * 2
+            state = self.parts.begin(first / power.clamp_min(1e-30).sqrt())
+        for step in self.parts.steps[self.start : self.stop]:
+            state = step(state)
+        if self.number == self.network.num_exits:
+            return (self.network.head(self.parts.end(state)).softmax(dim=-1),)
+        said = self.network.exits[self.number](self.parts.seen(state)).softmax(dim=-1)
+        return said, RULES[self.rule]([said]), *state
+
+
+def export_split(model: Model, out: Path, *, tolerance: float = 1e-4) -> Path:
+    """Write a model with exits as a folder `part-0.onnx`, `part-1.onnx`, ... and `policy.json`, after a check.
+
+    The first part takes `iq` as `export` does. Every part but the last returns `probabilities`, `doubt` `[batch]` and
+    what the next part takes, `state_0`, ...; a record is done when its doubt is below the part's threshold.
+
+    Raises:
+        OutputExistsError: `out` exists.
+        ContractError: a model of anything but IQ.
+        ModelError: a model without exits, a rule that looks back at earlier exits, or parts that answer otherwise than
+            the model.
+        GroundwaveError: the packages of the extra `deploy` are not installed.
+    """
+    check_packages()
+    contract = demanded(model.contract, InputContract, "to export")
+    if model.exits is None or model.policy.rule not in ONE_EXIT_RULES:
+        raise ModelError(
+            got="a model without exits" if model.exits is None else f"exits by {model.policy.rule}",
+            expected=f"exits by {', '.join(ONE_EXIT_RULES)}",
+            do="run `groundwave compress` first" if model.exits is None else "calibrate another rule",
+        )
+    model.modules().eval()
+    policy, number = model.policy, contract.num_samples
+    state: State = (torch.randn(2, contract.num_channels, number, generator=generator(0, "split")),)
+    with folder_atomically(out) as draft, torch.no_grad():
+        draft.mkdir()
+        for k in range(model.exits.num_exits + 1):
+            span = _Span(model.exits, k, policy.rule).eval()
+            following = span(*state)
+            names = [f"state_{i}" for i in range(len(state))] if k else ["iq"]
+            told = ["probabilities", "doubt", *(f"state_{i}" for i in range(len(following) - 2))]
+            outputs = told if k < model.exits.num_exits else ["probabilities"]
+            notes = {**describe(model, number), "part": str(k), "threshold": str([*policy.thresholds, 1.0][k])}
+            write_atomically(draft / f"part-{k}.onnx", converted(span, state, names, _renamed(names, outputs), notes))
+            state = tuple(part.contiguous() for part in following[2:])
+        write_atomically(
+            draft / "policy.json", json.dumps({"rule": policy.rule, "thresholds": policy.thresholds}).encode()
+        )
+        _check_parity(model.exits, policy, draft, contract, tolerance)
+    return out
+
+
+def _renamed(inputs: list[str], outputs: list[str]) -> list[str]:
+    """Return names of outputs that no input has: ONNX wants every name once."""
+    return [f"next_{name}" if name in inputs else name for name in outputs]
+
+
+class SplitModel:
+    """What `export_split` wrote, run by ONNX Runtime; each part runs only if a record needs it.
+
+    Args:
+        folder: of the parts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        check_packages()
+        told = folder / "policy.json"
+        if not told.is_file():
+            raise ModelError(f"{folder} without policy.json", "a folder that `export_split` wrote", "export it again")
+        self.thresholds: list[float] = json.loads(told.read_text())["thresholds"]
+        self.parts = [start_session(folder / f"part-{k}.onnx") for k in range(len(self.thresholds) + 1)]
+        self.names = [[given.name for given in part.get_inputs()] for part in self.parts]
+
+    def answer(self, iq: Array) -> tuple[Array, Array]:
+        """Return probabilities `[B, C]` and the exit of each record, int64 `[B]`.
+
+        Args:
+            iq: float32 `[B, 2 * antennas, samples]`, at any level.
+        """
+        state: list[Array] = [iq]
+        waiting = np.arange(len(iq))
+        exits = np.full(len(iq), len(self.thresholds))
+        answers: Array | None = None
+        for k, (part, names) in enumerate(zip(self.parts, self.names, strict=True)):
+            said, *rest = part.run(None, dict(zip(names, state, strict=True)))
+            answers = np.empty((len(iq), said.shape[1]), np.float32) if answers is None else answers
+            answers[waiting] = said
+            if not rest:
+                break
+            doubt, *state = rest
+            sure = doubt < np.float32(self.thresholds[k])
+            exits[waiting[sure]] = k
+            if sure.all():
+                break
+            if sure.any():
+                waiting, state = waiting[~sure], [one[~sure] for one in state]
+        assert answers is not None
+        return answers, exits
+
+
+def _check_parity(network: MultiExit, policy: Policy, folder: Path, contract: InputContract, tolerance: float) -> None:
+    """Raise `ModelError` unless the parts answer as the model does on noise and on tones, one by one and together."""
+    draw = generator(0, "split", "parity")
+    noise = torch.randn(8, contract.num_channels, contract.num_samples, generator=draw)
+    turn = 0.3 * torch.arange(contract.num_samples) * torch.arange(1, 9)[:, None]
+    tone = torch.stack([turn.cos(), turn.sin()], dim=1).repeat(1, contract.num_antennas, 1)
+    split = SplitModel(folder)
+    for x in (noise, 20 * tone + noise, noise[:1]):
+        power = x.square().mean(dim=(1, 2), keepdim=True) * 2
+        wanted = network.answer(x / power.sqrt(), policy)
+        found, exits = split.answer(x.numpy())
+        error = float((torch.from_numpy(found) - wanted.probabilities).abs().max())
+        if not error <= tolerance or exits.tolist() != wanted.exit.tolist():
+            raise ModelError(
+                got=f"parts that differ from the model by {error:.1e}, leaving at {exits.tolist()}",
+                expected=f"at most {tolerance:.1e}, leaving at {wanted.exit.tolist()}",
+                do="report this with the model; nothing was written",
+            )

@@ -1,0 +1,74 @@
+"""Models with exits as split graphs: the same answers from the same exits, and no part run in vain."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from groundwave.compress.thresholds import judge
+from groundwave.deploy.split import SplitModel, export_split
+from groundwave.errors import ModelError, OutputExistsError
+from groundwave.model import InputContract, Model
+from groundwave.nn.exits import Policy, exit_settings, multi_exit
+from groundwave.nn.heads import LinearHead
+from groundwave.rng import generator
+
+ARGS = {
+    "lsm": {"towers": {"a": {"kind": "residual", "dim": 8}, "b": {"kind": "welch"}, "c": {"kind": "moments"}}},
+    "xcit": {"dim": 16, "depth": 3, "num_heads": 2},
+}
+
+
+def signals(num: int) -> torch.Tensor:
+    return torch.randn(num, 2, 128, generator=generator(4, "signals"))
+
+
+def with_exits(backbone: str, rule: str = "entropy") -> Model:
+    torch.manual_seed(0)
+    model = Model.build(backbone, InputContract(num_samples=128, min_samples=128, max_samples=128), ARGS[backbone])
+    args = {"in_features": model.num_features, "out_features": 3}
+    model = model.with_head("linear", LinearHead(**args), args, ("a", "b", "c"))
+    settings = exit_settings(model.backbone, torch.zeros(1, 2, 128), (1, 2), 3)
+    exits = multi_exit(model.backbone, model.head, (1, 2), settings, "pooled").eval()
+    x = signals(16)
+    x = x / (x.square().mean(dim=(1, 2), keepdim=True) * 2).sqrt()
+    judged = judge(exits, iter([(x, torch.zeros(16).long())]), rule)
+    first, second = judged.doubt.quantile(0.4, dim=0).tolist()
+    return model.with_exits(exits, settings, "pooled", Policy((first, second), rule))
+
+
+@pytest.mark.parametrize(("backbone", "rule"), [("lsm", "entropy"), ("xcit", "margin")])
+def test_parts_answer_as_the_model_does(tmp_path: Path, backbone: str, rule: str) -> None:
+    model = with_exits(backbone, rule)
+    split = SplitModel(export_split(model, tmp_path / "parts"))
+    iq = signals(16)
+    found, exits = split.answer(iq.numpy())
+    scaled = iq / (iq.square().mean(dim=(1, 2), keepdim=True) * 2).sqrt()
+    wanted = model.exits.answer(scaled, model.policy)
+    assert len(set(exits.tolist())) > 1
+    assert exits.tolist() == wanted.exit.tolist()
+    np.testing.assert_allclose(found, wanted.probabilities.numpy(), atol=1e-4)
+    for row in range(16):
+        alone, left = split.answer(iq[row : row + 1].numpy())
+        np.testing.assert_allclose(alone[0], found[row], atol=1e-4)
+        assert left[0] == exits[row]
+    split.parts[-1] = None  # whoever leaves early does not need it
+    sure = int(np.flatnonzero(exits < 2)[0])
+    split.answer(iq[sure : sure + 1].numpy())
+
+
+def test_what_cannot_be_split(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="calibrate another rule"):
+        export_split(with_exits("xcit", "patience"), tmp_path / "x")
+    plain = Model.build("xcit", InputContract(num_samples=128, min_samples=128, max_samples=128), ARGS["xcit"])
+    with pytest.raises(ModelError, match="groundwave compress"):
+        export_split(plain, tmp_path / "x")
+    with pytest.raises(ModelError, match="export it again"):
+        SplitModel(tmp_path)
+    with pytest.raises(ModelError, match="report this"):
+        export_split(with_exits("xcit"), tmp_path / "x", tolerance=0)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OutputExistsError):
+        export_split(with_exits("xcit"), tmp_path / "there")
