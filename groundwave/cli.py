@@ -10,7 +10,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from typing import get_type_hints
 
-from groundwave import __version__, verbs
+from groundwave import __version__, verbs, verbs_deploy
 from groundwave.errors import GroundwaveError, lookup
 
 VERBS: dict[str, Callable[..., int | None]] = {
@@ -26,8 +26,8 @@ VERBS: dict[str, Callable[..., int | None]] = {
     "embed": verbs.embed,
     "bench": verbs.bench,
     "run": verbs.run,
-    "compress": verbs.compress,
-    "export": verbs.export,
+    "compress": verbs_deploy.compress,
+    "export": verbs_deploy.export,
     "report": verbs.report,
 }
 
