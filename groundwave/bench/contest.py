@@ -20,6 +20,7 @@ from groundwave.contracts import Learner, Record
 from groundwave.data.episodes import episodes
 from groundwave.data.split import split_hash
 from groundwave.model import Model
+from groundwave.pretrain.whitening import whitened
 from groundwave.rng import generator
 
 ACCURACY, SPREAD = "macro recall", "spread over episodes"
@@ -40,6 +41,7 @@ class Way:
         most_episodes: no more episodes than this, for what is slow.
         unlabelled: whether its learner also gets, without labels, what was there to pretrain on; asked only where that
             holds the classes in question.
+        white: whether it sees the encoder's features whitened by the views of its pretraining.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Way:
     method: Callable[[Model | None], Method]
     most_episodes: int | None = None
     unlabelled: bool = False
+    white: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,8 +156,9 @@ def compete(contender: Contender, questions: Questions, setting: Setting) -> Non
             setting.sheet.fail(missing, f"pretraining: {reason(error)}")
             continue
         memory: Memory = {}
+        models = {False: model, True: whiten(model, contender, plan, setting)}
         for way in contender.ways:
-            _answer(way, model, contender, part, setting, memory)
+            _answer(way, models[way.white], contender, part, setting, memory)
 
 
 def encoder(contender: Contender, plan: Plan, setting: Setting, which: str) -> Model | None:
@@ -173,6 +177,14 @@ def run_of(how: Pretraining, plan: Plan, setting: Setting, which: str = "all") -
     """Return the folder of the run in which an encoder is pretrained; its model is in `model`."""
     told = {"pretraining": how.config(), **setting.config, "data": setting.data, "plan": plan.hash()}
     return setting.runs / f"{how.objective}-{how.backbone}" / which / f"seed-{setting.seed}-{hash_config(told)}"
+
+
+def whiten(model: Model | None, contender: Contender, plan: Plan, setting: Setting) -> Model | None:
+    """Return an encoder with white features, by what the plan allowed it to see, where a way asks for them."""
+    how = contender.pretraining
+    if model is None or how is None or not any(way.white for way in contender.ways):
+        return model
+    return whitened(model, setting.source, plan.pretraining, how.views, seed=setting.seed)
 
 
 def _cells(contender: Contender, questions: Questions, setting: Setting) -> Iterator[Cell]:

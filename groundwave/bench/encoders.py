@@ -88,8 +88,13 @@ class Hidden:
 def pretrained(how: Pretraining, source: Labelled, plan: Plan, *, out: Path, seed: int, progress: bool = True) -> Model:
     """Return the encoder that `how` makes of what the plan lets it see; a finished run in `out` is loaded.
 
-    Labels that it is not to be told are hidden: all of them unless `how.labelled`, those of new classes always.
+    Labels that it is not to be told are hidden: all of them unless `how.labelled`, those of new classes always. A
+    network without weights is returned as it is.
     """
+    with torch.random.fork_rng(devices=[]):
+        network = Model.build(how.backbone, how.contract, dict(how.backbone_args))
+    if not list(network.backbone.parameters()):
+        return network
     model = pretrain(
         Hidden(source, plan.known if how.labelled else ()),
         indices=plan.pretraining,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from groundwave.bench.cells import Cell
-from groundwave.bench.contest import ACCURACY, Contender, Setting, Way, encoder
+from groundwave.bench.contest import ACCURACY, Contender, Setting, Way, encoder, whiten
 from groundwave.bench.fewshot import FAILURES, reason
 from groundwave.bench.methods import Method
 from groundwave.bench.plans import draw_from_cells
@@ -50,9 +50,10 @@ def efficiency(contender: Contender, labels: Labels, setting: Setting) -> None:
     except FAILURES as error:
         setting.sheet.fail(missing, f"pretraining: {reason(error)}")
         return
+    models = {False: model, True: whiten(model, contender, setting.plan, setting)}
     for way in contender.ways:
         if setting.sheet.missing(_cells(way, contender, labels, setting)):
-            _climb(way, model, contender, labels, setting)
+            _climb(way, models[way.white], contender, labels, setting)
 
 
 def _cells(way: Way, contender: Contender, labels: Labels, setting: Setting) -> Iterator[Cell]:

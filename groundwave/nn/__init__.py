@@ -26,6 +26,7 @@ from groundwave.nn.token_map import TokenMap
 from groundwave.nn.vit import ViT
 from groundwave.nn.vtcnn2 import VTCNN2
 from groundwave.nn.welch import EnvelopeEncoder, WelchEncoder
+from groundwave.nn.white import White
 from groundwave.nn.xcit import XCiT
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
@@ -49,6 +50,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "vit": ViT,
     "vtcnn2": VTCNN2,
     "welch": WelchEncoder,
+    "white": White,
     "xcit": XCiT,
 }
 

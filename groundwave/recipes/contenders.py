@@ -131,20 +131,24 @@ EPISODIC = replace(
 RELATION_TRUNK: Mapping[str, Any] = {"pooled": (True, True, False, False), "momentum": 1.0}
 
 
-def frozen(name: str, learner: str = "lda", most_episodes: int | None = None, unlabelled: bool = False) -> Way:
-    """Return the way that trains a learner of the table on frozen features."""
+def frozen(
+    name: str, learner: str = "lda", most_episodes: int | None = None, unlabelled: bool = False, white: bool = False
+) -> Way:
+    """Return the way that trains a learner of the table on frozen features, as they are or whitened by views."""
     make = lookup(LEARNERS, learner, "learner")
 
     def method(model: Model | None) -> Method:
         assert model is not None
         return Method(name, lambda _: make(), model.embed)
 
-    return Way(name, settings(make), method, most_episodes, unlabelled)
+    config = settings(make, **({"white": True} if white else {}))
+    return Way(name, config, method, most_episodes, unlabelled, white)
 
 
-def both(name: str) -> tuple[Way, Way]:
+def both(name: str, white: bool = False) -> tuple[Way, Way]:
     """Return the ways of frozen features: labels alone, and with what has none (where its classes are those asked)."""
-    return frozen(name), frozen(f"{name} + unlabelled", "curriculum", unlabelled=True)
+    alone, more = ("white_lda", "white_curriculum") if white else ("lda", "curriculum")
+    return frozen(name, alone, white=white), frozen(f"{name} + unlabelled", more, unlabelled=True, white=white)
 
 
 def patch_vote(name: str, leaks: Leaks, steps: int, most_episodes: int) -> Way:
@@ -229,7 +233,7 @@ class Size:
     query_episodes: int = 10
 
 
-HEADS = ("prototype", "euclidean", "logistic", "ridge", "soft_kmeans")  # beside linear discriminants, for ours
+HEADS = ("lda", "prototype", "euclidean", "logistic", "ridge", "soft_kmeans")  # for ours, as they are
 
 TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 16), 8, 2, 1, 1, 1, 1, 1)
 
@@ -254,13 +258,15 @@ def contenders(size: Size) -> dict[str, Contender]:
 
     def on_ours(title: str, objective: str, *views: View) -> Contender:
         how = with_ours(objective, views or OUR_VIEWS)
-        return Contender(replace(how, backbone_args=size.ours), both(f"{title}, our encoder"))
+        return Contender(replace(how, backbone_args=size.ours), both(f"{title}, our encoder", white=not views))
 
+    queries = frozen("LSM, ours + queries", "white_query_curriculum", size.query_episodes, white=True)
     heads = tuple(frozen(f"LSM, ours, {head.replace('_', ' ')}", head) for head in HEADS)
+    moments = replace(ours, backbone_args={"towers": {"moments": {"kind": "moments"}}})  # nothing in it learns
     relation = replace(EPISODIC, objective="relationnet", backbone_args=RELATION_TRUNK)
     return {
-        "lsm": Contender(ours, both("LSM, ours")),
-        "lsm-queries": Contender(ours, (frozen("LSM, ours + queries", "query_curriculum", size.query_episodes),)),
+        "lsm": Contender(ours, both("LSM, ours", white=True)),
+        "lsm-queries": Contender(ours, (queries,)),
         "lsm-heads": Contender(ours, heads),
         "lsm-published": Contender(published(size.xcit), voting),
         "lsm-published-leaks": Contender(published(size.xcit), one_leak),
@@ -279,6 +285,7 @@ def contenders(size: Size) -> dict[str, Contender]:
         "resnet18": told("ResNet18", "resnet18", width=size.resnet_width),
         "mcldnn": told("MCLDNN", "mcldnn"),
         "moments": unlearned(MOMENTS),
+        "moments-white": Contender(moments, both("cyclic moments, whitened", white=True)),
         "cumulants": unlearned(CLASSICAL[0]),
         "chance": unlearned(CLASSICAL[3]),
     }

@@ -33,6 +33,7 @@ TINY = {
     "vit": {"dim": 16, "depth": 2, "num_heads": 2, "patch": (8, 4)},
     "vtcnn2": {},
     "welch": {"dim": 16},
+    "white": {"backbone": {"name": "residual", "args": {"dim": 16}}, "rank": 4},
     "xcit": {"dim": 16, "depth": 1, "patch": 4},
 }
 # Networks whose source has a dense layer over time are built for one length.
