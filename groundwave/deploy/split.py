@@ -120,6 +120,8 @@ class SplitModel:
         Args:
             iq: float32 `[B, 2 * antennas, samples]`, at any level.
         """
+        if len(iq) == 1:
+            return self._alone(iq)
         state: list[Array] = [iq]
         waiting = np.arange(len(iq))
         exits = np.full(len(iq), len(self.thresholds))
@@ -139,6 +141,16 @@ class SplitModel:
                 waiting, state = waiting[~sure], [one[~sure] for one in state]
         assert answers is not None
         return answers, exits
+
+    def _alone(self, iq: Array) -> tuple[Array, Array]:
+        """Answer one record: nothing to put back in order, which for small networks takes a fifth of the time."""
+        state: list[Array] = [iq]
+        for k, (part, names) in enumerate(zip(self.parts, self.names, strict=True)):
+            said, *rest = part.run(None, dict(zip(names, state, strict=True)))
+            if not rest or rest[0][0] < self.thresholds[k]:
+                break
+            state = rest[1:]
+        return said, np.array([k])
 
 
 def _check_parity(network: MultiExit, policy: Policy, folder: Path, contract: InputContract, tolerance: float) -> None:
