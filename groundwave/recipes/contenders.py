@@ -262,7 +262,11 @@ def contenders(size: Size) -> dict[str, Contender]:
 
     queries = frozen("LSM, ours + queries", "white_query_curriculum", size.query_episodes, white=True)
     heads = tuple(frozen(f"LSM, ours, {head.replace('_', ' ')}", head) for head in HEADS)
-    moments = replace(ours, backbone_args={"towers": {"moments": {"kind": "moments"}}})  # nothing in it learns
+    moments = replace(  # nothing in it learns
+        ours,
+        backbone_args={"towers": {"moments": {"kind": "moments"}}},
+        objective_args={**ours.objective_args, "terms": (("moments", "moments"),)},
+    )
     relation = replace(EPISODIC, objective="relationnet", backbone_args=RELATION_TRUNK)
     return {
         "lsm": Contender(ours, both("LSM, ours", white=True)),
