@@ -258,7 +258,7 @@ def contenders(size: Size) -> dict[str, Contender]:
 
     def on_ours(title: str, objective: str, *views: View) -> Contender:
         how = with_ours(objective, views or OUR_VIEWS)
-        return Contender(replace(how, backbone_args=size.ours), both(f"{title}, our encoder", white=not views))
+        return Contender(replace(how, backbone_args=size.ours), both(f"{title}, our encoder"))
 
     queries = frozen("LSM, ours + queries", "white_query_curriculum", size.query_episodes, white=True)
     heads = tuple(frozen(f"LSM, ours, {head.replace('_', ' ')}", head) for head in HEADS)

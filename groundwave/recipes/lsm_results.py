@@ -45,8 +45,9 @@ its own, once there are rows), nobody knows by how much that moves a number.
 
 Parts and sides of a split share no group (a pass of the generator). Nothing is chosen on what is asked: the design of
 ours was chosen on another draw of the data (the scene `radioml` with `seed` 777), which shares with the replica its
-generator and, as published, its one channel. Intervals are over seeds, each of which parts, draws and pretrains anew; a
-number without one is of a single seed.
+generator and, as published, its one channel. One piece is an exception: that features are whitened was decided on
+three random class splits of panel (b), on records that are asked there. Intervals are over seeds, each of which parts,
+draws and pretrains anew; a number without one is of a single seed.
 
 The SNR is the label of the data set. In data as published it is not the ratio in the sampled band: by a slip of the
 published generator 1 dB of it changes that ratio by 2 dB. *All together* means one answer for all SNRs: labels and
@@ -54,11 +55,13 @@ queries are of any of them, and nobody says of which.
 
 - *LSM, ours*: one encoder for all SNRs, that is not told the SNR. A residual tower on the samples and a perceptron on
   cyclic moments are contrasted with each other, with themselves and side by side; the moments stand beside them as
-  features. Linear discriminants learn from the labels.
+  features. Features are whitened by what differs between two views of a record, and linear discriminants learn from
+  the labels. *LSM, ours, lda* is the same without whitening.
 - *+ unlabelled*: the same, and curriculum labelling of what was there to pretrain on at that SNR. *+ queries*: of the
   queries themselves, all at once (transductive; compare with its like only).
 - *cyclic moments + LDA*: those moments alone, nothing pretrained; what it lacks to ours is what pretraining gives.
-- *..., our encoder*: another objective on our encoder, as long as ours and on the same records.
+  *Whitened*: by the same views as ours, which takes unlabelled records and learns no network.
+- *..., our encoder*: another objective on our encoder, as long as ours, same records; beside *LSM, ours, lda*.
 - *LSM as published*, *SimCLR*, *SimSiam*, *MoCo*: crops of 12 samples, a model for each SNR, in the paper's framework.
 """
 
