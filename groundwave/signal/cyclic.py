@@ -57,15 +57,19 @@ def smooth(signal: Complex[Tensor, "*batch time"], scale: int) -> Complex[Tensor
 
 
 def _moments(y: Tensor, lags: Sequence[int]) -> Iterator[Tensor]:
+    """Yield the moments of smoothed signals; all lags and powers go through one transform, which keeps graphs small."""
+    num_samples = y.shape[-1]
+    lines, counts = [], []
     for lag in lags:
-        product = y[..., lag:] * y[..., :-lag].conj()
+        product = y[..., lag:] * y[..., : num_samples - lag].conj()
         size = product.abs()
-        for phases in raised(product / (size + FLOOR)):
-            yield low_lines(size.sqrt() * phases)
+        lines += [padded(size.sqrt() * phases, num_samples) for phases in raised(product / (size + FLOOR))]
+        counts += [num_samples - lag] * len(POWERS)
     power = y.real.square() + y.imag.square()
-    yield low_lines((power - power.mean(dim=-1, keepdim=True)).to(y.dtype))
-    for lines in raised(y):
-        yield bands(lines).topk(TOP_BANDS, dim=-1).values
+    lines.append((power - power.mean(dim=-1, keepdim=True)).to(y.dtype))
+    yield low_lines(torch.stack(lines, dim=-2), [*counts, num_samples]).flatten(-2)
+    carriers = bands(torch.stack(list(raised(y)), dim=-2), [num_samples] * len(POWERS))
+    yield carriers.topk(TOP_BANDS, dim=-1).values.flatten(-2)
     yield torch.stack([power.square().mean(dim=-1), power.pow(3).mean(dim=-1)], dim=-1)
 
 
@@ -75,19 +79,31 @@ def raised(y: Tensor) -> Iterator[Tensor]:
     yield from (y, square, square * square)
 
 
-def bands(y: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch bands"]:
-    """Return the height of the highest line in each band, band 0 about zero frequency."""
+def padded(y: Complex[Tensor, "*batch time"], length: int) -> Complex[Tensor, "*batch longer"]:
+    """Return a signal with zeros behind it; parts are padded one by one because ONNX cannot pad complex numbers."""
+    missing = (0, length - y.shape[-1])
+    if missing == (0, 0):
+        return y
+    return torch.complex(F.pad(y.real, missing), F.pad(y.imag, missing))
+
+
+def bands(y: Complex[Tensor, "*batch lines time"], counts: Sequence[int]) -> Float[Tensor, "*batch lines bands"]:
+    """Return the height of the highest line in each band, band 0 about zero frequency.
+
+    Args:
+        y: signals, zeros behind the shorter ones.
+        counts: samples of each before the zeros; a line's height is the mean over those.
+    """
     per_band = -(-y.shape[-1] // NUM_BANDS)
-    missing = (0, per_band * NUM_BANDS - y.shape[-1])
-    # Parts are padded one by one because ONNX cannot pad complex numbers.
-    spectrum = torch.fft.fft(torch.complex(F.pad(y.real, missing), F.pad(y.imag, missing)))
-    height = (spectrum.real.square() + spectrum.imag.square()).sqrt() / y.shape[-1]
+    spectrum = torch.fft.fft(padded(y, per_band * NUM_BANDS))
+    samples = torch.tensor(counts, dtype=torch.float32, device=y.device)[:, None]
+    height = (spectrum.real.square() + spectrum.imag.square()).sqrt() / samples
     highest: Tensor = height.roll(per_band // 2, -1).unflatten(-1, (NUM_BANDS, per_band)).amax(dim=-1)
     return highest
 
 
-def low_lines(y: Complex[Tensor, "*batch time"]) -> Float[Tensor, "*batch low"]:
-    """Return the heights of the lowest bands, the mean of either sign of frequency."""
-    height = bands(y)
+def low_lines(y: Complex[Tensor, "*batch lines time"], counts: Sequence[int]) -> Float[Tensor, "*batch lines low"]:
+    """Return the heights of the lowest bands, the mean of either sign of frequency; see `bands`."""
+    height = bands(y, counts)
     mirrored = torch.cat([height[..., :1], height.flip(-1)[..., : LOW_BANDS - 1]], dim=-1)
     return (height[..., :LOW_BANDS] + mirrored) / 2
