@@ -27,7 +27,11 @@ from groundwave.scenes.radioml import RadioML
 SMALL: dict[str, dict[str, Any]] = {
     "angles": {"num_samples": 8, "size": (2, 2), "num_sources": (1, 2)},
     "beams": {"codebook": "pi-radio-5", "num_samples": 64},
+    "cellular": {"num_freqs": 32, "num_frames": 8, "num_averaged": 2, "num_per_block": 20},
+    "csi": {"num_packets": 16, "num_subcarriers": 4},
+    "ism-band": {"num_freqs": 64, "num_frames": 8, "bandwidth_mhz": (60, 80), "duration_s": 1e-3, "num_per_block": 20},
     "modulations": {"classes": ("QPSK", "GFSK", "AM-USB"), "records_per_class": 9, "num_samples": 64},
+    "occupancy": {"num_freqs": 64, "num_frames": 16, "num_averaged": 2, "num_per_block": 20},
     "radioml": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "rml22": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "spectrogram": {
