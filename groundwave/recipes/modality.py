@@ -97,7 +97,7 @@ def windows_of(source: Any, num_freqs: int) -> tuple[int, int]:
 def cells_told(scene: Any) -> dict[str, int] | None:
     """Return how a scene's spectrograms are made of windows, None for a scene without."""
     cells = getattr(scene, "grid", None) or getattr(scene, "screen", None)
-    if cells is None:
+    if cells is None or callable(cells):  # a band whose cells differ from record to record makes them on demand
         return None
     return {
         "num_freqs": cells.num_freqs,

@@ -64,7 +64,7 @@ def test_unknown_learner_and_model(
         (["pretrain", "--data", "radioml", "--out", "x", "--epochs", "0"], "epochs 0; expected at least 1"),
         (["pretrain", "--data", "radioml", "--out", "x", "--lr", "0"], "lr 0.0; expected a positive number"),
         (["pretrain", "--data", "radioml", "--out", "x", "--batch-size", "0"], "batch size of 0"),
-        (["pretrain", "--data", "radioml", "--out", "x", "--num-samples", "16"], "records of 16 samples"),
+        (["pretrain", "--data", "radioml", "--out", "x", "--num-samples", "16"], "expected at least 25"),
     ],
 )
 def test_wrong_arguments_are_named(
