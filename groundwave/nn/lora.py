@@ -1,8 +1,7 @@
 """LoRA: matrices of low rank that learn beside frozen ones (Hu et al., 2022)."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -12,7 +11,6 @@ from torch.nn import functional as F
 from groundwave.errors import GroundwaveError
 from groundwave.nn.vit import SelfAttention
 
-L = TypeVar("L", bound=nn.Module)
 QUERY_VALUE = (0, 2)  # of the rows that make queries, keys and values: those adapted by Hu et al., section 4.2
 
 
@@ -58,14 +56,13 @@ class LoRALinear(nn.Module):
         return self.linear.requires_grad_(True)
 
 
-def lora(network: nn.Module, rank: int = 8, alpha: float = 8.0, all_layers: bool = False) -> nn.Module:
-    """Freeze a network with transformer `blocks` and let matrices of low rank learn in them; changes it in place.
+def lora(network: nn.Module, rank: int = 8, alpha: float = 8.0) -> nn.Module:
+    """Freeze a network with transformer `blocks` and let low ranks learn in queries and values; changes it in place.
 
     Args:
         network: what was pretrained.
         rank: of what is added; WavesFM uses 32, with `alpha` 64.
         alpha: scale of what is added, over `rank`.
-        all_layers: whether to adapt every linear layer of the blocks; by default queries and values alone.
 
     Raises:
         GroundwaveError: a network without transformer blocks, or a rank below 1.
@@ -81,23 +78,12 @@ def lora(network: nn.Module, rank: int = 8, alpha: float = 8.0, all_layers: bool
     network.requires_grad_(False)
     for attention in found:
         assert isinstance(attention.qkv, nn.Linear)
-        attention.qkv = LoRALinear(attention.qkv, rank, alpha, 3, (0, 1, 2) if all_layers else QUERY_VALUE)
-    if all_layers:
-        assert isinstance(blocks, nn.Module)
-        _replace(blocks, nn.Linear, lambda linear: LoRALinear(linear, rank, alpha))
+        attention.qkv = LoRALinear(attention.qkv, rank, alpha, 3, QUERY_VALUE)
     return network
 
 
 def merge_lora(network: nn.Module) -> nn.Module:
     """Put a plain linear layer in place of each adapted one, which does the same; changes the network in place."""
-    _replace(network, LoRALinear, lambda adapted: adapted.merged())
-    return network
-
-
-def _replace(network: nn.Module, kind: type[L], make: Callable[[L], nn.Module]) -> None:
-    """Replace all layers of a kind but those inside a `LoRALinear`, by what is made of them."""
     for name, layer in list(network.named_children()):
-        if isinstance(layer, kind):
-            setattr(network, name, make(layer))
-        elif not isinstance(layer, LoRALinear):
-            _replace(layer, kind, make)
+        setattr(network, name, layer.merged() if isinstance(layer, LoRALinear) else merge_lora(layer))
+    return network

@@ -199,7 +199,7 @@ def label_part(results: Path) -> Iterator[Part]:
     """Yield panel (d) for each data set."""
     reported = ", ".join(f"{100 * share:.1f}" for share in MOD_CL.values())
     for data, rows in _by_data(results, "label-efficiency"):
-        text = "All SNRs together, N labels per class and SNR.\n"
+        text = "All SNRs together, N labels per class and SNR; features as they are, not whitened.\n"
         told: dict[str, dict[float, float]] = {}
         if data != FIXED:
             text += "Mod-CL reports a linear probe on the real file at\n"
