@@ -25,6 +25,7 @@ from groundwave.errors import ContractError, ModelError, UnknownNameError, looku
 from groundwave.nn import BACKBONES, HEADS
 from groundwave.nn.dense import Decoder
 from groundwave.nn.exits import MultiExit, Policy, multi_exit
+from groundwave.nn.heads import answer
 from groundwave.nn.narrow import restore_sizes
 
 __all__ = ["InputContract", "Model", "packaged"]
@@ -121,7 +122,7 @@ class Model:
     def policy(self) -> Policy:
         """When a record leaves a model that has exits."""
         told = self.spec["exits"]["policy"]
-        return Policy(tuple(told["thresholds"]), told["rule"])
+        return Policy(tuple(told["thresholds"]), told["rule"], tuple(told.get("hopeless", ())))
 
     @torch.no_grad()
     def check_head(self) -> None:
@@ -173,6 +174,8 @@ class Model:
     def predict(self, given: Given, batch_size: int = 256, oversampling: float | None = None) -> Tensor:
         """Return class probabilities of what `embed` takes: `[B, C]`, or `[B, C, freq, time]` of a head for cells.
 
+        A head of numbers returns these instead: of a `DirectionHead`, azimuth and elevation in radians `[B, 2]`.
+
         Raises:
             ContractError: the input does not fit the contract.
             ModelError: the model has no head yet.
@@ -189,7 +192,7 @@ class Model:
             return self._sure(self._prepared(given, oversampling), batch_size)
         features = self.embed(given, batch_size, oversampling)
         device = next(self.head.parameters()).device
-        return self.head(features.to(device)).softmax(dim=-1).cpu()  # type: ignore[no-any-return]
+        return answer(self.head, self.head(features.to(device))).cpu()
 
     def _cells(self, prepared: Tensor, batch_size: int) -> Tensor:
         """Return the probabilities of every cell, `[B, C, freq, time]`."""

@@ -8,21 +8,32 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from groundwave.contract.array import ArrayContract
 from groundwave.contract.csi import CSIContract
 from groundwave.contract.iq import InputContract
 from groundwave.contract.spectrogram import SpectrogramContract
 from groundwave.errors import ContractError, lookup
 
-Contract = InputContract | SpectrogramContract | CSIContract
-C = TypeVar("C", InputContract, SpectrogramContract, CSIContract)
+Contract = InputContract | SpectrogramContract | CSIContract | ArrayContract
+C = TypeVar("C", InputContract, SpectrogramContract, CSIContract, ArrayContract)
 
-CONTRACTS: Mapping[str, type[InputContract] | type[SpectrogramContract] | type[CSIContract]] = {
+CONTRACTS: Mapping[str, type[InputContract] | type[SpectrogramContract] | type[CSIContract] | type[ArrayContract]] = {
     "iq": InputContract,
     "spec": SpectrogramContract,
     "csi": CSIContract,
+    "array": ArrayContract,
 }
 
-__all__ = ["CONTRACTS", "CSIContract", "Contract", "InputContract", "SpectrogramContract", "demanded", "restored"]
+__all__ = [
+    "CONTRACTS",
+    "ArrayContract",
+    "CSIContract",
+    "Contract",
+    "InputContract",
+    "SpectrogramContract",
+    "demanded",
+    "restored",
+]
 
 
 def restored(saved: Mapping[str, Any]) -> Contract:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from groundwave.contract.given import Given, first_of, taken
+from groundwave.contract.given import Given, taken
+from groundwave.contract.samples import cut_long, unit_power
 from groundwave.data.typed import COUNT, NUMBER
 from groundwave.errors import ContractError
 from groundwave.nn.complex import to_channels
@@ -93,31 +94,11 @@ class InputContract:
                 expected=f"{low:g} to {high:g} times",
                 do=f"resample by {np.clip(oversampling, low, high) / oversampling:.3g}",
             )
-        return self._unit_power(x.to(torch.complex64), index)
-
-    def _unit_power(self, x: Tensor, index: Tensor | None) -> Tensor:
-        power = x.abs().square().flatten(1).mean(dim=1)
-        if not torch.isfinite(power).all():
-            raise ContractError(
-                got=f"NaN or infinite samples in record {first_of(~torch.isfinite(power), index)[0]}",
-                expected="finite samples",
-                do="repair or drop that record",
-            )
-        if (power == 0).any():
-            raise ContractError(
-                got=f"a record without any power (record {first_of(power == 0, index)[0]})",
-                expected="a signal or noise",
-                do="drop silent records before asking the model",
-            )
-        return x / power.sqrt().reshape(-1, *[1] * (x.dim() - 1))
+        return unit_power(x.to(torch.complex64), index)
 
     def windows(self, x: Tensor) -> Tensor:
         """Cut prepared samples `[B, ..., time]` into `[B, W, ..., samples]` by the rule on length."""
-        time = x.shape[-1]
-        if time <= self.max_samples:
-            return x[:, None]
-        starts = [*range(0, time - self.num_samples, max(1, self.num_samples // 2)), time - self.num_samples]
-        return torch.stack([x[..., s : s + self.num_samples] for s in starts], dim=1)
+        return cut_long(x, self.num_samples, self.max_samples)
 
     def channels(self, x: Tensor) -> Tensor:
         """Return prepared samples as what a network sees: float32 `[B, 2 * antennas, time]`."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from groundwave.nn.amc_cnn import AMCCNN
+from groundwave.nn.aoanet import AoANet
 from groundwave.nn.cldnn import CLDNN
 from groundwave.nn.conv4 import Conv4
 from groundwave.nn.convlstm import ConvLSTM
@@ -14,7 +15,7 @@ from groundwave.nn.dense import Conv3dDecoder, ConvDecoder, LightDecoder, Linear
 from groundwave.nn.densenet import DenseNet
 from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
 from groundwave.nn.future import FutureDecoder
-from groundwave.nn.heads import CosineHead, LinearHead, MLPHead
+from groundwave.nn.heads import CosineHead, DirectionHead, LinearHead, MLPHead
 from groundwave.nn.lsm import LSM
 from groundwave.nn.mcldnn import MCLDNN
 from groundwave.nn.multimodal import MultiModalViT
@@ -31,6 +32,7 @@ from groundwave.nn.xcit import XCiT
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "amc_cnn": AMCCNN,
+    "aoanet": AoANet,
     "cldnn": CLDNN,
     "conv4": Conv4,
     "convlstm": ConvLSTM,
@@ -58,6 +60,7 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
     "conv3d_decoder": Conv3dDecoder,
     "conv_decoder": ConvDecoder,
     "cosine": CosineHead,
+    "direction": DirectionHead,
     "future_decoder": FutureDecoder,
     "light_decoder": LightDecoder,
     "linear": LinearHead,

@@ -1,4 +1,4 @@
-"""Heads: from features to class scores, or to the space where a contrastive loss is taken."""
+"""Heads: from features to class scores, to a direction, or to the space where a contrastive loss is taken."""
 
 import torch
 from jaxtyping import Float
@@ -46,6 +46,32 @@ class MLPHead(nn.Sequential):
     def __init__(self, num_features: int, num_classes: int, hidden: int | None = None) -> None:
         hidden = hidden or num_features // 2
         super().__init__(nn.Linear(num_features, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, num_classes))
+
+
+class DirectionHead(nn.Linear):
+    """A direction as (azimuth, elevation) in radians: where the vector points that an affine map makes of the features.
+
+    A vector has no edge where angles jump, and its length is free. These outputs are the answer itself (see `answer`).
+
+    Args:
+        num_features: width of the features.
+    """
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__(num_features, 3)
+        nn.init.zeros_(self.bias)
+        with torch.no_grad():
+            self.bias[0] = 1.0  # straight ahead
+
+    def forward(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch 2"]:
+        """Return azimuth and elevation."""
+        x, y, z = super().forward(features).unbind(-1)
+        return torch.stack((torch.atan2(y, x), torch.atan2(z, (x.square() + y.square() + 1e-12).sqrt())), -1)
+
+
+def answer(head: nn.Module, scores: Tensor, dim: int = -1) -> Tensor:
+    """Return what a head's outputs say: class probabilities along `dim`; of a `DirectionHead` the angles that they are."""
+    return scores if isinstance(head, DirectionHead) else scores.softmax(dim)
 
 
 class ProjectionHead(nn.Sequential):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from groundwave.pretrain.direction import Direction
 from groundwave.pretrain.lsm import LSMObjective
 from groundwave.pretrain.moco import MoCo
 from groundwave.pretrain.msm import MaskedSpectrogramModeling
@@ -17,6 +18,7 @@ from groundwave.pretrain.simsiam import SimSiam
 from groundwave.pretrain.supervised import Supervised
 
 OBJECTIVES: dict[str, Callable[..., nn.Module]] = {
+    "direction": Direction,
     "lsm": LSMObjective,
     "moco": MoCo,
     "msm": MaskedSpectrogramModeling,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from inspect import signature
 from typing import Any, NamedTuple
 
-from groundwave.contract import CONTRACTS, Contract, CSIContract, InputContract, SpectrogramContract
+from groundwave.contract import CONTRACTS, ArrayContract, Contract, CSIContract, InputContract, SpectrogramContract
 from groundwave.contracts import Record
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.pretrain import OBJECTIVES
@@ -23,6 +23,7 @@ USUAL: Mapping[str, Usual] = {
     "iq": Usual("lsm", "lsm"),
     "spec": Usual("msm", "vit"),
     "csi": Usual("msm", "vit"),
+    "array": Usual("direction", "aoanet"),
 }
 
 
@@ -71,6 +72,8 @@ def contract_of(source: Any, record: Record, modality: str, whole: bool = False)
             max_samples=length if whole else 2 * length,
             num_antennas=shape[0] if len(shape) == 2 else 1,
         )
+    if modality == "array":
+        return array_contract(getattr(source, "scene", None), *shape)
     channels = shape[0] if len(shape) == 3 else 1
     if modality == "csi":
         return CSIContract(num_antennas=channels)
@@ -84,6 +87,17 @@ def contract_of(source: Any, record: Record, modality: str, whole: bool = False)
         num_frames=num_frames,
         hop=hop,
         num_averaged=num_averaged,
+    )
+
+
+def array_contract(scene: Any, num_antennas: int, num_snapshots: int) -> ArrayContract:
+    """Return the contract of an array as the scene tells it, else of one row half a wavelength apart."""
+    return ArrayContract(
+        num_samples=num_snapshots,
+        min_samples=max(1, num_snapshots // 4),
+        max_samples=4 * num_snapshots,
+        size=getattr(scene, "size", (1, num_antennas)),
+        spacing=getattr(scene, "spacing", 0.5),
     )
 
 

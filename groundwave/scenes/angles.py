@@ -107,7 +107,7 @@ class Angles:
             ("severity", severity, 0 <= severity < math.inf, "a finite number, no less than 0"),
             ("coupling_db", coupling_db, coupling_db <= 0, "decibels, at most 0"),
         )
-        self.positions = planar_array(*size, spacing)
+        self.size, self.spacing, self.positions = size, spacing, planar_array(*size, spacing)
         self.classes: Sequence[str] = tuple(f"{n} source" + "s" * (n > 1) for n in range(least, most + 1))
         self.num_sources, self.sides = num_sources, (azimuth_rad, elevation_rad)
         self.separation_rad, self.level_db, self.snr_db = separation_rad, level_db, snr_db

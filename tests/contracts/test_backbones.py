@@ -8,6 +8,7 @@ from groundwave.nn import BACKBONES
 
 TINY = {
     "amc_cnn": {},
+    "aoanet": {"widths": (8, 8, 8), "hidden": 16},
     "cldnn": {},
     "conv4": {"width": 8},
     "convlstm": {"dim": 4, "depth": 2, "slice": 4},

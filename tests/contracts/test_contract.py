@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from groundwave.contract import CONTRACTS, Contract, CSIContract, InputContract, SpectrogramContract, demanded, restored
+from groundwave.contract import (
+    CONTRACTS,
+    ArrayContract,
+    Contract,
+    CSIContract,
+    InputContract,
+    SpectrogramContract,
+    demanded,
+    restored,
+)
 from groundwave.errors import ContractError, UnknownNameError
 from groundwave.rng import generator
 
@@ -16,8 +25,9 @@ CONTRACT: dict[str, Contract] = {
     "iq": InputContract(64, 32, 128, num_antennas=2),
     "spec": SpectrogramContract(num_freqs=32, num_frames=24),
     "csi": CSIContract(num_antennas=3),
+    "array": ArrayContract(64, 32, 128, size=(2, 3)),
 }
-SHAPE = {"iq": (4, 2, 64), "spec": (4, 32, 24), "csi": (4, 3, 30, 50)}
+SHAPE = {"iq": (4, 2, 64), "spec": (4, 32, 24), "csi": (4, 3, 30, 50), "array": (4, 6, 64)}
 
 
 def good(modality: str) -> Tensor:
@@ -107,6 +117,10 @@ def test_spectrograms_of_any_size_from_the_least_up_are_taken_whole(size: tuple[
         ("csi", torch.randn(2, 2, 30, 50, dtype=torch.complex64), "2 antennas.*3"),
         ("csi", torch.randn(2, 3, 30, 1, dtype=torch.complex64), "30 subcarriers by 1 packets"),
         ("csi", torch.randn(2, 3, 4, 50, dtype=torch.complex64), "4 subcarriers"),
+        ("array", torch.randn(2, 6, 64), "complex samples"),
+        ("array", torch.randn(64, dtype=torch.complex64), "shape"),
+        ("array", torch.randn(2, 4, 64, dtype=torch.complex64), "4 antennas; expected 6, in 2 rows of 3"),
+        ("array", torch.randn(2, 6, 31, dtype=torch.complex64), "31 snapshots; expected at least 32"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(modality: str, bad: Tensor, words: str) -> None:
@@ -119,6 +133,24 @@ def test_a_lost_packet_and_a_dead_antenna_are_told() -> None:
     csi[1, 2, :, 7] = 0
     with pytest.raises(ContractError, match=r"packet 7 of record 1, .* at antenna 2"):
         prepared("csi", csi)
+
+
+def test_what_differs_between_elements_stays_and_a_silent_one_is_told() -> None:
+    array = good("array")
+    seen = prepared("array", array)
+    torch.testing.assert_close(seen.abs().square().mean((1, 2)), torch.ones(4))
+    torch.testing.assert_close(seen / seen[:, :1], array / array[:, :1], rtol=1e-4, atol=1e-5)
+    array[2, 4] = 0
+    with pytest.raises(ContractError, match="record 2, which is silent at antenna 4"):
+        prepared("array", array)
+
+
+def test_long_records_are_cut_into_windows_that_overlap_by_half() -> None:
+    array = torch.randn(2, 6, 150, dtype=torch.complex64, generator=generator(0, "long"))
+    windows = CONTRACT["array"].windows(array)
+    assert windows.shape == (2, 4, 6, 64)
+    torch.testing.assert_close(windows[:, 1], array[..., 32:96], rtol=0, atol=0)
+    torch.testing.assert_close(windows[:, 3], array[..., 86:], rtol=0, atol=0)
 
 
 def test_csi_is_decibels_about_each_antennas_mean_and_empty_subcarriers_have_a_floor() -> None:
@@ -146,6 +178,11 @@ def test_csi_is_decibels_about_each_antennas_mean_and_empty_subcarriers_have_a_f
         ("csi", {"num_antennas": 0}),
         ("csi", {"min_packets": 1.5}),
         ("csi", {"normalisation": "none"}),
+        ("array", {"min_samples": 65}),
+        ("array", {"size": (2, 0)}),
+        ("array", {"size": (2, 3, 1)}),
+        ("array", {"spacing": 0.0}),
+        ("array", {"modality": "iq"}),
     ],
 )
 def test_a_contract_that_no_input_could_keep_is_refused(modality: str, change: dict[str, Any]) -> None:

@@ -47,6 +47,7 @@ TINY: dict[str, dict[str, Any]] = {
 VIEWS = (Rotate(), Normalise())
 CONTRACT = InputContract(64, 32, 128)
 LABELLED = [name for name, make in OBJECTIVES.items() if isinstance(make, type) and issubclass(make, LabelledObjective)]
+OTHER_ANSWERS = {"direction"}  # learn from `angle` instead of `label`
 
 
 def build(name: str, **settings: Any) -> tuple[nn.Module, nn.Module]:
@@ -61,7 +62,8 @@ def build(name: str, **settings: Any) -> tuple[nn.Module, nn.Module]:
 
 def batch() -> Record:
     iq = torch.randn(16, 64, dtype=torch.complex64, generator=generator(0, "batch"))
-    return {"iq": iq, "group": torch.arange(16), "label": torch.arange(16) % 2}
+    angle = torch.rand(16, 1, 2, generator=generator(0, "angles")) - 0.5
+    return {"iq": iq, "group": torch.arange(16), "label": torch.arange(16) % 2, "angle": angle}
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -141,7 +143,7 @@ def test_it_leaves_a_model_that_can_be_probed_and_loaded_again(name: str, tmp_pa
         assert model.predict(record["iq"]).shape == (16, len(model.classes))
 
 
-@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("name", sorted(set(LABELLED) - OTHER_ANSWERS))
 @pytest.mark.parametrize("label", [None, torch.full((16,), -1), torch.tensor([-1, *[0, 1] * 7, 0])])
 def test_records_without_labels_are_told_before_anything_is_written(
     name: str, label: torch.Tensor | None, tmp_path: Path
@@ -149,4 +151,12 @@ def test_records_without_labels_are_told_before_anything_is_written(
     record = {key: value for key, value in batch().items() if key != "label"}
     with pytest.raises(DataError, match="--label KEY"):
         run(name, tmp_path / "run", record if label is None else {**record, "label": label})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("angle", [None, torch.full((16, 1, 2), torch.nan), torch.zeros(16, 2, 2)])
+def test_records_of_no_direction_or_of_several_are_told(angle: torch.Tensor | None, tmp_path: Path) -> None:
+    record = {key: value for key, value in batch().items() if key != "angle"}
+    with pytest.raises(DataError, match="one direction for each record"):
+        run("direction", tmp_path / "run", record if angle is None else {**record, "angle": angle})
     assert list(tmp_path.iterdir()) == []
