@@ -12,6 +12,8 @@ A **Record** is a plain `dict[str, Tensor]`, batched or not (`B` is absent when 
 | `spec` | float32 `[B, freq, time]` | spectrogram in decibels; a scene of spectrograms may leave `iq` out |
 | `mask` | uint8 `[B, freq, time]` | class + 1 of each cell's strongest emitter, 0: noise; `mask > 0` is occupancy |
 | `csi` | complex64 `[B, antenna, subcarrier, packet]` | channel response; real where only amplitudes are known |
+| `rgb` | float32 `[B, 3, height, width]` | a picture in colour, 0 to 1 |
+| `depth` | float32 `[B, 1, height, width]` | metres to what each pixel shows, along the optical axis |
 | `array` | complex64 `[B, antenna, time]` | snapshots of an antenna array whose geometry counts |
 | `angle` | float32 `[B, N, 2]` | azimuth and elevation of each source, or of the receiver; NaN where less than N |
 | `power` | float32 `[B, beam]` | received power of each beam, linear |

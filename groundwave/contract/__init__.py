@@ -10,18 +10,21 @@ from typing import Any, TypeVar
 
 from groundwave.contract.array import ArrayContract
 from groundwave.contract.csi import CSIContract
+from groundwave.contract.image import DepthContract, RGBContract
 from groundwave.contract.iq import InputContract
 from groundwave.contract.spectrogram import SpectrogramContract
 from groundwave.errors import ContractError, lookup
 
-Contract = InputContract | SpectrogramContract | CSIContract | ArrayContract
-C = TypeVar("C", InputContract, SpectrogramContract, CSIContract, ArrayContract)
+Contract = InputContract | SpectrogramContract | CSIContract | ArrayContract | RGBContract | DepthContract
+C = TypeVar("C", InputContract, SpectrogramContract, CSIContract, ArrayContract, RGBContract, DepthContract)
 
 CONTRACTS: Mapping[str, type[InputContract] | type[SpectrogramContract] | type[CSIContract] | type[ArrayContract]] = {
     "iq": InputContract,
     "spec": SpectrogramContract,
     "csi": CSIContract,
     "array": ArrayContract,
+    "rgb": RGBContract,
+    "depth": DepthContract,
 }
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "Contract",
     "InputContract",
     "SpectrogramContract",
+    "RGBContract",
     "demanded",
     "restored",
 ]

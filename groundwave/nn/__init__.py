@@ -24,6 +24,7 @@ from groundwave.nn.residual import ResidualEncoder
 from groundwave.nn.resnet import ResNet18
 from groundwave.nn.semiamc import SemiAMC
 from groundwave.nn.token_map import TokenMap
+from groundwave.nn.resnet2d import ResNet2d
 from groundwave.nn.vit import ViT
 from groundwave.nn.vtcnn2 import VTCNN2
 from groundwave.nn.welch import EnvelopeEncoder, WelchEncoder
@@ -49,6 +50,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "semiamc": SemiAMC,
     "spectrum": SpectrumEncoder,
     "token_map": TokenMap,
+    "resnet2d": ResNet2d,
     "vit": ViT,
     "vtcnn2": VTCNN2,
     "welch": WelchEncoder,

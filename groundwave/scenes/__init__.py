@@ -15,6 +15,7 @@ from groundwave.scenes.ism_band import ISMBand
 from groundwave.scenes.modulations import Modulations
 from groundwave.scenes.occupancy import Occupancy
 from groundwave.scenes.radioml import RadioML
+from groundwave.scenes.rgbd import RGBD
 from groundwave.scenes.rml22 import RML22
 from groundwave.scenes.spectrogram import Spectrogram
 
@@ -29,6 +30,7 @@ SCENES: Mapping[str, Callable[..., Scene]] = {
     "cellular": Cellular,
     "ism-band": ISMBand,
     "occupancy": Occupancy,
+    "rgbd": RGBD,
 }
 
 LONG_SCENES: Mapping[str, Callable[..., Bursts]] = {

@@ -1,4 +1,4 @@
-"""Random perturbations of a record. The table `VIEWS`; to add a view, add its line."""
+"""Random perturbations of a record. The table `VIEWS`, and `PICTURE_VIEWS`; to add a view, add its line."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,6 +9,7 @@ from groundwave.views.compose import Compose
 from groundwave.views.level import AddNoise, Amplitude, Gain, Normalise
 from groundwave.views.multipath import Filter
 from groundwave.views.oscillator import Conjugate, FrequencyShift, QuarterTurns, Rotate
+from groundwave.views.picture import AddColourNoise, AddDepthNoise, ColourJitter, CropPicture, FlipPicture, ScaleDepth
 
 VIEWS: Mapping[str, Callable[..., View]] = {
     "add_noise": AddNoise,
@@ -26,21 +27,37 @@ VIEWS: Mapping[str, Callable[..., View]] = {
     "time_reverse": TimeReverse,
 }
 
+PICTURE_VIEWS: Mapping[str, Callable[..., View]] = {
+    "add_colour_noise": AddColourNoise,
+    "add_depth_noise": AddDepthNoise,
+    "colour_jitter": ColourJitter,
+    "crop_picture": CropPicture,
+    "flip_picture": FlipPicture,
+    "scale_depth": ScaleDepth,
+}
+
 __all__ = [
     "ANSWERS",
+    "PICTURE_VIEWS",
     "VIEWS",
+    "AddColourNoise",
+    "AddDepthNoise",
     "AddNoise",
     "Amplitude",
+    "ColourJitter",
     "Compose",
     "Conjugate",
     "Crop",
+    "CropPicture",
     "Filter",
+    "FlipPicture",
     "FrequencyShift",
     "Gain",
     "Normalise",
     "QuarterTurns",
     "Resample",
     "Rotate",
+    "ScaleDepth",
     "TimeReverse",
     "check_views",
 ]

@@ -28,6 +28,7 @@ TINY = {
     "multimodal_vit": {"stems": {"spec": {"patch": (8, 4)}}, "dim": 16, "depth": 2, "num_heads": 2},
     "residual": {"dim": 16},
     "resnet18": {"width": 8},
+    "resnet2d": {"width": 8},
     "semiamc": {},
     "spectrum": {"dim": 16, "depth": 2},
     "token_map": {"kind": "xcit", "args": {"dim": 16, "depth": 1, "patch": 4}, "num_tokens": 4},
@@ -40,7 +41,7 @@ TINY = {
 # Networks whose source has a dense layer over time are built for one length.
 ONE_LENGTH = {"amc_cnn", "cldnn", "conv4", "deepbeam_cnn", "fft", "vtcnn2"}
 # Networks over a grid are given one that is not square; the second is no whole number of patches either.
-ON_A_GRID = {"convlstm", "multimodal_vit", "vit"}
+ON_A_GRID = {"convlstm", "multimodal_vit", "resnet2d", "vit"}
 GRIDS = {64: (32, 20), 100: (21, 50)}
 
 

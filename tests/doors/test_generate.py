@@ -33,6 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "modulations": {"classes": ("QPSK", "GFSK", "AM-USB"), "records_per_class": 9, "num_samples": 64},
     "occupancy": {"num_freqs": 64, "num_frames": 16, "num_averaged": 2, "num_per_block": 20},
     "radioml": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
+    "rgbd": {"height": 8, "width": 8, "rooms_per_class": 1, "pictures_per_room": 2},
     "rml22": {"snrs_db": (0, 10), "records_per_cell": 2, "num_samples": 64},
     "spectrogram": {
         "num_freqs": 16,
