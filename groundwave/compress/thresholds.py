@@ -1,6 +1,8 @@
 """Thresholds of exits, chosen on validation records for a budget of accuracy or of time; what they cost and give."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -8,9 +10,12 @@ from torch import Tensor
 
 from groundwave.compress.cost import measure
 from groundwave.errors import GroundwaveError, lookup
-from groundwave.nn.exits import RULES, MultiExit, Policy
+from groundwave.nn.exits import RULES, Answered, MultiExit, Policy
 
 STEPS = 24  # quantiles of doubt that are tried at each exit
+PAIRED = 14  # the same where they are tried in pairs: sure below one, hopeless from the other on
+PRICES = (0.003, 0.01, 0.03, 0.1, 0.3)  # of the whole network's time, in shares of records answered rightly
+NEVER = 2.0  # a doubt that no record reaches
 
 
 class Judged(NamedTuple):
@@ -26,16 +31,33 @@ class Judged(NamedTuple):
     correct: Tensor
     rule: str
 
-    def leave(self, thresholds: Sequence[float]) -> Tensor:
+    def leave(self, policy: Policy) -> Tensor:
         """Return the exit that each record takes, int64 `[N]`."""
-        sure = self.doubt < torch.tensor(list(thresholds), dtype=self.doubt.dtype)
-        return torch.cat([sure, torch.ones(len(sure), 1, dtype=torch.bool)], dim=1).int().argmax(dim=1)
+        leaving = [policy.leaves(k, self.doubt[:, k]) for k in range(self.doubt.shape[1])]
+        return torch.stack([*leaving, torch.ones(len(self.doubt), dtype=torch.bool)], dim=1).int().argmax(dim=1)
 
-    def scores(self, thresholds: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
-        """Return the accuracy, and the mean time of a record when leaving at each exit takes so many seconds."""
-        exit = self.leave(thresholds)
-        accuracy = self.correct.gather(1, exit[:, None]).double().mean()
-        return float(accuracy), float(torch.tensor(list(seconds), dtype=torch.float64)[exit].mean())
+    def right(self, policy: Policy) -> Tensor:
+        """Return which records are answered rightly, bool `[N]`."""
+        return self.correct.gather(1, self.leave(policy)[:, None])[:, 0]
+
+    def scores(self, policy: Policy, seconds: Sequence[float], margin: float = 0.0) -> tuple[float, float]:
+        """Return the accuracy lost against the whole network, and the mean time of a record.
+
+        Args:
+            policy: when records leave.
+            seconds: what leaving at each exit takes, and going all the way.
+            margin: standard errors of the mean, estimated from these records, that are added to both.
+        """
+        exit = self.leave(policy)
+        lost = self.correct[:, -1].double() - self.correct.gather(1, exit[:, None])[:, 0].double()
+        spent = torch.tensor(list(seconds), dtype=torch.float64)[exit]
+        return _upper(lost, margin), _upper(spent, margin)
+
+
+def _upper(values: Tensor, margin: float) -> float:
+    """Return the mean and so many of its standard errors."""
+    error = float(values.std()) / math.sqrt(len(values)) if margin and len(values) > 1 else 0.0
+    return float(values.mean()) + margin * error
 
 
 @torch.no_grad()
@@ -58,7 +80,7 @@ def judge(network: MultiExit, batches: Iterator[tuple[Tensor, Tensor]], rule: st
 
 
 class Calibrated(NamedTuple):
-    """A policy, and what it promises on the records that it was chosen on."""
+    """A policy, and the accuracy and mean time on the records that it was chosen on."""
 
     policy: Policy
     accuracy: float
@@ -66,63 +88,110 @@ class Calibrated(NamedTuple):
 
 
 def calibrate(
-    judged: Judged, seconds: Sequence[float], *, loss: float | None = None, budget: float | None = None
+    judged: Judged,
+    seconds: Sequence[float],
+    *,
+    loss: float | None = None,
+    budget: float | None = None,
+    margin: float = 0.0,
+    hopeless: bool = False,
 ) -> Calibrated:
     """Return the fastest thresholds that lose no more accuracy than `loss`, or the most accurate within a time.
 
-    One exit is searched at every doubt that occurs. With more, the thresholds are quantiles of the doubt, tried one
-    exit after the other, from the last to the first and again until nothing improves.
+    One exit is searched at every doubt that occurs. With more, or with bounds of hopelessness, the thresholds are
+    quantiles of the doubt, tried one exit after the other, from the last to the first and again until nothing improves,
+    from several beginnings.
 
     Args:
         judged: validation records.
         seconds: what leaving at each exit takes, and going all the way.
         loss: accuracy that may be lost against the whole network, as a share: 0.005 is half a point.
         budget: mean seconds that a record may take.
+        margin: standard errors by which the loss or the time, as estimated from these records, must keep within its
+            bound: with 1.64 other records of the same kind do so in 19 of 20 cases, were there no choosing.
+        hopeless: also choose from which doubt on a record leaves because going on would not help.
 
     Raises:
         GroundwaveError: neither or both budgets, or a time that no threshold reaches; it tells which is reachable.
     """
     if (loss is None) == (budget is None):
         raise GroundwaveError("neither or both of loss and budget", "one of them", "say what may be given up")
-    full = float(judged.correct[:, -1].double().mean())
-    if budget is not None and (fastest := judged.scores([1.0] * judged.doubt.shape[1], seconds)[1]) > budget:
+    num_exits = judged.doubt.shape[1]
+    at_once = Policy((1.0,) * num_exits, judged.rule)
+    if budget is not None and (fastest := judged.scores(at_once, seconds, margin)[1]) > budget:
         raise GroundwaveError(
             got=f"a budget of {1e3 * budget:.3g} ms",
             expected=f"at least {1e3 * fastest:.3g} ms, the time when all leave as soon as their rule can let them",
             do="raise the budget, or move the first exit forward",
         )
 
-    def merit(thresholds: Sequence[float]) -> tuple[float, float, float]:
-        accuracy, mean = judged.scores(thresholds, seconds)
+    def merit(policy: Policy) -> tuple[float, float, float]:
+        lost, mean = judged.scores(policy, seconds, margin)
         if loss is not None:
-            return min(0.0, accuracy - (full - loss) + 1e-9), -mean, accuracy
+            return min(0.0, loss - lost + 1e-9), -mean, -lost
         assert budget is not None
-        return min(0.0, budget - mean + 1e-12), accuracy, -mean
+        return min(0.0, budget - mean + 1e-12), -lost, -mean
 
-    best = _search(judged, merit, 0.0 if loss is not None else 1.0)
-    return Calibrated(Policy(best, judged.rule), *judged.scores(best, seconds))
+    never = Policy((0.0,) * num_exits, judged.rule, (NEVER,) * num_exits if hopeless else ())
+    exact = num_exits == 1 and not hopeless
+    beginnings = [never, replace(at_once, hopeless=never.hopeless), *(() if exact else _traded(judged, seconds, never))]
+    choices = _choices(
+        judged.doubt, exact=exact, hopeless=hopeless, steps=PAIRED if hopeless and num_exits > 1 else STEPS
+    )
+    best = _tidied(max((_search(choices, merit, start) for start in beginnings), key=merit))
+    return Calibrated(best, float(judged.right(best).double().mean()), judged.scores(best, seconds)[1])
 
 
-def _search(
-    judged: Judged, merit: Callable[[Sequence[float]], tuple[float, float, float]], start: float
-) -> tuple[float, ...]:
-    """Return the thresholds of highest merit that changing one at a time leads to."""
-    choices = [_choices(judged.doubt[:, k], exact=judged.doubt.shape[1] == 1) for k in range(judged.doubt.shape[1])]
-    best = (start,) * len(choices)
+def _traded(judged: Judged, seconds: Sequence[float], never: Policy) -> list[Policy]:
+    """Return the policies that are best when accuracy and time have a price against each other, at several prices."""
+    choices = _choices(judged.doubt, exact=False, hopeless=bool(never.hopeless), steps=PAIRED)
+    found = []
+    for price in PRICES:
+
+        def merit(policy: Policy, price: float = price) -> tuple[float]:
+            lost, mean = judged.scores(policy, seconds)
+            return (-lost - price * mean / max(seconds),)
+
+        found.append(_search(choices, merit, never))
+    return found
+
+
+Bounds = tuple[float, float | None]  # sure below the first, hopeless from the second on
+
+
+def _search(choices: Sequence[Sequence[Bounds]], merit: Callable[[Policy], tuple[float, ...]], start: Policy) -> Policy:
+    """Return the policy of highest merit that changing one exit at a time leads to."""
+    best = start
     while True:
         before = best
         for k in reversed(range(len(choices))):
-            tried = [(*best[:k], value, *best[k + 1 :]) for value in choices[k]]
-            best = max([best, *tried], key=merit)
+            best = max([best, *(_changed(best, k, bounds) for bounds in choices[k])], key=merit)
         if best == before:
             return best
 
 
-def _choices(doubt: Tensor, exact: bool) -> list[float]:
-    """Return thresholds just above doubts that occur, from never to always; float32 numbers, as doubts are."""
-    values = doubt.unique() if exact else doubt.quantile(torch.linspace(0, 1, STEPS)).unique()
-    above = torch.nextafter(values, torch.tensor(2.0)).clamp_max(1.0)
-    return [0.0, *dict.fromkeys(above.tolist())]
+def _changed(policy: Policy, k: int, bounds: Bounds) -> Policy:
+    sure, gone = bounds
+    thresholds = (*policy.thresholds[:k], sure, *policy.thresholds[k + 1 :])
+    hopeless = policy.hopeless if gone is None else (*policy.hopeless[:k], gone, *policy.hopeless[k + 1 :])
+    return Policy(thresholds, policy.rule, hopeless)
+
+
+def _tidied(policy: Policy) -> Policy:
+    """Return a policy without bounds of hopelessness where none is ever reached."""
+    return policy if any(bound < NEVER for bound in policy.hopeless) else replace(policy, hopeless=())
+
+
+def _choices(doubt: Tensor, *, exact: bool, hopeless: bool, steps: int = STEPS) -> list[list[Bounds]]:
+    """Return what is tried at each exit: thresholds just above doubts that occur, from never to always."""
+    found: list[list[Bounds]] = []
+    for column in doubt.unbind(dim=1):
+        values = column.unique() if exact else column.quantile(torch.linspace(0, 1, steps)).unique()
+        above = torch.nextafter(values, torch.tensor(2.0)).clamp_max(1.0)  # float32 numbers, as doubts are
+        sure = [0.0, *dict.fromkeys(above.tolist())]
+        gone = [*values.tolist(), NEVER] if hopeless else [None]
+        found.append([(low, high) for low in sure for high in gone if high is None or low <= high])
+    return found
 
 
 def leaving_seconds(network: MultiExit, x: Tensor, num_runs: int = 30) -> list[float]:
@@ -148,33 +217,49 @@ class Point(NamedTuple):
     seconds: float
 
 
+Answer = Callable[[Tensor], Answered]
+
+
 def by_snr(
-    network: MultiExit, policy: Policy, x: Tensor, label: Tensor, snr_db: Tensor, batch_size: int = 1
-) -> dict[float, Point]:
-    """Run records through the network and measure, SNR by SNR: the wall-clock time of a record, not a formula.
+    answers: Mapping[str, Answer],
+    x: Tensor,
+    label: Tensor,
+    snr_db: Tensor,
+    *,
+    num_places: int,
+    batch_size: int = 1,
+    num_runs: int = 1,
+) -> dict[str, dict[float, Point]]:
+    """Run records through networks and measure, SNR by SNR: the wall-clock time of a record, not a formula.
+
+    The networks take turns with every batch, so that whatever else the machine does falls on all of them alike.
 
     Args:
-        network: with exits.
-        policy: when a record leaves.
-        x: inputs of the network `[N, ...]`.
+        answers: ways to answer, by name, such as a `MultiExit.answer` with its policy.
+        x: inputs of the networks `[N, ...]`.
         label: int64 `[N]`.
         snr_db: float32 `[N]`.
+        num_places: of a network with exits: their number and one for the end.
         batch_size: records at once; what leaves is taken out of the batch.
+        num_runs: how often each batch is answered; the median counts.
     """
-    network.eval()
-    points = {}
+    points: dict[str, dict[float, Point]] = {name: {} for name in answers}
     for value in snr_db.unique().tolist():
         rows = (snr_db == value).nonzero().squeeze(1)
-        exits, right, seconds = [], [], 0.0
-        for some in rows.split(batch_size):
-            records = x[some]
-            answered: list[tuple[Tensor, Tensor]] = []
-            seconds += measure(lambda r=records, a=answered: a.append(network.answer(r, policy)), 1, 0).p50  # type: ignore[misc]
-            probabilities, exit = answered[0]
-            exits.append(exit)
-            right.append(probabilities.argmax(dim=-1) == label[some])
-        shares = torch.cat(exits).bincount(minlength=network.num_exits + 1).double() / len(rows)
-        points[value] = Point(tuple(shares.tolist()), float(torch.cat(right).double().mean()), seconds / len(rows))
+        some = [(x[part], label[part]) for part in rows.split(batch_size)]
+        seconds: dict[str, list[float]] = {name: [] for name in answers}
+        exits: dict[str, list[Tensor]] = {name: [] for name in answers}
+        right: dict[str, list[Tensor]] = {name: [] for name in answers}
+        for records, wanted in some:
+            for name, answer in answers.items():
+                probabilities, exit = answer(records)
+                exits[name].append(exit)
+                right[name].append(probabilities.argmax(dim=-1) == wanted)
+                seconds[name].append(measure(lambda a=answer, r=records: a(r), num_runs, 0).p50)  # type: ignore[misc]
+        for name in answers:
+            shares = torch.cat(exits[name]).bincount(minlength=num_places).double() / len(rows)
+            accuracy = float(torch.cat(right[name]).double().mean())
+            points[name][value] = Point(tuple(shares.tolist()), accuracy, sum(seconds[name]) / len(rows))
     return points
 
 

@@ -64,7 +64,32 @@ class FlatExit(nn.Module):
         return self.layers(seen)  # type: ignore[no-any-return]
 
 
-EXIT_HEADS: dict[str, Callable[..., nn.Module]] = {"flat": FlatExit, "pooled": PooledExit}
+class ConvExit(nn.Module):
+    """Two convolutions that look at every fourth and then every second place, and what is most and mean over them.
+
+    For exits so early that what is seen still has to be combined before anything can be said, of any length.
+
+    Args:
+        num_channels: channels of what is seen.
+        num_classes: number of classes.
+        width: channels of both convolutions.
+    """
+
+    def __init__(self, num_channels: int, num_classes: int, width: int = 32) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *(nn.Conv1d(num_channels, width, 7, stride=4, padding=3), nn.BatchNorm1d(width), nn.ReLU()),
+            *(nn.Conv1d(width, width, 3, stride=2, padding=1), nn.BatchNorm1d(width), nn.ReLU()),
+        )
+        self.score = nn.Linear(2 * width, num_classes)
+
+    def forward(self, seen: Float[Tensor, "batch channels length"]) -> Float[Tensor, "batch classes"]:
+        """Return class scores."""
+        parts = self.layers(seen)
+        return self.score(torch.cat([parts.amax(dim=-1), parts.mean(dim=-1)], dim=-1))  # type: ignore[no-any-return]
+
+
+EXIT_HEADS: dict[str, Callable[..., nn.Module]] = {"conv": ConvExit, "flat": FlatExit, "pooled": PooledExit}
 
 
 def entropy(said: Sequence[Tensor]) -> Tensor:
@@ -102,18 +127,34 @@ RULES: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {
 class Policy:
     """When a record leaves: at the first exit whose doubt is below its threshold. With thresholds of 0 none does.
 
+    A record of mere noise is in doubt at every exit and at the end, too: where there are bounds from which on a record
+    is `hopeless`, it leaves as well, with the answer of that exit.
+
     Args:
         thresholds: one for each exit, 0 to 1.
         rule: name in `RULES`.
+        hopeless: one for each exit; doubt never reaches 2. Empty: nothing is hopeless.
     """
 
     thresholds: tuple[float, ...]
     rule: str = "entropy"
+    hopeless: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         lookup(RULES, self.rule, "rule")
         if wrong := [value for value in self.thresholds if not 0 <= value <= 1]:
             raise GroundwaveError(f"a threshold of {wrong[0]}", "0 (never exit) to 1", "change the thresholds")
+        if self.hopeless and (len(self.hopeless) != len(self.thresholds) or not min(self.hopeless) >= 0):
+            raise GroundwaveError(
+                got=f"hopeless from {', '.join(map(str, self.hopeless))} for {len(self.thresholds)} exits",
+                expected="0 or more for each, or none at all",
+                do="calibrate the thresholds on this model",
+            )
+
+    def leaves(self, number: int, doubt: Tensor) -> Tensor:
+        """Return which records leave at an exit where they have that doubt, bool `[B]`."""
+        sure = doubt < self.thresholds[number]
+        return sure | (doubt >= self.hopeless[number]) if self.hopeless else sure
 
 
 class Answered(NamedTuple):
@@ -193,14 +234,14 @@ class MultiExit(nn.Module):
             for step in span:
                 state = step(state)
             said.append(head(parts.seen(state)).softmax(dim=-1))
-            sure = doubt(said) < policy.thresholds[number]
-            num_sure = int(sure.sum())
-            if num_sure == len(sure):
+            leaving = policy.leaves(number, doubt(said))
+            num_leaving = int(leaving.sum())
+            if num_leaving == len(leaving):
                 return _gathered([*left, _at(number, said[-1])], [*rows, waiting])
-            if num_sure:
-                left.append(_at(number, said[-1][sure]))
-                rows.append(waiting[sure])
-                stay = ~sure
+            if num_leaving:
+                left.append(_at(number, said[-1][leaving]))
+                rows.append(waiting[leaving])
+                stay = ~leaving
                 waiting, said = waiting[stay], [part[stay] for part in said]
                 state = tuple(part[stay] for part in state)
         for step in parts.steps[self.after[-1] :]:

@@ -36,6 +36,7 @@ from groundwave.train import Schedule, fit
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 MEASURED_ON = 512  # records on which a group's damage is measured, and on which INT8 is calibrated
 MOST_EXITS = 3
+MARGIN = 1.64  # standard errors that thresholds of exits keep from the budget
 BATCH = 64  # records of a step: many steps matter more than large ones when a network has just lost its units
 KINDS = ("accuracy", "latency", "size")
 
@@ -272,7 +273,7 @@ class _Cascade:
         check = self.parts["validation"]
         judged = judge(network, iter(zip(check.x.split(AT_ONCE), check.label.split(AT_ONCE), strict=True)))
         loss = self.budget.bound if self.budget.kind == "accuracy" else 0.005
-        policy = calibrate(judged, leaving_seconds(network, check.x[:1]), loss=max(0.0, loss)).policy
+        policy = calibrate(judged, leaving_seconds(network, check.x[:1]), loss=max(0.0, loss), margin=MARGIN).policy
         self.exits = copy.with_exits(network, settings, "pooled", policy)
         self._add(of_model(f"{self.title}, exits", self.exits, self.parts), self.exits)
 

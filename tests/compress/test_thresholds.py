@@ -1,5 +1,6 @@
 """Calibration against trying everything; what is measured; models with exits on disk."""
 
+from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -71,12 +72,16 @@ def test_two_exits_keep_the_accuracy_and_come_near_the_best(seed: int) -> None:
     assert best - 1e-9 <= found.seconds <= best + 0.5
 
 
+def outcome(known: Judged, policy: Policy, seconds: list[float]) -> tuple[float, float]:
+    return float(known.right(policy).double().mean()), known.scores(policy, seconds)[1]
+
+
 def test_within_a_time_it_is_as_accurate_as_can_be() -> None:
     known = judged(1, num=40)
     found = calibrate(known, [1.0, 3.0], budget=2.0)
     assert found.seconds <= 2.0
     for value in known.doubt[:, 0].tolist():
-        accuracy, seconds = known.scores([value], [1.0, 3.0])
+        accuracy, seconds = outcome(known, Policy((value,)), [1.0, 3.0])
         assert accuracy <= found.accuracy or seconds > 2.0
 
 
@@ -96,9 +101,8 @@ def test_what_is_judged_is_what_happens(rule: str) -> None:
     known = judge(network, iter([(x[:16], label[:16]), (x[16:], label[16:])]), rule)
     thresholds = tuple(min(1.0, float(known.doubt[:, k].median()) + 1e-4) for k in range(2))
     found = network.answer(x, Policy(thresholds, rule))
-    torch.testing.assert_close(known.leave(thresholds), found.exit)
-    accuracy = float((found.probabilities.argmax(-1) == label).double().mean())
-    assert known.scores(thresholds, [1, 2, 3])[0] == pytest.approx(accuracy)
+    torch.testing.assert_close(known.leave(Policy(thresholds)), found.exit)
+    torch.testing.assert_close(known.right(Policy(thresholds)), found.probabilities.argmax(-1) == label)
     with pytest.raises(GroundwaveError, match="no records"):
         judge(network, iter([]), rule)
 
@@ -118,9 +122,11 @@ def test_snr_by_snr() -> None:
     x, label, snr = torch.randn(12, 2, 128), torch.arange(12) % 10, torch.tensor([0.0, 10.0]).repeat(6)
     policy = Policy((0.4, 0.4))
     exits = network.answer(x, policy).exit
+    answers = {"exits": partial(network.answer, policy=policy), "again": partial(network.answer, policy=policy)}
     for batch_size in (1, 4):
-        points = by_snr(network, policy, x, label, snr, batch_size)
-        for value, point in points.items():
+        points = by_snr(answers, x, label, snr, num_places=3, batch_size=batch_size, num_runs=2)
+        assert [point[:2] for point in points["exits"].values()] == [point[:2] for point in points["again"].values()]
+        for value, point in points["exits"].items():
             shares = exits[snr == value].bincount(minlength=3).double() / 6
             assert point.shares == pytest.approx(shares.tolist())
             assert point.seconds > 0
@@ -168,3 +174,48 @@ def test_a_model_with_exits_comes_back_and_uses_them(tmp_path: Path) -> None:
     new_head = loaded.with_head("linear", loaded.head, loaded.spec["head"]["args"], ("x", "y", "z"))
     assert new_head.exits is None
     assert "exits" not in new_head.spec
+
+
+def test_noise_that_nothing_helps_leaves_early_without_loss() -> None:
+    """Half of the records are surely right at once, half are as wrong at the end as they are at the exit."""
+    doubt = torch.cat([torch.linspace(0.0, 0.2, 50), torch.linspace(0.8, 1.0, 50)])[:, None]
+    easy = torch.arange(100) < 50
+    known = Judged(doubt, torch.stack([easy, easy], dim=1), "entropy")
+    assert calibrate(known, [1.0, 4.0], loss=0.0, hopeless=True).seconds == pytest.approx(1.0)
+    torn = Judged(doubt, torch.stack([easy, easy | (doubt[:, 0] > 0.95)], dim=1), "entropy")
+    found = calibrate(torn, [1.0, 4.0], loss=0.0, hopeless=True)
+    assert found.accuracy == float(torn.correct[:, 1].double().mean())
+    assert found.seconds < calibrate(torn, [1.0, 4.0], loss=0.0).seconds + 1e-9
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 10_000), exits=st.integers(1, 2))
+def test_bounds_of_hopelessness_only_ever_save_time(seed: int, exits: int) -> None:
+    known, seconds = judged(seed, exits=exits, num=40), [1.0, 2.0, 4.0][-exits - 1 :]
+    both = calibrate(known, seconds, loss=0.05, hopeless=True)
+    assert both.accuracy >= float(known.correct[:, -1].double().mean()) - 0.05 - 1e-9
+    leaving = known.leave(both.policy)
+    for row, doubts in zip(leaving.tolist(), known.doubt.tolist(), strict=True):
+        gone = both.policy.hopeless or (2.0,) * exits
+        places = [k for k in range(exits) if doubts[k] < both.policy.thresholds[k] or doubts[k] >= gone[k]]
+        assert row == (places[0] if places else exits)
+
+
+def test_a_margin_keeps_what_was_promised_on_other_records() -> None:
+    """Without one, the budget is used up to the last record of validation, and half of all tests exceed it."""
+    exceeded = {0.0: 0, 1.64: 0}
+    for seed in range(20):
+        known, others = judged(seed, num=200), judged(seed + 1000, num=200)
+        for margin in exceeded:
+            policy = calibrate(known, [1.0, 3.0], loss=0.05, margin=margin).policy
+            exceeded[margin] += others.scores(policy, [1.0, 3.0])[0] > 0.05
+    assert exceeded[0.0] >= 7
+    assert exceeded[1.64] <= 4
+    with pytest.raises(GroundwaveError, match="at least 1e\\+03 ms"):
+        calibrate(judged(1), [1.0, 3.0], budget=0.5, margin=1.64)
+
+
+def test_bounds_of_hopelessness_that_make_no_sense() -> None:
+    for bounds in ((0.5,), (-1.0, 0.5), (float("nan"), 0.5)):
+        with pytest.raises(GroundwaveError, match="calibrate the thresholds"):
+            Policy((0.1, 0.1), "entropy", bounds)
