@@ -1,6 +1,7 @@
 """What the command line can do with a finished model; as `verbs.py`, one typed function a verb."""
 
 from pathlib import Path
+from typing import Literal
 
 from groundwave.data.atomic import check_output
 
@@ -62,17 +63,45 @@ def compress(
     print(f"all forms that were tried: {out / 'report.html'}")
 
 
-def export(*, model: str, out: Path, num_samples: int | None = None, tolerance: float = 1e-4) -> None:
+def export(
+    *,
+    model: str,
+    out: Path,
+    num_samples: int | None = None,
+    size: tuple[int, int] | None = None,
+    layout: Literal["rows", "interleaved"] = "rows",
+    shapes: Literal["static", "batch", "free"] = "batch",
+    data: Path | None = None,
+    sample_rate: float | None = None,
+    tolerance: float = 1e-4,
+) -> None:
     """Write a model as one ONNX file that describes itself, after checking it against PyTorch.
+
+    docs/onnx.md tells what is in the file.
 
     Args:
         model: packaged model or model folder.
-        out: the .onnx to make.
-        num_samples: fixed length of its input; the model's own by default.
+        out: the .onnx to make, or .ort for ONNX Runtime's own format.
+        num_samples: length of the input of a model of IQ; the model's own by default.
+        size: subcarriers and packets of the input of a model of CSI.
+        layout: of IQ, rows I and Q or one row of I and Q in turns (as GNU Radio's complex streams are).
+        shapes: one record at a time, any number of them, or also any length of IQ.
+        data: real records to check on, beside noise and a made signal: a recording, a store or a .npz.
+        sample_rate: of the recording in Hz, where it does not say.
         tolerance: largest difference from PyTorch.
     """
     check_output(out)
-    from groundwave.deploy.export import export as run
-    from groundwave.model import Model
+    from groundwave.recipes.export import export as run
 
-    print(f"ONNX model: {run(Model.load(model), out, num_samples=num_samples, tolerance=tolerance)}")
+    path = run(
+        model,
+        out,
+        num_samples=num_samples,
+        size=size,
+        layout=layout,
+        shapes=shapes,
+        data=data,
+        sample_rate_hz=sample_rate,
+        tolerance=tolerance,
+    )
+    print(f"ONNX model: {path}")

@@ -1,6 +1,8 @@
 """A model with exits as several ONNX files, of which a record needs only the first ones."""
 
 import json
+import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from groundwave.contract import InputContract, demanded
 from groundwave.data.atomic import folder_atomically, write_atomically
 from groundwave.deploy.export import check_packages, converted, describe, start_session
+from groundwave.deploy.graphs import IQGraph
 from groundwave.errors import ModelError
 from groundwave.model import Model
 from groundwave.nn.cuts import State, cut
@@ -73,8 +76,8 @@ def export_split(model: Model, out: Path, *, tolerance: float = 1e-4) -> Path:
             do="run `groundwave compress` first" if model.exits is None else "calibrate another rule",
         )
     model.modules().eval()
-    policy, number = model.policy, contract.num_samples
-    state: State = (torch.randn(2, contract.num_channels, number, generator=generator(0, "split")),)
+    policy, described = model.policy, describe(model, IQGraph(model))
+    state: State = (torch.randn(2, contract.num_channels, contract.num_samples, generator=generator(0, "split")),)
     with folder_atomically(out) as draft, torch.no_grad():
         draft.mkdir()
         for k in range(model.exits.num_exits + 1):
@@ -83,12 +86,12 @@ def export_split(model: Model, out: Path, *, tolerance: float = 1e-4) -> Path:
             names = [f"state_{i}" for i in range(len(state))] if k else ["iq"]
             told = ["probabilities", "doubt", *(f"state_{i}" for i in range(len(following) - 2))]
             outputs = told if k < model.exits.num_exits else ["probabilities"]
-            notes = {**describe(model, number), "part": str(k), "threshold": str([*policy.thresholds, 1.0][k])}
-            write_atomically(draft / f"part-{k}.onnx", converted(span, state, names, _renamed(names, outputs), notes))
+            notes = {**described, "part": str(k), "threshold": str([*policy.thresholds, 1.0][k])}
+            free: Any = tuple({0: torch.export.Dim("batch")} for _ in state)
+            content = converted(span, state, names, _renamed(names, outputs), notes, free)
+            write_atomically(draft / f"part-{k}.onnx", content)
             state = tuple(part.contiguous() for part in following[2:])
-        write_atomically(
-            draft / "policy.json", json.dumps({"rule": policy.rule, "thresholds": policy.thresholds}).encode()
-        )
+        write_atomically(draft / "policy.json", json.dumps(asdict(policy)).encode())
         _check_parity(model.exits, policy, draft, contract, tolerance)
     return out
 
@@ -110,7 +113,9 @@ class SplitModel:
         told = folder / "policy.json"
         if not told.is_file():
             raise ModelError(f"{folder} without policy.json", "a folder that `export_split` wrote", "export it again")
-        self.thresholds: list[float] = json.loads(told.read_text())["thresholds"]
+        policy = json.loads(told.read_text())
+        self.thresholds: list[float] = policy["thresholds"]
+        self.hopeless: list[float] = policy["hopeless"] or [math.inf] * len(self.thresholds)
         self.parts = [start_session(folder / f"part-{k}.onnx") for k in range(len(self.thresholds) + 1)]
         self.names = [[given.name for given in part.get_inputs()] for part in self.parts]
 
@@ -133,12 +138,12 @@ class SplitModel:
             if not rest:
                 break
             doubt, *state = rest
-            sure = doubt < np.float32(self.thresholds[k])
-            exits[waiting[sure]] = k
-            if sure.all():
+            leaving = (doubt < np.float32(self.thresholds[k])) | (doubt >= np.float32(self.hopeless[k]))
+            exits[waiting[leaving]] = k
+            if leaving.all():
                 break
-            if sure.any():
-                waiting, state = waiting[~sure], [one[~sure] for one in state]
+            if leaving.any():
+                waiting, state = waiting[~leaving], [one[~leaving] for one in state]
         assert answers is not None
         return answers, exits
 
@@ -147,7 +152,7 @@ class SplitModel:
         state: list[Array] = [iq]
         for k, (part, names) in enumerate(zip(self.parts, self.names, strict=True)):
             said, *rest = part.run(None, dict(zip(names, state, strict=True)))
-            if not rest or rest[0][0] < self.thresholds[k]:
+            if not rest or rest[0][0] < self.thresholds[k] or rest[0][0] >= self.hopeless[k]:
                 break
             state = rest[1:]
         return said, np.array([k])

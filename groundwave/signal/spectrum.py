@@ -47,8 +47,15 @@ def stft(
     The window has unit energy, so that white noise of unit power has unit mean power in every bin. Frame t begins at
     sample t * hop, from where its phases count.
     """
-    frames = x.unfold(-1, num_freqs, hop or num_freqs // 2) * _unit_energy(window, num_freqs, x)
-    spectra: Tensor = torch.fft.fftshift(torch.fft.fft(frames), dim=-1)
+    return frame_spectra(x.unfold(-1, num_freqs, hop or num_freqs // 2), window)
+
+
+def frame_spectra(
+    frames: Complex[Tensor, "*batch frames time"], window: str = "hann"
+) -> Complex[Tensor, "*batch time frames"]:
+    """Return the spectra of frames that have been cut already, as `stft` does."""
+    weighted = frames * _unit_energy(window, frames.shape[-1], frames)
+    spectra: Tensor = torch.fft.fftshift(torch.fft.fft(weighted), dim=-1)
     return spectra.transpose(-1, -2)
 
 

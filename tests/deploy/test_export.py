@@ -8,12 +8,16 @@ import pytest
 import torch
 
 from groundwave import __version__
+from groundwave.contract import CSIContract, SpectrogramContract
+from groundwave.data.spectrograms import Transform
 from groundwave.deploy import export as module
 from groundwave.deploy.export import export, start_session
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError
 from groundwave.model import InputContract, Model
 from groundwave.nn.complex import to_channels
+from groundwave.nn.dense import LinearDecoder
 from groundwave.nn.heads import LinearHead
+from groundwave.rng import generator
 
 SMALL = {
     "envelope": {"dim": 16},
@@ -71,6 +75,126 @@ def test_file_describes_itself(tmp_path: Path) -> None:
     assert told["architecture"] == "spectrum"
     assert told["groundwave_version"] == __version__
     assert session.get_inputs()[0].shape == ["batch", 2, 128]
+
+
+class Moments(torch.nn.Module):
+    """A backbone that is exported in a moment."""
+
+    num_features = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        lag = (x[..., 1:] * x[..., :-1]).mean(-1)
+        return torch.cat([x.mean(-1), lag], dim=1)[:, :4] * self.weight
+
+
+def quick() -> Model:
+    model = small("spectrum")
+    args = {"in_features": 4, "out_features": 3}
+    model.backbone = Moments()
+    return model.with_head("linear", LinearHead(**args), args, ("am", "fm", "psk"))
+
+
+def draw(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.complex64, generator=generator(1, "records"))
+
+
+def test_an_ort_file_of_one_interleaved_record_is_what_live_tools_load(tmp_path: Path) -> None:
+    model, iq = quick(), draw(1, 256)
+    out = export(model, tmp_path / "m.ort", layout="interleaved", shapes="static", records=iq[:, None])
+    assert out.read_bytes()[4:8] == b"ORTM"
+    session = start_session(out)
+    assert session.get_inputs()[0].shape == [1, 1, 512]
+    told = session.get_modelmeta().custom_metadata_map
+    assert (told["input_size"], told["history_depth"], told["normalise_mode"]) == ("512", "1", "None")
+    found = session.run(None, {"iq": torch.view_as_real(iq).reshape(1, 1, 512).numpy()})[0]
+    np.testing.assert_allclose(found, model.predict(iq), atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["rows", "interleaved"])
+def test_a_free_length_takes_every_length_of_the_contract(tmp_path: Path, layout: str) -> None:
+    model = quick()
+    session = start_session(export(model, tmp_path / "m.onnx", shapes="free", layout=layout))
+    for length in (64, 99, 512):
+        iq = draw(2, length)
+        given = to_channels(iq) if layout == "rows" else torch.view_as_real(iq).reshape(2, 1, -1)
+        np.testing.assert_allclose(session.run(None, {"iq": given.numpy()})[0], model.predict(iq), atol=1e-5)
+
+
+class FixedLength(Moments):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) * torch.fft.rfft(torch.ones(int(x.shape[-1]))).real[0]
+
+
+class Quantile(Moments):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.kthvalue(3, dim=-1).values.repeat(1, 2) * self.weight
+
+
+def test_a_network_without_an_onnx_path_names_the_operator(tmp_path: Path) -> None:
+    model = quick()
+    model.backbone = Quantile()
+    with pytest.raises(ModelError, match=r"operator aten\.kthvalue"):
+        export(model, tmp_path / "m.onnx")
+    model.backbone = FixedLength()
+    with pytest.raises(ModelError, match="--shapes batch"):
+        export(model, tmp_path / "m.onnx", shapes="free")
+    assert list(tmp_path.iterdir()) == []
+
+
+def vit(contract: SpectrogramContract | CSIContract, cells: bool) -> Model:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Model.build("vit", contract, {"dim": 16, "depth": 1, "num_heads": 2, "patch": (4, 4)})
+        if not cells:
+            return model
+        args = {"num_features": 16, "num_outputs": 3, "patch": [4, 4]}
+        return model.with_head("linear_decoder", LinearDecoder(**args), args, ("noise", "lte", "nr"))
+
+
+@pytest.mark.parametrize("cells", [True, False])
+def test_a_model_of_spectrograms_takes_samples(tmp_path: Path, cells: bool) -> None:
+    contract = SpectrogramContract(num_freqs=16, num_frames=18, hop=12, num_averaged=2)
+    model = vit(contract, cells)
+    session = start_session(export(model, tmp_path / "m.onnx"))
+    transform = Transform(16, 18, 12, 2)
+    iq = 1e-3 * draw(3, transform.num_samples) + torch.polar(torch.ones(1), 0.4 * torch.arange(transform.num_samples))
+    spec = transform.cells(iq)["spec"]
+    found = session.run(None, {"iq": to_channels(iq).numpy()})[0]
+    np.testing.assert_allclose(found, model.predict(spec) if cells else model.embed(spec), atol=1e-4)
+    told = session.get_modelmeta().custom_metadata_map
+    assert told["input_size"] == str(transform.num_samples)
+    assert ("of each cell" in told["output"]) == cells
+
+
+def test_a_model_of_csi_takes_packets_as_rows(tmp_path: Path) -> None:
+    model = vit(CSIContract(num_antennas=2, min_subcarriers=8, min_packets=8), cells=False)
+    with pytest.raises(ContractError, match="--size SUBCARRIERS PACKETS"):
+        export(model, tmp_path / "m.onnx")
+    session = start_session(export(model, tmp_path / "m.onnx", size=(9, 12)))
+    csi = draw(3, 2, 9, 12)
+    packets = np.stack([csi.real, csi.imag], axis=-1).transpose(0, 3, 1, 2, 4).reshape(3, 12, 2 * 9 * 2)
+    np.testing.assert_allclose(session.run(None, {"csi": packets})[0], model.embed(csi), atol=1e-4)
+    told = session.get_modelmeta().custom_metadata_map
+    assert (told["history_depth"], told["input_size"]) == ("12", "36")
+
+
+def test_records_that_the_file_answers_otherwise_are_told_of(tmp_path: Path) -> None:
+    """A file that divides by the power of the whole batch is right for one record, and wrong for real ones together."""
+    model, loud = quick(), draw(8, 1, 256) * torch.logspace(-3, 0, 8)[:, None, None]
+    export(model, tmp_path / "right.onnx", records=loud)
+
+    class Wrong(module.GRAPHS["iq"](model, None, None, "rows").__class__):
+        def forward(self, iq: torch.Tensor) -> torch.Tensor:
+            return self.answer(iq / (2 * iq.square().mean()).sqrt())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "GRAPHS", {"iq": lambda m, n, s, layout: Wrong(m, n, layout)})
+        with pytest.raises(ModelError, match="differs from the model by .* on "):
+            export(model, tmp_path / "wrong.onnx", records=loud)
 
 
 def test_file_says_nothing_about_this_machine(tmp_path: Path) -> None:
