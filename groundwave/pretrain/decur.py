@@ -95,6 +95,18 @@ class DeCUR(nn.Module):
         loss = torch.stack(list(parts.values())).sum()
         return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}
 
+    @torch.no_grad()
+    def embeddings(self, record: Record) -> dict[str, Tensor]:
+        """Return the embedding `[B, projection]` of each modality as it is, its common dimensions first."""
+        self._check_record(record)
+        training = self.training
+        self.eval()
+        found = {
+            name: self.projectors[name](encoder(self.channels(record, name))) for name, encoder in self.encoders.items()
+        }
+        self.train(training)
+        return found
+
     def channels(self, record: Record, modality: str) -> Tensor:
         """Return what the encoder of a modality sees of a batched record."""
         if modality in self.contracts:
