@@ -179,7 +179,7 @@ def test_the_drawn_floors_are_the_layers() -> None:
 
 def test_every_dependency_has_its_why() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = (project["optional-dependencies"][name] for name in ("deploy", "stream", "serve"))
+    extras = (project["optional-dependencies"][name] for name in ("deploy", "stream", "serve", "cluster"))
     needed = {re.split(r"[\[><=]", line)[0] for line in sum(extras, project["dependencies"])}
     section = TEXTS["architecture.md"].partition("## Dependencies")[2]
     told = {
