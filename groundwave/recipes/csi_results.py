@@ -15,6 +15,8 @@ from groundwave.recipes.results_page import Choose, Part, current, hung, labels
 
 RECALL, CONFUSED = "recall of ", " as "  # `recall of sitting`; `sitting as lying`: the share of a class so answered
 
+SESSIONS = {"esp32-4-sessions": "One room all along: what the store holds as `room` are sessions, minutes apart.\n"}
+
 
 def csi_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
     """Yield the accuracy of activities in what is new, by data set and by what was held out."""
@@ -31,6 +33,7 @@ def csi_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
         title = f"leave one {what} out" if only is None else f"learn from {what} {only} alone"
         files = hung(folders, "csi-activity") if what == "room" else {}
         text, recalls = _recalls(some, what)
+        text = SESSIONS.get(data, "") + text
         pictures = {**recalls, **_confusions(some)}
         yield Part(f"Activities from CSI, {data}, {title}", text, tables, pictures, files)
 
