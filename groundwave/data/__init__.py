@@ -27,6 +27,8 @@ READERS: Mapping[str, str] = {
     "esp32": "groundwave.data.esp32:open_esp32",
     "intel5300": "groundwave.data.intel5300:open_intel5300",
     "ntu-fi": "groundwave.data.ntu_fi:open_ntu_fi",
+    "nyu-depth-v2": "groundwave.data.nyu_depth:open_nyu_depth_v2",
+    "picture-pairs": "groundwave.data.picture_pairs:open_picture_pairs",
     "spectrum-frames": "groundwave.data.spectrum_frames:open_spectrum_frames",
     "ut-har": "groundwave.data.ut_har:open_ut_har",
     "store": "groundwave.data.store:open_iq",
@@ -48,7 +50,7 @@ SUFFIXES: Mapping[str, str] = {
 }
 
 # Files of formats that must be named (`--format`), because files of other kinds end in the same: what to look for in
-# a folder.
+# a folder, patterns apart by spaces.
 NAMED_FILES: Mapping[str, str] = {
     "csi-npz": "*.npz",
     "deepbeam": "*.h5",
@@ -56,6 +58,8 @@ NAMED_FILES: Mapping[str, str] = {
     "esp32": "*.csv",
     "intel5300": "*.dat",
     "ntu-fi": "*.mat",
+    "nyu-depth-v2": "nyu_depth_v2_labeled.mat",
+    "picture-pairs": "*rgb* *color* *colour*",
     "spectrum-frames": "LTE_NR_spect_frame_*.mat",
     "ut-har": "X_*.csv",
 }

@@ -29,7 +29,7 @@ from groundwave.errors import DataError, OutputExistsError
 
 BATCH_BYTES = 32 << 20  # IQ decoded at once
 WINDOW = 1024  # samples of a window by default
-KEPT = ("spec", "phase", "csi", "mask", "power", "position", "angle")  # arrays that are copied as they are
+KEPT = ("spec", "phase", "csi", "mask", "power", "position", "angle", "rgb", "depth")  # copied as they are
 Progress = Callable[[int, int], None]
 
 
@@ -207,7 +207,8 @@ def find_files(sources: Sequence[Path], format: str | None = None) -> list[Path]
     files: list[Path] = []
     for source in map(Path, sources):
         if source.is_dir() and not (source / "manifest.json").is_file():
-            inside = sorted(path for path in source.rglob(pattern or "*") if path.is_file())
+            found = {path for one in (pattern or "*").split() for path in source.rglob(one)}
+            inside = sorted(path for path in found if path.is_file())
             known = [path for path in inside if pattern or path.suffix.lower() in SUFFIXES]
             files += [path for path in known if ".groundwave." not in path.name]
         elif source.exists():
@@ -322,7 +323,7 @@ def _add(source: NamedSource, rows: Tensor, first: int, codes: Tensor, appender:
 
 def _loud(record: Record) -> Tensor:
     """Return which records hold any power, of a spectrogram: any contrast. NaN counts: the appender refuses it."""
-    x = record.get("iq", record.get("csi", record.get("power")))
+    x = next((record[name] for name in ("iq", "csi", "power", "rgb") if name in record), None)
     if x is None:
         cells = record["spec"].flatten(1)
         return cells.amax(1) != cells.amin(1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake import beams, csi, radioml, sigmf, wav
+from fake import beams, csi, pictures, radioml, sigmf, wav
 from fake.records import records
 
 from groundwave.data import NAMED_FILES, READERS, SUFFIXES, format_of, open_source, reader
@@ -75,6 +75,11 @@ FAKES: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
     "esp32": (lambda folder: csi.write_esp32(folder / "x.csv", csi.whole_numbers(32, 64), CLOCK_US), {}),
     "intel5300": (lambda folder: csi.write_intel5300(folder / "x.dat", csi.whole_numbers(32, 2, 1, 30), CLOCK_US), {}),
     "ntu-fi": (ntu_fi, {}),
+    "nyu-depth-v2": (
+        lambda folder: pictures.write_nyu(folder / "x.mat", *pictures.rooms(4), ["cafe"] * 4, list("abcd")),
+        {},
+    ),
+    "picture-pairs": (lambda folder: pictures.write_pairs(folder / "in"), {}),
     "spectrum-frames": (
         lambda folder: csi.write_frames(folder / "in", np.ones((4, 8, 8)), np.zeros((4, 8, 8), np.uint8)),
         {},
@@ -110,9 +115,9 @@ def test_reader_is_found_by_the_files_name_and_gives_its_samples(tmp_path: Path,
     if "iq" in record:
         torch.testing.assert_close(record["iq"], torch.from_numpy(WINDOWS[[2, 0]]), atol=1e-7, rtol=0)
     else:
-        (kind,) = record.keys() & {"csi", "power", "spec"}
+        (kind,) = record.keys() & {"csi", "power", "spec", "rgb"}
         assert record[kind].dtype == (torch.complex64 if kind == "csi" else torch.float32)
-        assert record[kind].shape[0::3] == ((2, 8) if kind == "csi" else (2,))
+        assert record[kind].shape[0::3] == {"csi": (2, 8), "rgb": (2, 64)}.get(kind, (2,))
     assert {key: record[key].dtype for key in DTYPES} == DTYPES
     assert record["index"].tolist() == [2, 0]
     assert int(record["label"].max()) < max(1, len(source.classes))
