@@ -28,6 +28,7 @@ VERBS: dict[str, Callable[..., int | None]] = {
     "run": verbs.run,
     "compress": verbs_deploy.compress,
     "export": verbs_deploy.export,
+    "stream": verbs_deploy.stream,
     "report": verbs.report,
 }
 

@@ -1,5 +1,6 @@
 """What the command line can do with a finished model; as `verbs.py`, one typed function a verb."""
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -105,3 +106,65 @@ def export(
         tolerance=tolerance,
     )
     print(f"ONNX model: {path}")
+
+
+def stream(
+    input: str,
+    *,
+    model: list[str],
+    sample_rate: float | None = None,
+    datatype: str | None = None,
+    num_channels: int | None = None,
+    header: Literal["none", "sequence", "sequence+size"] = "none",
+    out: Path | None = None,
+    sigmf: Path | None = None,
+    threshold_db: float = 3.0,
+    overlap: float = 0.0,
+    max_gap: int = 4,
+    min_windows: int = 1,
+    timeout: float | None = None,
+    duration: float | None = None,
+) -> None:
+    """Let models name what is on the air in a recording or a live stream, as it comes; prints lines of JSON.
+
+    How it goes (real-time factor, drops, what is heard) is shown on the terminal. docs/stream.md tells more.
+
+    Args:
+        input: a recording, - for standard input, udp://HOST:PORT, or sub:ADDRESS and pull:ADDRESS for what GNU Radio's
+            ZeroMQ PUB and PUSH sinks send (tcp://HOST:PORT).
+        model: packaged models, model folders, or files that `export` wrote; several at once.
+        sample_rate: in Hz, where a recording does not say.
+        datatype: of the samples (cu8, cs16, cf32, ...); cf32 for live streams by default.
+        num_channels: interleaved sample by sample.
+        header: what stands before the samples of a UDP packet: GNU Radio's sequence numbers.
+        out: file for the lines instead of the standard output.
+        sigmf: SigMF metadata to make with the annotations.
+        threshold_db: power of a window over the noise floor that counts as a signal; 0 names everything.
+        overlap: share of a window that the next one sees again.
+        max_gap: windows of silence after which the same label goes on as one annotation.
+        min_windows: annotations of less windows are dropped.
+        timeout: seconds of silence after which a live stream has ended; by default never.
+        duration: seconds of the stream after which to stop.
+    """
+    check_output(out)
+    check_output(sigmf)
+    from groundwave.deploy.watch import Decisions
+    from groundwave.recipes.stream import stream as run
+
+    progress, written = run(
+        input,
+        model,
+        sample_rate_hz=sample_rate,
+        datatype=datatype,
+        num_channels=num_channels,
+        header=header,
+        out=out,
+        sigmf=sigmf,
+        decisions=Decisions(threshold_db=threshold_db, overlap=overlap, max_gap=max_gap, min_windows=min_windows),
+        timeout_s=timeout,
+        duration_s=duration,
+    )
+    lost = f"{progress.dropped} samples dropped, {progress.lost} lost"
+    print(f"{progress.annotations} annotations, {progress.real_time_factor:.2f} x real time, {lost}", file=sys.stderr)
+    for path in written:
+        print(f"SigMF: {path}", file=sys.stderr)

@@ -126,6 +126,8 @@ def describe(model: Model, graph: Graph) -> dict[str, str]:
         low, high = contract.oversampling
         words = "times the signal's bandwidth; the model never sees hertz"
         told |= {"sample_rate": f"{low:g} to {high:g} {words}", "sample_rate_range": json.dumps([low, high])}
+    elif contract.modality == "array":
+        told["sample_rate"] = "any that holds the source's band; the model never sees hertz"
     elif contract.modality == "spec":
         told["sample_rate"] = "that of the recordings the model was trained on: a cell is a share of the band"
     else:
@@ -136,6 +138,8 @@ def describe(model: Model, graph: Graph) -> dict[str, str]:
 def _meaning(model: Model) -> str:
     if model.head is None:
         return f"features [batch, {model.num_features}]"
+    if hasattr(model.head, "meaning"):
+        return str(model.head.meaning)
     shape = "[batch, classes]"
     if model.contract.modality == "spec" and "patch" in model.spec["head"]["args"]:
         shape = "[batch, classes, freq, time] of each cell, frequency ascending, DC in the middle"

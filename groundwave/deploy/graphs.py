@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from groundwave.contract import CSIContract, InputContract, SpectrogramContract, demanded
+from groundwave.contract import ArrayContract, CSIContract, InputContract, SpectrogramContract, demanded
 from groundwave.contract.csi import DECIBELS_PER_UNIT, DEEPEST_DB
 from groundwave.contract.spectrogram import DECIBELS_PER_UNIT as DECIBELS_PER_CELL
 from groundwave.contract.spectrogram import FLOOR_QUANTILE
@@ -16,6 +16,7 @@ from groundwave.data.spectrograms import Transform
 from groundwave.errors import ContractError
 from groundwave.model import Model
 from groundwave.nn.dense import Decoder
+from groundwave.nn.heads import answer
 from groundwave.signal.spectrum import frame_spectra, power_db
 
 Layout = Literal["rows", "interleaved"]
@@ -50,15 +51,15 @@ class Graph(nn.Module):
     @property
     def output(self) -> str:
         """Name of the output."""
-        return "features" if self.head is None else "probabilities"
+        return "features" if self.head is None else getattr(self.head, "output", "probabilities")
 
     def answer(self, x: Tensor) -> Tensor:
-        """Map a network's channels to probabilities (of each cell, where the head tells that), or to features."""
+        """Map a network's channels to what its head says of a record, or of each of its cells, or to features."""
         if isinstance(self.head, Decoder):
             tokens, grid = self.backbone.tokens(x), self.backbone.grid(x)  # type: ignore[operator]
-            return self.head(tokens, grid, x.shape[-2:]).softmax(dim=1)  # type: ignore[no-any-return]
+            return answer(self.head, self.head(tokens, grid, x.shape[-2:]), dim=1)
         features: Tensor = self.backbone(x)
-        return features if self.head is None else self.head(features).softmax(dim=-1)
+        return features if self.head is None else answer(self.head, self.head(features))
 
     @abstractmethod
     def laid_out(self, records: Tensor) -> Tensor:
@@ -96,7 +97,7 @@ class _Samples(Graph):
 
 
 class IQGraph(_Samples):
-    """A model of IQ: samples at any level are scaled to unit mean power first.
+    """A model of IQ or of an array: samples at any level are scaled to unit mean power over all antennas first.
 
     Args:
         model: its networks are shared, not copied.
@@ -105,7 +106,8 @@ class IQGraph(_Samples):
     """
 
     def __init__(self, model: Model, num_samples: int | None = None, layout: Layout = "rows") -> None:
-        contract = demanded(model.contract, InputContract, "to export")
+        is_array = isinstance(model.contract, ArrayContract)
+        contract = demanded(model.contract, ArrayContract if is_array else InputContract, "to export")
         low, high = contract.min_samples, contract.max_samples
         if num_samples is not None and not low <= num_samples <= high:
             raise ContractError(
@@ -204,4 +206,5 @@ GRAPHS: Mapping[str, Callable[[Model, int | None, Size | None, Layout], Graph]] 
     "iq": lambda model, num_samples, size, layout: IQGraph(model, num_samples, layout),
     "spec": lambda model, num_samples, size, layout: SpectrogramGraph(model, layout),
     "csi": _csi,
+    "array": lambda model, num_samples, size, layout: IQGraph(model, num_samples, layout),
 }

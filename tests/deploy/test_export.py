@@ -193,7 +193,7 @@ def test_records_that_the_file_answers_otherwise_are_told_of(tmp_path: Path) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "GRAPHS", {"iq": lambda m, n, s, layout: Wrong(m, n, layout)})
-        with pytest.raises(ModelError, match="differs from the model by .* on "):
+        with pytest.raises(ModelError, match="differs from the model"):
             export(model, tmp_path / "wrong.onnx", records=loud)
 
 

@@ -1,0 +1,112 @@
+"""What names the class of windows of IQ: a model in PyTorch, or an exported file in ONNX Runtime alone."""
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from groundwave.contract import InputContract, demanded
+from groundwave.deploy.export import check_packages, start_session
+from groundwave.errors import ModelError
+from groundwave.model import Model
+from groundwave.nn.dense import Decoder
+
+IQ = npt.NDArray[np.complex64]
+Probabilities = npt.NDArray[np.float32]
+
+SUFFIXES = (".onnx", ".ort")
+
+
+class Classifier(Protocol):
+    """Names the class of windows.
+
+    Attributes:
+        name: what annotations call it.
+        classes: names of the probabilities.
+        num_samples: length of a window.
+        num_antennas: channels of a window.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    num_samples: int
+    num_antennas: int
+
+    def answer(self, iq: IQ) -> Probabilities:
+        """Return probabilities `[B, C]` of windows `[B, antenna, time]`, each finite and with some power."""
+        ...
+
+
+def open_classifier(name: str) -> Classifier:
+    """Return what a name stands for: an exported file, a packaged model, a model folder.
+
+    Raises:
+        ModelError: no head, a head for cells, or a file that `groundwave export` did not write.
+        ContractError: a model of anything but IQ.
+    """
+    if Path(name).suffix in SUFFIXES:
+        return OnnxClassifier(Path(name))
+    return TorchClassifier(Path(name).name, Model.load(name))
+
+
+class TorchClassifier:
+    """A model as it was saved."""
+
+    def __init__(self, name: str, model: Model) -> None:
+        contract = demanded(model.contract, InputContract, "to name what is in a stream")
+        if model.head is None or isinstance(model.head, Decoder):
+            raise ModelError(
+                got=f"{name}, which {'has no head' if model.head is None else 'answers for cells'}",
+                expected="a model that names the class of a window",
+                do="run `groundwave adapt` with a few labels first",
+            )
+        self.name, self.classes, self._model = name, model.classes, model
+        self.num_samples, self.num_antennas = contract.num_samples, contract.num_antennas
+
+    def answer(self, iq: IQ) -> Probabilities:
+        """Return probabilities `[B, C]` of windows `[B, antenna, time]`."""
+        x = torch.from_numpy(np.ascontiguousarray(iq))
+        found: Probabilities = self._model.predict(x[:, 0] if self.num_antennas == 1 else x).numpy()
+        return found
+
+
+class OnnxClassifier:
+    """A file that `groundwave export` wrote, by what it says of itself."""
+
+    def __init__(self, path: Path) -> None:
+        check_packages()
+        try:
+            self._session = start_session(path)
+            told: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+            self.classes = tuple(json.loads(told["classes"]))
+            self.num_antennas, self.num_samples = map(int, json.loads(told["record"]))
+            modality = json.loads(told["input_contract"])["modality"]
+        except Exception as error:  # ONNX Runtime has errors of its own for every kind of broken file
+            raise ModelError(
+                got=f"{path}, which cannot be run ({' '.join(str(error).split())[:200]})",
+                expected="a file that `groundwave export` wrote from a model of IQ",
+                do="export the model again",
+            ) from error
+        given = self._session.get_inputs()[0]
+        if modality != "iq" or not self.classes:
+            raise ModelError(
+                got=f"{path}, of {modality!r} with {len(self.classes)} classes",
+                expected="a file that names the class of a window of IQ",
+                do="adapt a model of IQ and export that",
+            )
+        self.name = path.stem
+        self._input, self._one_by_one = given.name, given.shape[0] == 1
+        self._interleaved = given.shape[1] == self.num_antennas
+
+    def answer(self, iq: IQ) -> Probabilities:
+        """Return probabilities `[B, C]` of windows `[B, antenna, time]`."""
+        pairs = np.ascontiguousarray(iq).view(np.float32)  # [B, antenna, 2 * time], I and Q in turns
+        if not self._interleaved:
+            pairs = pairs.reshape(*iq.shape, 2).swapaxes(2, 3).reshape(len(iq), -1, iq.shape[-1])
+        parts = np.split(pairs, len(pairs)) if self._one_by_one else [pairs]
+        found: list[Any] = [self._session.run(None, {self._input: np.ascontiguousarray(part)})[0] for part in parts]
+        answers: Probabilities = np.concatenate(found)
+        return answers
