@@ -29,6 +29,7 @@ VERBS: dict[str, Callable[..., int | None]] = {
     "compress": verbs_deploy.compress,
     "export": verbs_deploy.export,
     "stream": verbs_deploy.stream,
+    "serve": verbs_deploy.serve,
     "report": verbs.report,
 }
 

@@ -168,3 +168,29 @@ def stream(
     print(f"{progress.annotations} annotations, {progress.real_time_factor:.2f} x real time, {lost}", file=sys.stderr)
     for path in written:
         print(f"SigMF: {path}", file=sys.stderr)
+
+
+def serve(
+    model: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    token_file: Path | None = None,
+    body_mb: float = 4.0,
+    seconds: float = 10.0,
+) -> None:
+    """Answer HTTP requests with a model: embed, predict, adapt with few labels, model card, health.
+
+    Only this machine can ask, unless --host says otherwise; then a token is needed. docs/serve.md tells more.
+
+    Args:
+        model: packaged model or model folder.
+        host: address to listen on.
+        port: to listen on.
+        token_file: holds the token that requests must bring; without it, the variable GROUNDWAVE_TOKEN, if it is set.
+        body_mb: most of a request, in megabytes.
+        seconds: in which a request must have come, and in which it must be answered.
+    """
+    from groundwave.recipes.serve import serve as run
+
+    run(model, host=host, port=port, token_file=token_file, body_mb=body_mb, seconds=seconds)

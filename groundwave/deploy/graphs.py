@@ -106,8 +106,9 @@ class IQGraph(_Samples):
     """
 
     def __init__(self, model: Model, num_samples: int | None = None, layout: Layout = "rows") -> None:
-        is_array = isinstance(model.contract, ArrayContract)
-        contract = demanded(model.contract, ArrayContract if is_array else InputContract, "to export")
+        contract = model.contract
+        if not isinstance(contract, ArrayContract):
+            contract = demanded(contract, InputContract, "to export")
         low, high = contract.min_samples, contract.max_samples
         if num_samples is not None and not low <= num_samples <= high:
             raise ContractError(

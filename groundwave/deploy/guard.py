@@ -1,0 +1,168 @@
+"""What stands before the HTTP door: token, host, size, time, and not too many at once."""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from groundwave.deploy.batching import OverloadedError
+from groundwave.errors import GroundwaveError
+
+OPEN_PATHS = ("/health",)  # need no token
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may take.
+
+    Args:
+        body_bytes: of a request.
+        body_seconds: in which it must have come.
+        seconds: in which it must be answered.
+        open_requests: at once, also those that are still being sent.
+        waiting_records: that may wait for the model.
+    """
+
+    body_bytes: int = 4 << 20
+    body_seconds: float = 10.0
+    seconds: float = 10.0
+    open_requests: int = 64
+    waiting_records: int = 256
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is this machine's alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _name(host: str) -> str:
+    """Return the name in a host header, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def refusal(error: GroundwaveError) -> dict[str, Any]:
+    """Return an error as the door tells it."""
+    fault = {"kind": type(error).__name__, "got": error.got, "expected": error.expected, "do": error.do}
+    return {"error": fault}
+
+
+class Refused(Exception):
+    """A request that goes no further."""
+
+    def __init__(self, status: int, error: GroundwaveError, headers: dict[str, str] | None = None) -> None:
+        super().__init__(str(error))
+        self.status, self.error, self.headers = status, error, headers or {}
+
+
+class Guard:
+    """An ASGI middleware that lets through what may be asked, with its body in one piece.
+
+    Without a token only requests that name this machine itself as their host are answered, so that no web page can ask
+    through a name of its own that leads here.
+
+    Args:
+        app: what is guarded.
+        limits: of a request.
+        token: that must come as `Authorization: Bearer TOKEN`; None: none is asked for.
+        full: whether the model has more to do than it can.
+    """
+
+    def __init__(self, app: Any, limits: Limits, token: str | None, full: Callable[[], bool]) -> None:
+        self.app, self.limits, self.token, self.full = app, limits, token, full
+        self.open = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        self.open += 1
+        try:
+            headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+            self._admit(scope, headers)
+            await self.app(scope, await self._whole(headers, receive), send)
+        except Refused as refused:
+            await _refuse(refused, send)
+        finally:
+            self.open -= 1
+
+    def _admit(self, scope: Any, headers: dict[str, str]) -> None:
+        if self.token is None:
+            host = headers.get("host", "").rsplit(":", 1)[0] if "]" not in headers.get("host", "") else "::1"
+            if not is_loopback(host):
+                error = GroundwaveError(
+                    f"the host {host!r}", "this machine's own name", "ask 127.0.0.1, or use a token"
+                )
+                raise Refused(421, error)
+        elif scope["path"] not in OPEN_PATHS:
+            given = headers.get("authorization", "")
+            if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+                error = GroundwaveError(
+                    got="a request without the right token",
+                    expected="the header Authorization: Bearer TOKEN",
+                    do="send the token that the server was started with",
+                )
+                raise Refused(401, error, {"www-authenticate": "Bearer"})
+        if scope["method"] == "POST" and (self.full() or self.open > self.limits.open_requests):
+            raise Refused(429, OverloadedError(), {"retry-after": "1"})
+
+    async def _whole(self, headers: dict[str, str], receive: Any) -> Any:
+        """Return what gives the body in one piece, once it has come."""
+        declared = headers.get("content-length", "0")
+        if declared.isdigit() and int(declared) > self.limits.body_bytes:
+            raise Refused(413, self._too_large(declared))
+        body, more = bytearray(), True
+        try:
+            async with asyncio.timeout(self.limits.body_seconds):
+                while more:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return _replay(message, receive)
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > self.limits.body_bytes:
+                        raise Refused(413, self._too_large(f"more than {self.limits.body_bytes}"))
+        except TimeoutError:
+            error = GroundwaveError(
+                got=f"a request that was not complete after {self.limits.body_seconds:g} s",
+                expected="a faster one",
+                do="send it at once",
+            )
+            raise Refused(408, error) from None
+        return _replay({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
+
+    def _too_large(self, size: str) -> GroundwaveError:
+        return GroundwaveError(
+            got=f"a request of {size} bytes",
+            expected=f"at most {self.limits.body_bytes}",
+            do="ask in several requests",
+        )
+
+
+def _replay(message: Any, receive: Any) -> Any:
+    """Return a `receive` that gives a message first."""
+    left = [message]
+
+    async def again() -> Any:
+        return left.pop() if left else await receive()
+
+    return again
+
+
+async def _refuse(refused: Refused, send: Any) -> None:
+    body = json.dumps(refusal(refused.error)).encode()
+    told = {**refused.headers, "content-type": "application/json", "content-length": str(len(body))}
+    told["connection"] = "close"  # the rest of what was being sent is not read
+    headers = [(key.encode(), value.encode()) for key, value in told.items()]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

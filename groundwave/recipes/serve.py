@@ -1,0 +1,74 @@
+"""A model behind HTTP: for this machine alone, or for others with a token."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from groundwave.errors import GroundwaveError
+from groundwave.model import Model
+
+TOKEN = "GROUNDWAVE_TOKEN"
+LEAST_TOKEN = 16  # characters
+
+
+def serve(model: str, *, host: str, port: int, token_file: Path | None, body_mb: float, seconds: float) -> None:
+    """Serve a model until Ctrl-C; prints where.
+
+    Args:
+        model: packaged model or model folder.
+        host: address to listen on.
+        port: to listen on.
+        token_file: holds the token; by default the variable `GROUNDWAVE_TOKEN` does, if it is set.
+        body_mb: most of a request, in megabytes.
+        seconds: in which a request must have come, and in which it must be answered.
+
+    Raises:
+        GroundwaveError: the packages of the extra `serve` are not installed, or other machines could ask without token.
+    """
+    if missing := [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]:
+        raise GroundwaveError(
+            got=f"no package {', '.join(missing)}",
+            expected="the packages that answer HTTP",
+            do="install them: pip install 'groundwave[serve]'",
+        )
+    from groundwave.deploy.guard import Limits, is_loopback
+    from groundwave.deploy.listen import listen
+    from groundwave.deploy.serve import application
+
+    if not (body_mb > 0 and seconds > 0):
+        raise GroundwaveError(f"--body-mb {body_mb:g} --seconds {seconds:g}", "positive numbers", "correct them")
+    token = token_of(token_file)
+    if token is None and not is_loopback(host):
+        raise GroundwaveError(
+            got=f"--host {host}, which other machines can reach, without a token",
+            expected="a token, or an address of this machine alone",
+            do=f"set {TOKEN}, give --token-file, or leave --host out",
+        )
+    limits = Limits(body_bytes=round(body_mb * 1e6), body_seconds=seconds, seconds=seconds)
+    app = application(Path(model).name, Model.load(model), token=token, limits=limits)
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one is left for the requests
+    print(f"http://{f'[{host}]' if ':' in host else host}:{port}, described at /openapi.json", flush=True)
+    listen(app, host, port)
+
+
+def token_of(file: Path | None) -> str | None:
+    """Return the token that a file or the environment holds, None without either.
+
+    Raises:
+        GroundwaveError: a token that is too short, or not of printable ASCII.
+    """
+    if file is not None:
+        token = file.read_text().strip()
+    elif TOKEN in os.environ:
+        token = os.environ[TOKEN].strip()
+    else:
+        return None
+    if len(token) < LEAST_TOKEN or not (token.isascii() and token.isprintable()):
+        raise GroundwaveError(
+            got=f"a token of {len(token)} characters",
+            expected=f"at least {LEAST_TOKEN} of printable ASCII",
+            do="make one: python -c 'import secrets; print(secrets.token_urlsafe())'",
+        )
+    return token
