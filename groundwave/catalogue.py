@@ -14,7 +14,7 @@ def catalogue() -> dict[str, Callable[[], dict[str, str]]]:
         "scenes": lambda: _lines(scenes()),
         "waveforms": _waveforms,
         "formats": lambda: _lines(_table("groundwave.data", "READERS")),
-        "views": lambda: _lines(_table("groundwave.views", "VIEWS")),
+        "views": lambda: _lines({**_table("groundwave.views", "VIEWS"), **_table("groundwave.views", "PICTURE_VIEWS")}),
         "backbones": lambda: _lines(_table("groundwave.nn", "BACKBONES")),
         "objectives": lambda: _lines(_table("groundwave.pretrain", "OBJECTIVES")),
         "learners": lambda: _lines(_table("groundwave.adapt", "LEARNERS")),

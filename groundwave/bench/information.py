@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.spatial import cKDTree
 from scipy.special import digamma, ndtri
 from torch import Tensor
 
 from groundwave.errors import DataError
 from groundwave.pretrain.correlation import num_common
+from groundwave.rng import generator
 
 Array = npt.NDArray[np.float64]
 NEAREST = 3  # neighbours, as in Kraskov et al.
@@ -160,8 +162,8 @@ def _normal_scores(x: Array) -> Array:
 
 def _standard(x: Array) -> Array:
     """Return columns at zero mean and unit deviation, equal values a hair apart."""
-    hair = _TIES * np.random.default_rng(0).standard_normal(x.shape)
-    standard: Array = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12) + hair
+    drawn = torch.randn(x.shape, dtype=torch.float64, generator=generator(0, "information", "ties")).numpy()
+    standard: Array = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12) + _TIES * drawn
     return standard
 
 

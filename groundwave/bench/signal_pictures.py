@@ -1,4 +1,4 @@
-"""Pictures of a waveform: its spectrum, and its constellation or how its frequency goes with time."""
+"""Pictures of what scenes make: spectra, constellations, wide bands with their truth, rooms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -87,4 +87,27 @@ def wideband_picture(
     right.set(xlabel="samples", title="mask")
     for axes in (left, right):
         axes.tick_params(labelsize=7)
+    return figure
+
+
+def rooms_picture(pictures: Sequence[tuple[Array, Array]], names: Sequence[str]) -> Figure:
+    """Draw rooms in colour above the same in depth.
+
+    Args:
+        pictures: colours `[class, height, width, 3]` and depths in metres `[class, height, width]`, row by row.
+        names: of the classes.
+    """
+    size = (1.0 * len(names) + 0.9, 2.05 * len(pictures) + 0.25)
+    figure = Figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
+    grid = figure.subplots(2 * len(pictures), len(names), squeeze=False)
+    for row, (colours, depths) in enumerate(pictures):
+        for column in range(len(names)):
+            above, below = grid[2 * row : 2 * row + 2, column]
+            above.imshow(colours[column], interpolation="none")
+            shown = below.imshow(depths[column], cmap="viridis", vmin=0.5, vmax=6.5, interpolation="none")
+    for axes, name in zip(grid[0], names, strict=True):
+        axes.set_title(name, fontsize=8)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    figure.colorbar(shown, ax=list(grid[:, -1]), shrink=0.6).set_label("metres", fontsize=8)
     return figure

@@ -18,7 +18,7 @@ from groundwave.errors import ContractError, lookup
 Contract = InputContract | SpectrogramContract | CSIContract | ArrayContract | RGBContract | DepthContract
 C = TypeVar("C", InputContract, SpectrogramContract, CSIContract, ArrayContract, RGBContract, DepthContract)
 
-CONTRACTS: Mapping[str, type[InputContract] | type[SpectrogramContract] | type[CSIContract] | type[ArrayContract]] = {
+CONTRACTS: Mapping[str, type[Contract]] = {
     "iq": InputContract,
     "spec": SpectrogramContract,
     "csi": CSIContract,
@@ -32,9 +32,10 @@ __all__ = [
     "ArrayContract",
     "CSIContract",
     "Contract",
+    "DepthContract",
     "InputContract",
-    "SpectrogramContract",
     "RGBContract",
+    "SpectrogramContract",
     "demanded",
     "restored",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from groundwave.pretrain.decur import decur
 from groundwave.pretrain.direction import Direction
 from groundwave.pretrain.lsm import LSMObjective
 from groundwave.pretrain.moco import MoCo
@@ -19,6 +20,7 @@ from groundwave.pretrain.supervised import Supervised
 
 OBJECTIVES: dict[str, Callable[..., nn.Module]] = {
     "direction": Direction,
+    "decur": decur,
     "lsm": LSMObjective,
     "moco": MoCo,
     "msm": MaskedSpectrogramModeling,

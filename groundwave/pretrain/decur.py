@@ -10,6 +10,7 @@ from groundwave.contract import Contract
 from groundwave.contracts import Record, View
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.nn.complex import to_channels
+from groundwave.nn.multimodal import MultiModalViT
 from groundwave.pretrain.correlation import barlow_twins, cross_modal
 from groundwave.views import Compose, check_views
 
@@ -150,3 +151,53 @@ class DeCUR(nn.Module):
                 expected=f"as many of each of {', '.join(self.encoders)}",
                 do="give paired records: each modality of the same moment",
             )
+
+
+def decur(
+    backbone: MultiModalViT,
+    views: Sequence[View],
+    contracts: Mapping[str, Contract],
+    common: float = 0.75,
+    lamda: float = 0.0051,
+    intra: bool = True,
+    cross: bool = True,
+    projection: int = 512,
+    answer: str | None = None,
+) -> DeCUR:
+    """Correlations of modalities on one trunk: what they have in common, and what only one of them knows (DeCUR, 2024).
+
+    Each modality has its own stem and projector; views are of whole records, the same for all their modalities. Records
+    hold all modalities of the same moment.
+
+    Args:
+        backbone: what is pretrained.
+        views: perturbations drawn independently for each of two looks.
+        contracts: of each modality, what makes network channels of a record.
+        common: share of the dimensions that the modalities have in common.
+        lamda: weight of what is off the diagonals.
+        intra: whether views of the same modality are compared.
+        cross: whether modalities are compared.
+        projection: dimensions of the embeddings; thrown away after pretraining.
+        answer: the downstream answer, when known: views that destroy it are refused.
+
+    Raises:
+        GroundwaveError: a backbone without a stem for each modality, or settings that cannot be.
+    """
+    if not isinstance(backbone, MultiModalViT):
+        raise GroundwaveError(
+            got=f"objective decur on a {type(backbone).__name__}",
+            expected="a backbone with a stem for each modality",
+            do="pretrain --backbone multimodal_vit, or give DeCUR an encoder for each modality",
+        )
+    return DeCUR(
+        {name: backbone.for_modality(name)[0] for name in contracts},
+        {},
+        common,
+        lamda,
+        intra,
+        cross,
+        shared=views,
+        contracts=contracts,
+        projection=projection,
+        answer=answer,
+    )

@@ -24,6 +24,8 @@ USUAL: Mapping[str, Usual] = {
     "spec": Usual("msm", "vit"),
     "csi": Usual("msm", "vit"),
     "array": Usual("direction", "aoanet"),
+    "rgb": Usual("msm", "vit"),
+    "depth": Usual("msm", "vit"),
 }
 
 
@@ -72,6 +74,8 @@ def contract_of(source: Any, record: Record, modality: str, whole: bool = False)
             max_samples=length if whole else 2 * length,
             num_antennas=shape[0] if len(shape) == 2 else 1,
         )
+    if modality in ("rgb", "depth"):
+        return CONTRACTS[modality](num_channels=shape[0], min_side=min(LEAST, *shape[1:]))  # type: ignore[call-arg]
     if modality == "array":
         return array_contract(getattr(source, "scene", None), *shape)
     channels = shape[0] if len(shape) == 3 else 1

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from groundwave.bench.signal_pictures import waveform_picture, wideband_picture
+from groundwave.bench.signal_pictures import rooms_picture, waveform_picture, wideband_picture
 from groundwave.contracts import Record
 from groundwave.data.atomic import write_atomically
 from groundwave.rng import generator
@@ -26,6 +26,7 @@ from groundwave.scenes.occupancy import Occupancy
 from groundwave.scenes.packets import PACKETS
 from groundwave.scenes.plain import PLAIN
 from groundwave.scenes.radar import RADAR
+from groundwave.scenes.rgbd import RGBD
 from groundwave.scenes.spectrogram import Spectrogram
 from groundwave.scenes.spread import SPREAD
 from groundwave.signal.demodulate import matched, matched_offset
@@ -71,6 +72,13 @@ One record of each scene of whole bands: what a receiver sees, and its truth.
 
 **occupancy**: patterns in slotted time.<br>![Slotted emitters, and their mask]({folder}/occupancy.png)
 """
+ROOMS = """## Rooms
+
+**rgbd**: a room of each class, in colour and in depth; above with 32 by 32 pixels, as in training, below the same with
+160 by 160. Furniture is in both; the pattern of the wallpaper is in colour alone, the relief of the walls in depth
+alone.<br>![Rooms of ten
+classes in colour and in depth]({folder}/rgbd.png)
+"""
 WIDE_SCENES: Mapping[str, Callable[[], Spectrogram | Cellular | ISMBand | Occupancy]] = {
     "spectrogram": partial(Spectrogram, seed=2, num_per_block=1, num_emitters=(5, 5)),
     "cellular": partial(Cellular, seed=3, num_per_block=7, classes=("NR", "LTE", "radar"), emitter_snr_db=(15, 30)),
@@ -109,6 +117,8 @@ def signals(out: Path = Path("docs/signals.md")) -> Path:
     for name in WIDE_SCENES:
         write_atomically(pictures / f"{name}.png", png(wideband(name)))
     text.append(WIDE_BAND.format(folder=pictures.name))
+    write_atomically(pictures / "rgbd.png", png(rooms(), num_colours=256))
+    text.append(ROOMS.format(folder=pictures.name))
     write_atomically(out, "\n".join(text).encode())
     return out
 
@@ -125,6 +135,18 @@ def wideband(name: str) -> Figure:
     return wideband_picture(
         record["spec"], record["mask"], boxes, names, _hop(scene, block), num_classes=len(scene.classes)
     )
+
+
+def rooms() -> Figure:
+    """Return the picture of a room of each class of the scene `rgbd`, small and large."""
+    made = {"seed": 1, "rooms_per_class": 1, "pictures_per_room": 1}
+    records = [RGBD(height=size, width=size, **made).block(0) for size in (32, 160)]
+    order = [record["label"].argsort() for record in records]
+    pictures = [
+        (record["rgb"][rows].movedim(1, -1).numpy(), record["depth"][rows, 0].numpy())
+        for record, rows in zip(records, order, strict=True)
+    ]
+    return rooms_picture(pictures, RGBD.classes)
 
 
 def _hop(scene: Spectrogram | Cellular | ISMBand | Occupancy, block: Record) -> int:
@@ -170,11 +192,11 @@ def symbols(name: str, iq: Tensor) -> Tensor:
     return matched_offset(iq, pulse, late, sps) if name == "OQPSK" else matched(iq, pulse, sps)
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as a small PNG file, 64 colours."""
+def png(figure: Figure, num_colours: int = 64) -> bytes:
+    """Return a figure as a small PNG file, of few colours."""
     raw, small = io.BytesIO(), io.BytesIO()
     figure.savefig(raw, format="png")
-    Image.open(raw).convert("RGB").quantize(64).save(small, format="png", optimize=True)
+    Image.open(raw).convert("RGB").quantize(num_colours).save(small, format="png", optimize=True)
     return small.getvalue()
 
 

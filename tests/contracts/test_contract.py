@@ -13,11 +13,14 @@ from groundwave.contract import (
     ArrayContract,
     Contract,
     CSIContract,
+    DepthContract,
     InputContract,
+    RGBContract,
     SpectrogramContract,
     demanded,
     restored,
 )
+from groundwave.contract.image import check_paired
 from groundwave.errors import ContractError, UnknownNameError
 from groundwave.rng import generator
 
@@ -26,12 +29,18 @@ CONTRACT: dict[str, Contract] = {
     "spec": SpectrogramContract(num_freqs=32, num_frames=24),
     "csi": CSIContract(num_antennas=3),
     "array": ArrayContract(64, 32, 128, size=(2, 3)),
+    "rgb": RGBContract(),
+    "depth": DepthContract(),
 }
+PICTURES = ("rgb", "depth")  # their level says something
 SHAPE = {"iq": (4, 2, 64), "spec": (4, 32, 24), "csi": (4, 3, 30, 50), "array": (4, 6, 64)}
+SHAPE |= {"rgb": (4, 3, 12, 16), "depth": (4, 1, 12, 16)}
 
 
 def good(modality: str) -> Tensor:
     drawn = torch.randn(SHAPE[modality], dtype=torch.complex64, generator=generator(0, modality))
+    if modality in PICTURES:
+        return (drawn.abs() / 5).clamp(0.01, 1)
     return 20 * drawn.abs().log10() - 70 if modality == "spec" else drawn
 
 
@@ -49,8 +58,9 @@ def test_networks_see_real_channels_whatever_the_gain(modality: str) -> None:
     seen = contract.channels(contract.windows(prepared(modality, x)).flatten(0, 1))
     assert seen.dtype == torch.float32
     assert seen.shape[:2] == (4, contract.num_channels)
-    louder = x + 33 if modality == "spec" else 50 * x
-    torch.testing.assert_close(prepared(modality, louder), prepared(modality, x), atol=1e-5, rtol=1e-4)
+    if modality not in PICTURES:
+        louder = x + 33 if modality == "spec" else 50 * x
+        torch.testing.assert_close(prepared(modality, louder), prepared(modality, x), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(contract.prepare(x), prepared(modality, x), rtol=0, atol=0)
     torch.testing.assert_close(contract.prepare(x.numpy()), prepared(modality, x), rtol=0, atol=0)
 
@@ -121,6 +131,16 @@ def test_spectrograms_of_any_size_from_the_least_up_are_taken_whole(size: tuple[
         ("array", torch.randn(64, dtype=torch.complex64), "shape"),
         ("array", torch.randn(2, 4, 64, dtype=torch.complex64), "4 antennas; expected 6, in 2 rows of 3"),
         ("array", torch.randn(2, 6, 31, dtype=torch.complex64), "31 snapshots; expected at least 32"),
+        ("rgb", torch.rand(2, 12, 16, 3), "channels before rows and columns"),
+        ("rgb", torch.rand(2, 3, 7, 16), "16 by 7 pixels.*at least 8 by 8"),
+        ("rgb", torch.rand(2, 3, 12, 16) + 0.5, "not between 0 and 1 in record 0.*divide by the full scale"),
+        ("rgb", torch.randint(9, (2, 3, 12, 16)), "rgb of int64"),
+        ("depth", torch.rand(2, 2, 12, 16), "depth of float32 and shape"),
+        ("depth", torch.rand(2, 12, 5) + 1, "5 by 12 pixels"),
+        ("depth", torch.randint(1, 255, (2, 12, 16), dtype=torch.uint8), "8-bit depths.*16-bit millimetres"),
+        ("depth", torch.ones(2, 12, 16, dtype=torch.int64), "64-bit depths"),
+        ("depth", 2500 * torch.ones(2, 12, 16), "depths up to 2500 m.*16-bit millimetres as whole numbers"),
+        ("depth", torch.eye(16)[None].expand(2, -1, -1), "no depth at 93.8% of the pixels of record 0"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(modality: str, bad: Tensor, words: str) -> None:
@@ -153,6 +173,34 @@ def test_long_records_are_cut_into_windows_that_overlap_by_half() -> None:
     torch.testing.assert_close(windows[:, 3], array[..., 86:], rtol=0, atol=0)
 
 
+def test_whole_numbers_of_8_and_16_bits_are_colours_of_their_full_scale() -> None:
+    bytes_ = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1).expand(1, 3, 8, 8)
+    wanted = torch.tensor([-1.0, -0.6, 1.0]).reshape(3, 1, 1).expand(1, 3, 8, 8)
+    torch.testing.assert_close(prepared("rgb", bytes_), wanted)
+    torch.testing.assert_close(prepared("rgb", (bytes_.to(torch.int32) * 257).to(torch.uint16)), wanted)
+    torch.testing.assert_close(prepared("rgb", bytes_ / 255), wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.uint16])
+def test_16_bit_depths_are_millimetres_with_holes(dtype: torch.dtype) -> None:
+    counts = torch.full((2, 12, 16), 4500, dtype=dtype)
+    torch.testing.assert_close(prepared("depth", counts), torch.ones(2, 1, 12, 16))
+    torch.testing.assert_close(prepared("depth", torch.full((12, 16), 3.0)), torch.zeros(1, 1, 12, 16))
+    for hole in (0, 65535 if dtype == torch.uint16 else -5):
+        holed = counts.numpy().copy()
+        holed[1, 3, :4] = hole
+        with pytest.raises(ContractError, match=r"no depth at 2.1% of the pixels of record 1.*fill"):
+            prepared("depth", torch.from_numpy(holed))
+
+
+def test_pictures_that_do_not_belong_together_are_refused() -> None:
+    record = {"rgb": good("rgb"), "depth": good("depth")}
+    check_paired(record)
+    for depth in (record["depth"][:3], record["depth"][..., :8]):
+        with pytest.raises(ContractError, match="do not belong together: 4 of 16 by 12 pixels and"):
+            check_paired({**record, "depth": depth})
+
+
 def test_csi_is_decibels_about_each_antennas_mean_and_empty_subcarriers_have_a_floor() -> None:
     csi = good("csi")
     csi[:, :, 0] = 0
@@ -183,6 +231,10 @@ def test_csi_is_decibels_about_each_antennas_mean_and_empty_subcarriers_have_a_f
         ("array", {"size": (2, 3, 1)}),
         ("array", {"spacing": 0.0}),
         ("array", {"modality": "iq"}),
+        ("rgb", {"min_side": 0}),
+        ("rgb", {"modality": "depth"}),
+        ("depth", {"num_channels": 0}),
+        ("depth", {"normalisation": "none"}),
     ],
 )
 def test_a_contract_that_no_input_could_keep_is_refused(modality: str, change: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from groundwave.contract import Contract, SpectrogramContract
 from groundwave.contracts import Objective, Record
 from groundwave.data.sources import Records
 from groundwave.errors import DataError, GroundwaveError
@@ -26,6 +27,10 @@ TOWERS = {
 }
 # The backbone that an objective asks for; any will do for those that are not named.
 BACKBONE: dict[str, tuple[str, dict[str, Any]]] = {
+    "decur": (
+        "multimodal_vit",
+        {"stems": {"iq": {"patch": (1, 4)}, "spec": {"num_channels": 1, "patch": (4, 4)}}, "dim": 16, "depth": 1},
+    ),
     "lsm": ("lsm", {"towers": TOWERS}),
     "multimodal_msm": ("multimodal_vit", {"stems": {"iq": {"patch": (1, 4)}}, "dim": 16, "depth": 2, "num_heads": 2}),
     "msm": ("vit", {"dim": 16, "depth": 2, "num_heads": 2, "patch": (1, 4)}),
@@ -35,6 +40,7 @@ DECODER = {"name": "light", "dim": 16, "depth": 1, "num_heads": 2}
 EPISODE = {"num_ways": 2, "num_shots": 2, "num_queries": 3}
 # Settings that suit a batch of 16 records of 2 classes, and no wider than needed.
 TINY: dict[str, dict[str, Any]] = {
+    "decur": {"projection": 16},
     "moco": {"projection": 16, "queue_size": 16},
     "msm": {"decoder": DECODER},
     "multimodal_msm": {"settings": {"iq": {"decoder": DECODER}}},
@@ -46,6 +52,7 @@ TINY: dict[str, dict[str, Any]] = {
 }
 VIEWS = (Rotate(), Normalise())
 CONTRACT = InputContract(64, 32, 128)
+OTHERS: dict[str, dict[str, Contract]] = {"decur": {"spec": SpectrogramContract(num_freqs=16, num_frames=16)}}
 LABELLED = [name for name, make in OBJECTIVES.items() if isinstance(make, type) and issubclass(make, LabelledObjective)]
 OTHER_ANSWERS = {"direction"}  # learn from `angle` instead of `label`
 
@@ -55,7 +62,7 @@ def build(name: str, **settings: Any) -> tuple[nn.Module, nn.Module]:
     kind, args = BACKBONE.get(name, ANY)
     backbone = BACKBONES[kind](num_channels=2, **args)
     make = OBJECTIVES[name]
-    known = {"contract": CONTRACT, "contracts": {"iq": CONTRACT}}
+    known = {"contract": CONTRACT, "contracts": {"iq": CONTRACT, **OTHERS.get(name, {})}}
     asked = {key: value for key, value in known.items() if key in signature(make).parameters}
     return backbone, make(backbone, **{"views": VIEWS, **asked, **TINY.get(name, {}), **settings})
 
@@ -63,7 +70,8 @@ def build(name: str, **settings: Any) -> tuple[nn.Module, nn.Module]:
 def batch() -> Record:
     iq = torch.randn(16, 64, dtype=torch.complex64, generator=generator(0, "batch"))
     angle = torch.rand(16, 1, 2, generator=generator(0, "angles")) - 0.5
-    return {"iq": iq, "group": torch.arange(16), "label": torch.arange(16) % 2, "angle": angle}
+    spec = torch.randn(16, 16, 20, generator=generator(0, "spectrograms"))
+    return {"iq": iq, "spec": spec, "group": torch.arange(16), "label": torch.arange(16) % 2, "angle": angle}
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -126,6 +134,7 @@ def run(name: str, out: Path, record: Record) -> Model:
         backbone_args=args,
         objective=name,
         objective_args=settings,
+        others=OTHERS.get(name),
         batch_size=16,
         progress=False,
     )

@@ -7,7 +7,16 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from groundwave.contract import CONTRACTS, Contract, CSIContract, InputContract, SpectrogramContract
+from groundwave.contract import (
+    CONTRACTS,
+    ArrayContract,
+    Contract,
+    CSIContract,
+    DepthContract,
+    InputContract,
+    RGBContract,
+    SpectrogramContract,
+)
 from groundwave.contracts import Record
 from groundwave.data.sources import Records
 from groundwave.errors import ContractError, DataError, GroundwaveError, OutputExistsError
@@ -22,6 +31,9 @@ CONTRACT: dict[str, Contract] = {
     "iq": InputContract(64, 32, 128),
     "spec": SpectrogramContract(num_freqs=16, num_frames=16),
     "csi": CSIContract(num_antennas=2),
+    "array": ArrayContract(64, 32, 128, size=(2, 2)),
+    "rgb": RGBContract(),
+    "depth": DepthContract(),
 }
 
 
@@ -60,8 +72,11 @@ def _tables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def records(modality: str, seed: int = 0, num: int = 12) -> Records:
-    shape = {"iq": (num, 64), "spec": (num, 16, 20), "csi": (num, 2, 10, 12)}[modality]
-    x = torch.randn(shape, dtype=torch.complex64, generator=generator(seed, modality))
+    shapes = {"iq": (num, 64), "spec": (num, 16, 20), "csi": (num, 2, 10, 12)}
+    shapes |= {"rgb": (num, 3, 8, 9), "depth": (num, 1, 8, 9), "array": (num, 4, 64)}
+    x = torch.randn(shapes[modality], dtype=torch.complex64, generator=generator(seed, modality))
+    if modality in ("rgb", "depth"):
+        return Records({modality: x.abs().clamp(0.01, 1)})
     return Records({modality: 20 * x.abs().log10() if modality == "spec" else x})
 
 

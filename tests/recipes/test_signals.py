@@ -19,7 +19,7 @@ def test_sections_hold_every_waveform_once() -> None:
 def test_the_page_shows_every_waveform() -> None:
     text = PAGE.read_text()
     shown = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
-    assert sorted(Path(file).stem for file in shown) == sorted([*WAVEFORMS, *signals.WIDE_SCENES])
+    assert sorted(Path(file).stem for file in shown) == sorted([*WAVEFORMS, *signals.WIDE_SCENES, "rgbd"])
     assert all((PAGE.parent / file).is_file() for file in shown)
 
 
