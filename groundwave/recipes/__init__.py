@@ -22,5 +22,6 @@ RECIPES: Mapping[str, str] = {
     "msm-vit": "groundwave.recipes.msm:msm_vit",
     "multimodal-vit": "groundwave.recipes.multimodal:multimodal_vit",
     "segmentation": "groundwave.recipes.segmentation:segmentation",
+    "semantic-communication": "groundwave.recipes.semantic_communication:semantic_communication",
     "transfer": "groundwave.recipes.fewshot:transfer",
 }

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from groundwave.bench import contest, domains, encoders, labels, plans, reconstruction, tuning
+from groundwave.bench import contest, domains, encoders, labels, plans, reconstruction, semantic, tuning
 from groundwave.bench.encoders import Hidden
 from groundwave.bench.plans import Plan
 from groundwave.bench.rows import read
@@ -33,6 +33,7 @@ from groundwave.recipes import (
     msm,
     multimodal,
     segmentation,
+    semantic_communication,
     spectrogram_sets,
 )
 
@@ -48,6 +49,10 @@ PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
     "fidelity": (fidelity.fidelity, {"networks": ("vtcnn2",)}),
     "lsm": (lsm_ours.lsm, {}),
     "lsm-published": (lsm_published.lsm_published, {}),
+    "semantic-communication": (
+        semantic_communication.semantic_communication,
+        {"methods": ("supervised", "ours", "separate")},  # a new class: tests/bench/test_semantic.py
+    ),
     "segmentation": (segmentation.segmentation, {"methods": ("frozen", "scratch")}),
     "forecasting": (forecasting.forecasting, {"methods": ("vit-frozen", "persistence")}),
     "msm-vit": (msm.msm_vit, {"masks": ("random",)}),
@@ -149,6 +154,22 @@ class Watch:
         self.answered.append((self.plan, support, rows))
         return self._tally(answer, task, setting, rows)
 
+    def loader(self, source: Any, rows: Tensor, **given: Any) -> Any:
+        """Note what stage one of semantic communication is handed."""
+        record = source[rows]
+        self.seen.append((self.plan, record["index"], record["label"]))
+        return self._loader(source, rows, **given)
+
+    def second_stage(self, *given: Any, **settings: Any) -> Any:
+        """Note what lends labels across the air; the accuracy is asked in there."""
+        self.lent = given[3]
+        return self._second_stage(*given, **settings)
+
+    def asked(self, system: Any, setting: Any, *given: Any) -> float:
+        """Note what a server is asked."""
+        self.answered.append((self.plan, self.lent, setting.plan.query))
+        return self._asked(system, setting, *given)
+
     def leaks(self) -> list[str]:
         """Return every way in which something was seen that must not have been."""
         found = []
@@ -179,7 +200,11 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     watch._tune, watch._tally = tuning.tune, tuning.tally  # type: ignore[attr-defined]
     watch._errors = reconstruction.hidden_errors  # type: ignore[attr-defined]
     watch._compete = domains.contest  # type: ignore[attr-defined]
+    watch._loader, watch._asked = semantic.loader, semantic.asked  # type: ignore[attr-defined]
+    watch._second_stage = semantic.second_stage  # type: ignore[attr-defined]
     monkeypatch.setattr(contest, "check_plan", watch.check)
+    for name in ("loader", "second_stage", "asked"):
+        monkeypatch.setattr(semantic, name, getattr(watch, name))
     monkeypatch.setattr(domains, "check_plan", watch.check)
     monkeypatch.setattr(csi_activity, "contest", watch.compete)
     monkeypatch.setattr(encoders, "pretrain", watch.pretrain)

@@ -1,0 +1,164 @@
+"""Semantic communication of two sensors and a server: what self-supervision at the edge saves on the air."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from groundwave.bench.cells import Sheet
+from groundwave.bench.contest import Setting
+from groundwave.bench.semantic import Edge, Method, compared
+from groundwave.bench.semantic_asides import new_class, separate_design
+from groundwave.errors import lookup
+from groundwave.pretrain.clip import CLIP
+from groundwave.pretrain.decur import DeCUR
+from groundwave.recipes.semantic_sets import pair_of
+from groundwave.recipes.spectrogram_sets import Sizes, plan_of
+from groundwave.semcom.edge import Pace
+from groundwave.semcom.link import Link
+from groundwave.train import Schedule
+
+SIZES = Sizes(pool=1200, train=800, validation=100, test=500)
+TINY_SIZES = Sizes(pool=80, train=80, validation=20, test=200)
+SMALL_SCENES: Mapping[str, Mapping[str, object]] = {
+    "rgb,depth": {"height": 16, "width": 16, "rooms_per_class": 2, "pictures_per_room": 2},
+    "iq,spec": {},
+}
+COMMON, LAMDA, PROJECTION = 0.75, 0.0051, 256
+METHODS: Mapping[str, Method] = {
+    "supervised": Method("supervised from scratch"),
+    "intra": Method("intra only", DeCUR, {"cross": False, "projection": PROJECTION}),
+    "clip": Method("cross only, CLIP", CLIP, {"projection": PROJECTION}),
+    "all-common": Method("all dimensions common", DeCUR, {"common": 1.0, "projection": PROJECTION}),
+    "ours": Method("common and unique (ours)", DeCUR, {"common": COMMON, "projection": PROJECTION}),
+}
+PRETRAINING = Schedule(epochs=200, lr=2e-3, weight_decay=0.01)
+MARKS = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1)  # of the rounds, when accuracy is asked
+SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
+PLENTY = 16  # times the symbols of the features, for pictures sent as bits
+SHOTS_OF_NEW = 5
+
+
+def semantic_communication(
+    results: Path = Path("results"),
+    *,
+    runs: Path = Path("runs/semantic"),
+    modalities: Sequence[str] = ("rgb", "depth"),
+    methods: Sequence[str] = (*METHODS, "separate", "new-class"),
+    shares: Sequence[float] = (1.0, 0.5, 0.1),
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    snr_db: float = 10.0,
+    rician_k: float = 0.0,
+    num_pilots: int = 0,
+    num_symbols: int = 16,
+    rounds: int = 300,
+    noisy_gradients: bool = True,
+    common: Sequence[float] = (COMMON,),
+    lamda: Sequence[float] = (LAMDA,),
+    width: int = 8,
+    epochs: int | None = None,
+    engine: str = "process",
+    smoke: bool = False,
+) -> Path:
+    """Compare accuracy against communication rounds and bits: supervised from scratch, and after self-supervision.
+
+    Two devices see one modality each and send features over a fading channel; a server fuses and answers. Stage one
+    pretrains encoders at the edge without labels and without traffic to the server. Stage two trains all of it through
+    the link: features go up, gradients come down, one round trip a step. Every method has the same networks, steps and
+    draws of noise. The accuracy is on test records of other rooms, after some numbers of rounds, at other SNRs, and
+    with a sensor missing. Nothing is chosen on them: the last state counts.
+
+    Args:
+        results: folder of the file of rows.
+        runs: folder of stage one; what is finished is reused.
+        modalities: rgb,depth (rooms) or iq,spectrogram (modulations).
+        methods: supervised, intra, clip, all-common, ours; separate (compressed pictures as bits), new-class (noticed,
+            and added without a gradient).
+        shares: of the labels.
+        seeds: of splits, weights, order and noise.
+        snr_db: of training.
+        rician_k: of the fading: 0 is Rayleigh, inf none.
+        num_pilots: from which a receiver estimates the gain; 0: it is told the gain.
+        num_symbols: complex symbols that a device may send for a record.
+        rounds: steps of stage two.
+        noisy_gradients: whether gradients come back through the link's noise, too.
+        common: shares of common dimensions of ours; those beyond the first are asked beside it.
+        lamda: weights off the diagonal, the same way.
+        width: of the encoders' first stage.
+        epochs: of stage one, instead of ours.
+        engine: process, or ray: each device an actor of its own.
+        smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
+
+    Returns:
+        The file of rows.
+    """
+    name, pair = pair_of(modalities)
+    sizes = TINY_SIZES if smoke else SIZES
+    wanted = methods_of(methods, common, lamda)
+    source = pair.records(sizes.total, SMALL_SCENES[name] if smoke else {})
+    link = Link(num_symbols, (snr_db, snr_db), rician_k, num_pilots)
+    rounds = 4 if smoke else rounds
+    edge = Edge(
+        contracts=pair.contracts,
+        encoders=pair.encoder_maker(link.num_reals, 4 if smoke else width),
+        shared=pair.shared,
+        own=pair.own,
+        tuning=pair.tuning,
+        link=link,
+        noisy_gradients=noisy_gradients,
+        stage_one=replace(PRETRAINING, epochs=1 if smoke else epochs or PRETRAINING.epochs),
+        stage_one_batch=16 if smoke else 128,
+        pace=Pace(rounds=rounds),
+        batch_size=16 if smoke else 64,
+        marks=tuple(sorted({round(mark * rounds) for mark in MARKS})),
+        snrs_db=SNRS_DB[::3] if smoke else SNRS_DB,
+        engine=engine,
+    )
+    home = runs / "smoke" if smoke else runs
+    sheet = Sheet((home / "results" if smoke else results) / "semantic-communication.jsonl", "semantic-communication")
+    told = {"scene": dict(pair.settings), "sizes": repr(sizes), "width": width, "backbones": repr(pair.backbones)}
+    for seed in seeds[:1] if smoke else seeds:
+        setting = Setting(
+            data=f"{pair.scene} ({name})",
+            source=source,
+            snr_db=source[torch.arange(len(source))]["snr_db"],
+            plan=plan_of(source, sizes, seed),
+            seed=seed,
+            sheet=sheet,
+            runs=home,
+            config=told,
+            progress=not smoke,
+        )
+        counts = tuple(round(share * len(setting.plan.support)) for share in (shares[-1:] if smoke else shares))
+        for method in wanted:
+            compared(method, edge, setting, counts)
+        if "separate" in methods:
+            for symbols in (num_symbols, PLENTY * num_symbols):
+                separate_design(edge, setting, counts, symbols)
+        if "new-class" in methods:
+            for key in ("supervised", "ours"):
+                new_class(METHODS[key], edge, setting, SHOTS_OF_NEW)
+    return sheet.path
+
+
+def methods_of(names: Sequence[str], common: Sequence[float], lamda: Sequence[float]) -> list[Method]:
+    """Return the methods of these names; of ours one for each share and weight, named after what is not the usual.
+
+    Raises:
+        UnknownNameError: a name that is not known.
+    """
+    found = []
+    for name in names:
+        if name in ("separate", "new-class"):
+            continue
+        method = lookup({**METHODS, "separate": METHODS["ours"], "new-class": METHODS["ours"]}, name, "method")
+        if name != "ours":
+            found.append(method)
+            continue
+        for share in common:
+            for weight in lamda:
+                unusual = [f"common {share:g}"] * (share != COMMON) + [f"lambda {weight:g}"] * (weight != LAMDA)
+                title = ", ".join((method.title, *unusual))
+                found.append(Method(title, DeCUR, {**method.settings, "common": share, "lamda": weight}))
+    return found

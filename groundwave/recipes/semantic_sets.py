@@ -1,0 +1,128 @@
+"""Pairs of sensors: pictures and depths of rooms; IQ and spectrograms of modulations."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Generator, nn
+
+from groundwave.contract import Contract, InputContract, SpectrogramContract
+from groundwave.contract.image import DepthContract, RGBContract
+from groundwave.contracts import Record, View
+from groundwave.data.sources import Records, SceneSource
+from groundwave.data.spectrograms import Transform
+from groundwave.data.two_looks import TwoLooks
+from groundwave.errors import UnknownNameError
+from groundwave.nn import BACKBONES
+from groundwave.scenes import SCENES
+from groundwave.semcom.edge import SymbolEncoder
+from groundwave.views import (
+    AddColourNoise,
+    AddDepthNoise,
+    AddNoise,
+    ColourJitter,
+    CropPicture,
+    FlipPicture,
+    FrequencyShift,
+    QuarterTurns,
+)
+from groundwave.views.answers import keeping
+
+DATA_SEED = 2503  # a data set is one; seeds of the recipe part it and draw from it
+MODULATIONS = ("BPSK", "QPSK", "8PSK", "QAM16", "PAM4", "GFSK", "OFDM", "FM")
+SPECTROGRAM = Transform.chosen(32, num_frames=31, hop=16)
+CROP, FLIP = CropPicture((0.6, 1.0)), FlipPicture()
+
+
+@dataclass(frozen=True)
+class Spectrogram:
+    """Makes `spec` anew of `iq`, so that both show the same view of a signal."""
+
+    keeps, maps, destroys = keeping()
+
+    def __call__(self, record: Record, generator: Generator) -> Record:
+        """Return the record with the spectrogram of its IQ."""
+        return {**record, **SPECTROGRAM.cells(record["iq"][..., : SPECTROGRAM.num_samples])}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sensors and what looks at them.
+
+    Args:
+        scene: name in `SCENES`.
+        settings: of the scene, without a seed.
+        contracts: by modality.
+        backbones: by modality, a name in `BACKBONES` and its arguments.
+        shared: views of both in stage one.
+        own: views of one in stage one.
+        tuning: views of one in stage two.
+    """
+
+    scene: str
+    settings: Mapping[str, Any]
+    contracts: Mapping[str, Contract]
+    backbones: Mapping[str, tuple[str, Mapping[str, Any]]]
+    shared: tuple[View, ...]
+    own: Mapping[str, tuple[View, ...]]
+    tuning: Mapping[str, tuple[View, ...]]
+
+    def records(self, num: int, settings: Mapping[str, Any]) -> Records:
+        """Return the first records of the scene, in memory; `settings` take the place of some of its own."""
+        scene = SCENES[self.scene](**{**self.settings, **settings}, seed=DATA_SEED)
+        source: Any = SceneSource(scene, num, num_cached=1)
+        if "spec" in self.contracts:
+            source = TwoLooks(source, SPECTROGRAM)
+        record = source[torch.arange(num)]
+        kept = {name: record[name] for name in (*self.contracts, "label", "snr_db", "group")}
+        names = [str(number) for number in range(int(kept["group"].max()) + 1)]
+        return Records(kept, classes=scene.classes, group_names=names)
+
+    def encoders(self, num_reals: int, width: int) -> dict[str, nn.Module]:
+        """Return new encoders whose features are what is sent."""
+        made: dict[str, nn.Module] = {}
+        for name, (backbone, args) in self.backbones.items():
+            network = BACKBONES[backbone](num_channels=self.contracts[name].num_channels, width=width, **args)
+            made[name] = SymbolEncoder(network, num_reals)
+        return made
+
+    def encoder_maker(self, num_reals: int, width: int) -> Callable[[], dict[str, nn.Module]]:
+        """Return what makes encoders."""
+        return partial(self.encoders, num_reals, width)
+
+
+PAIRS: Mapping[str, Pair] = {
+    "rgb,depth": Pair(
+        scene="rgbd",
+        settings={},
+        contracts={"rgb": RGBContract(), "depth": DepthContract()},
+        backbones={"rgb": ("resnet2d", {}), "depth": ("resnet2d", {})},
+        shared=(CROP, FLIP),
+        own={"rgb": (ColourJitter(), AddColourNoise()), "depth": (AddDepthNoise(),)},
+        tuning={"rgb": (CROP, FLIP, ColourJitter(), AddColourNoise()), "depth": (CROP, FLIP, AddDepthNoise())},
+    ),
+    "iq,spec": Pair(
+        scene="modulations",
+        settings={"classes": MODULATIONS, "num_samples": 512, "snr_db": (5.0, 20.0), "records_per_class": 25},
+        contracts={
+            "iq": InputContract(num_samples=512, min_samples=128, max_samples=1024),
+            "spec": SpectrogramContract(),
+        },
+        backbones={"iq": ("resnet18", {}), "spec": ("resnet2d", {})},
+        shared=(FrequencyShift(), QuarterTurns(), AddNoise(), Spectrogram()),
+        own={},
+        tuning={"iq": (FrequencyShift(), QuarterTurns(), AddNoise())},
+    ),
+}
+ALIASES = {"spectrogram": "spec"}
+
+
+def pair_of(modalities: Sequence[str]) -> tuple[str, Pair]:
+    """Return the pair of these modalities and its name; raises `UnknownNameError`."""
+    words = [word for part in modalities for word in part.split(",")]
+    name = ",".join(ALIASES.get(word, word) for word in words)
+    if name not in PAIRS:
+        raise UnknownNameError("pair of modalities", name, PAIRS)
+    return name, PAIRS[name]

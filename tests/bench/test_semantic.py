@@ -1,0 +1,142 @@
+"""The comparison across the air in small: what is sent where, a class left out, and the classical design."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from groundwave.bench import semantic, semantic_asides
+from groundwave.bench.cells import Sheet
+from groundwave.bench.contest import Setting
+from groundwave.bench.rows import read
+from groundwave.bench.semantic import Edge, Prepared, across, labelled
+from groundwave.bench.semantic_asides import area
+from groundwave.recipes.semantic_communication import METHODS
+from groundwave.recipes.semantic_sets import PAIRS
+from groundwave.recipes.spectrogram_sets import Sizes, plan_of
+from groundwave.rng import generator
+from groundwave.semcom.edge import Pace
+from groundwave.semcom.link import Link
+from groundwave.train import Schedule
+
+SIZES = Sizes(pool=40, train=80, validation=20, test=60)
+PAIR = PAIRS["rgb,depth"]
+LINK = Link(4, (10, 10), 0.0)
+EDGE = Edge(
+    contracts=PAIR.contracts,
+    encoders=PAIR.encoder_maker(LINK.num_reals, 4),
+    shared=PAIR.shared,
+    own=PAIR.own,
+    tuning=PAIR.tuning,
+    link=LINK,
+    noisy_gradients=True,
+    stage_one=Schedule(epochs=1),
+    stage_one_batch=40,
+    pace=Pace(rounds=2),
+    batch_size=16,
+    marks=(0, 2),
+    snrs_db=(0.0,),
+)
+
+
+@pytest.fixture(scope="module")
+def source() -> Any:
+    return PAIR.records(SIZES.total, {"height": 16, "width": 16, "rooms_per_class": 2, "pictures_per_room": 1})
+
+
+def setting(source: Any, folder: Path, seed: int = 0) -> Setting:
+    return Setting(
+        data="rooms",
+        source=source,
+        snr_db=torch.zeros(len(source)),
+        plan=plan_of(source, SIZES, seed),
+        seed=seed,
+        sheet=Sheet(folder / "rows.jsonl", "rows"),
+        runs=folder,
+        progress=False,
+    )
+
+
+def test_a_new_class_is_in_neither_stage(source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[Tensor] = []
+    first, second = semantic.first_stage, semantic.second_stage
+
+    def watched_first(*given: Any) -> Any:
+        used.append(given[3])
+        return first(*given)
+
+    def watched_second(*given: Any) -> Any:
+        used.append(given[3])
+        assert int(given[4][given[3]].max()) + 1 == given[5] == 9  # numbered without a gap
+        return second(*given)
+
+    monkeypatch.setattr(semantic, "first_stage", watched_first)
+    monkeypatch.setattr(semantic, "second_stage", watched_second)
+    for seed in (0, 3):
+        semantic_asides.new_class(METHODS["ours"], EDGE, setting(source, tmp_path, seed), 2)
+    labels = source.labels
+    assert [int((labels[rows] == new).sum()) for rows, new in zip(used, (0, 0, 3, 3), strict=True)] == [0, 0, 0, 0]
+    assert all(len(rows) > 50 for rows in used)
+    rows = read(tmp_path / "rows.jsonl")
+    assert [row.failed for row in rows if row.failed] == []
+    assert {row.metric for row in rows} >= {"AUROC of the new class", "recall of the new class"}
+    assert len(rows) == 10
+
+
+def test_stage_one_sends_embeddings_between_devices_only_where_modalities_meet(source: Any, tmp_path: Path) -> None:
+    here = setting(source, tmp_path)
+    steps = len(here.plan.pretraining) // 40
+    by_hand = 2 * steps * 40 * 256  # there and back, of one of two devices
+    for name, reals in (("ours", by_hand), ("clip", by_hand), ("intra", 0)):
+        _, objective = semantic.first_stage(METHODS[name], EDGE, here, here.plan.pretraining)
+        assert across(objective, EDGE, here).traffic("stage one").real_symbols == reals
+    assert across(None, EDGE, here).traffic().messages == 0
+
+
+def test_stage_one_is_taken_up_where_it_ended(source: Any, tmp_path: Path) -> None:
+    here = setting(source, tmp_path)
+    once, _ = semantic.first_stage(METHODS["ours"], EDGE, here, here.plan.pretraining)
+    again, _ = semantic.first_stage(METHODS["ours"], EDGE, here, here.plan.pretraining)
+    fresh = EDGE.new_encoders(0)
+    torch.testing.assert_close(once["rgb"].state_dict(), again["rgb"].state_dict())
+    weights = "to_symbols.weight"
+    assert not torch.equal(once["rgb"].state_dict()[weights], fresh["rgb"].state_dict()[weights])
+    assert len(list((tmp_path / "stage-one").iterdir())) == 1
+
+
+def test_the_separate_design_fills_its_cells_and_more_symbols_bring_more_bits(source: Any, tmp_path: Path) -> None:
+    here = setting(source, tmp_path)
+    for symbols in (4, 64):
+        semantic_asides.separate_design(EDGE, here, (40,), symbols)
+    rows = read(tmp_path / "rows.jsonl")
+    assert [row.failed for row in rows if row.failed] == []
+    few, many = (row.value for row in rows if row.metric == "Mbit once")
+    assert few == 2 * 40 * 4 * 2 / 1e6  # 4 symbols of 2.90 bits under Rayleigh fading at 10 dB: two coefficients of 4
+    assert many is not None
+    assert many > 15 * few
+
+
+def test_labels_of_a_smaller_share_are_among_those_of_a_larger_one(source: Any, tmp_path: Path) -> None:
+    here = setting(source, tmp_path)
+    few, more = set(labelled(here, 8).tolist()), set(labelled(here, 40).tolist())
+    assert few < more < set(here.plan.support.tolist())
+
+
+def test_a_device_looks_through_views_in_training_only(source: Any) -> None:
+    x = source[torch.arange(3)]["rgb"]
+    prepare = Prepared("rgb", PAIR.contracts["rgb"], PAIR.tuning["rgb"])
+    torch.testing.assert_close(prepare(x, None), 2 * x - 1)
+    assert float((prepare(x, generator(0, "view")) - prepare(x, None)).abs().mean()) > 0.01
+    with pytest.raises(ValueError, match="divide by the full scale"):
+        prepare(x * 300, None)
+
+
+def test_devices_as_actors_are_no_other_configuration() -> None:
+    assert replace(EDGE, engine="ray").config() == EDGE.config()
+
+
+def test_area_counts_pairs_in_order() -> None:
+    assert area(torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([False, False, True, True])) == 0.75
