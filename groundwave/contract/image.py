@@ -108,7 +108,7 @@ class DepthContract:
             raise ContractError(
                 got=f"no depth at {share:.1%} of the pixels of record {record}",
                 expected="a depth for every pixel",
-                do="fill holes from their neighbours (`fill_missing`, or ingest with --fill), or drop that record",
+                do="fill holes from their neighbours (readers: fill=True; else `fill_missing`), or drop that record",
             )
         if float(x.max()) > FARTHEST_M:
             raise ContractError(

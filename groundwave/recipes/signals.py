@@ -139,8 +139,8 @@ def wideband(name: str) -> Figure:
 
 def rooms() -> Figure:
     """Return the picture of a room of each class of the scene `rgbd`, small and large."""
-    made = {"seed": 1, "rooms_per_class": 1, "pictures_per_room": 1}
-    records = [RGBD(height=size, width=size, **made).block(0) for size in (32, 160)]
+    scenes = (RGBD(height=size, width=size, rooms_per_class=1, pictures_per_room=1, seed=1) for size in (32, 160))
+    records = [scene.block(0) for scene in scenes]
     order = [record["label"].argsort() for record in records]
     pictures = [
         (record["rgb"][rows].movedim(1, -1).numpy(), record["depth"][rows, 0].numpy())

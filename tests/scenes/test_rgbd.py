@@ -35,20 +35,14 @@ def test_both_cameras_see_the_furnishing() -> None:
         assert (without[key] != with_[key]).flatten(1).any(1).float().mean() > 0.5
 
 
-def cues(share: float) -> dict[str, torch.Tensor]:
-    scene = RGBD(height=8, width=8, rooms_per_class=60, pictures_per_room=1, provenance=True)
-    scene.shared = scene.colour = scene.geometry = share
-    label = torch.arange(600) % 10
-    return {"label": label, **scene._cues(label, generator(0, "cues"))}
-
-
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_knobs_are_the_share_of_rooms_that_show_what_their_class_does(share: float) -> None:
-    drawn = cues(share)
+    shares = {"shared": share, "colour": share, "geometry": share}
+    drawn = block(height=8, width=8, rooms_per_class=60, pictures_per_room=1, provenance=True, **shares)
     for name, table in (("furnishing", FURNISHINGS), ("wallpaper", PATTERNS), ("relief", PATTERNS)):
         own = [getattr(evidence, name) for evidence in ROOMS.values()]
         for code, cue in enumerate(own):
-            found = drawn[name][drawn["label"] == code].bincount(minlength=len(table)) / 60
+            found = drawn[f"drawn_{name}"][drawn["label"] == code].bincount(minlength=len(table)) / 60
             wanted = torch.full((len(table),), (1.0 if cue is None else 1 - share) / len(table))
             if cue is not None:
                 wanted[list(table).index(cue)] += share
