@@ -15,6 +15,7 @@ RGB_NORMALISATION = "0 to -1, full scale to 1"
 DEPTH_NORMALISATION = "3 m to 0, 1.5 m more to 1"
 MIDDLE_M, UNIT_M = 3.0, 1.5
 MILLIMETRES = 1000.0  # counts of 16-bit depths in a metre
+ROUNDING = 1e-5  # beyond 0 to 1, where interpolated colours may come to lie
 NO_RETURN = 65535  # what 16-bit cameras write where they measured nothing, beside 0
 FARTHEST_M = 200.0  # beyond it, depths are surely in another unit
 
@@ -50,7 +51,7 @@ class RGBContract:
         """
         x, index = taken(rgb, self.modality, index)
         x = _sized(_scaled(x), self)
-        bad = ~((x >= 0) & (x <= 1)).flatten(1).all(1)
+        bad = ~((x >= -ROUNDING) & (x <= 1 + ROUNDING)).flatten(1).all(1)
         if bad.any():
             raise ContractError(
                 got=f"values that are not finite or not between 0 and 1 in record {first_of(bad, index)[0]}",

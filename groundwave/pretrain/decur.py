@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from groundwave.contract import Contract
+from groundwave.contract.image import check_paired
 from groundwave.contracts import Record, View
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.nn.complex import to_channels
@@ -83,6 +84,7 @@ class DeCUR(nn.Module):
 
         Raises:
             DataError: the record lacks a modality, or they are not of the same records.
+            ContractError: pictures in colour and depth of different size.
         """
         self._check_record(record)
         first, parts = self._embedded(self.shared(record, generator), generator), {}
@@ -151,6 +153,8 @@ class DeCUR(nn.Module):
                 expected=f"as many of each of {', '.join(self.encoders)}",
                 do="give paired records: each modality of the same moment",
             )
+        if {"rgb", "depth"} <= sizes.keys():
+            check_paired(record)
 
 
 def decur(

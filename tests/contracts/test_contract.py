@@ -193,6 +193,12 @@ def test_16_bit_depths_are_millimetres_with_holes(dtype: torch.dtype) -> None:
             prepared("depth", torch.from_numpy(holed))
 
 
+def test_interpolated_colours_may_lie_beyond_full_scale_by_their_rounding() -> None:
+    torch.testing.assert_close(prepared("rgb", torch.full((1, 3, 8, 8), 1.0000002)), torch.ones(1, 3, 8, 8))
+    with pytest.raises(ContractError, match="not between 0 and 1"):
+        prepared("rgb", torch.full((1, 3, 8, 8), 1.001))
+
+
 def test_pictures_that_do_not_belong_together_are_refused() -> None:
     record = {"rgb": good("rgb"), "depth": good("depth")}
     check_paired(record)

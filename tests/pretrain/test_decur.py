@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from groundwave.contract import DepthContract, RGBContract
 from groundwave.contracts import Record
-from groundwave.errors import DataError, GroundwaveError
+from groundwave.errors import ContractError, DataError, GroundwaveError
 from groundwave.nn import BACKBONES, ResNet2d
 from groundwave.pretrain.correlation import barlow_twins, correlation, cross_modal
 from groundwave.pretrain.decur import DeCUR, decur
@@ -189,6 +189,12 @@ def test_modalities_that_are_not_paired_are_told(lost: dict[str, int | None]) ->
     for ask in (lambda: of_rooms()(record, generator(0)), lambda: of_rooms().embeddings(record)):
         with pytest.raises(DataError, match=r"12 of rgb.*paired records"):
             ask()
+
+
+def test_pictures_that_are_not_aligned_are_told() -> None:
+    record = rooms()
+    with pytest.raises(ContractError, match="do not belong together"):
+        of_rooms()({**record, "depth": record["depth"][..., :8]}, generator(0))
 
 
 def test_a_backbone_of_one_modality_is_refused_by_the_table_s_way() -> None:
