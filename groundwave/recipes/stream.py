@@ -61,12 +61,12 @@ def stream(
         if path is not None and path.exists():
             raise OutputExistsError(path)
     classifiers = [open_classifier(name) for name in models]
-    source, recording = _source(input, sample_rate_hz, datatype, num_channels, header)
-    rate = recording.sample_rate_hz if recording else sample_rate_hz
-    if rate is None:
-        raise DataError(f"{input} without a sample rate", "one, as a stream does not say", "give --sample-rate HZ")
     with ExitStack() as stack:
+        source, recording = _source(input, sample_rate_hz, datatype, num_channels, header)
         stack.callback(source.close)
+        rate = recording.sample_rate_hz if recording else sample_rate_hz
+        if rate is None:
+            raise DataError(f"{input} without a sample rate", "one, as a stream does not say", "give --sample-rate HZ")
         file = stack.enter_context(out.open("x")) if out else sys.stdout
         sinks: list[Sink] = [Lines(file)]
         kept = SigMFFiles(sigmf, rate, source.num_channels, recording) if sigmf else None

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from test_serve import TOKEN, Server, model
 
+from groundwave.deploy.guard import Limits
 from groundwave.deploy.serve import application
 
 # Not asked: that whatever fits the schema is accepted. Records must also fit the model, which no schema can say.
@@ -39,7 +40,7 @@ schema = schemathesis.openapi.from_dict(application("test", model(), token=TOKEN
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with Server(model(), token=TOKEN) as client, client:
+    with Server(model(), token=TOKEN, limits=Limits()) as client, client:
         yield str(client.base_url)
 
 
