@@ -25,6 +25,10 @@ class Camera:
     yaw_rad: Tensor
     pitch_rad: Tensor
 
+    def __getitem__(self, rows: Tensor) -> "Camera":
+        """Return the cameras at `rows` (int64 `[picture]`)."""
+        return Camera(*(values[rows] for values in vars(self).values()))
+
     def to(self, device: torch.device) -> "Camera":
         """Return it on a device."""
         return Camera(*(values.to(device) for values in vars(self).values()))
@@ -67,7 +71,9 @@ class Interiors:
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> "Interiors":
         boxes = Boxes(*(change(values) for values in vars(self.furniture).values()))
-        changed: dict[str, Any] = {name: change(values) for name, values in vars(self).items() if isinstance(values, Tensor)}
+        changed: dict[str, Any] = {
+            name: change(values) for name, values in vars(self).items() if isinstance(values, Tensor)
+        }
         return replace(self, furniture=boxes, **changed)
 
     def seen(self, camera: Camera, height: int, width: int) -> tuple[Tensor, Tensor]:

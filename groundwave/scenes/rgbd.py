@@ -10,10 +10,12 @@ from torch import Generator, Tensor
 from groundwave.contracts import Record
 from groundwave.rng import generator
 from groundwave.scenes.furniture import FURNISHINGS
-from groundwave.scenes.interiors import draw_cameras, draw_interiors
+from groundwave.scenes.interiors import Camera, Interiors, draw_cameras, draw_interiors
 from groundwave.scenes.knobs import device_of, require
 from groundwave.signal.depth_sensor import draw_disparity_error, measure_depth
 from groundwave.signal.surfaces import PATTERNS
+
+PIXELS_AT_ONCE = 1 << 18  # what rendering needs for a moment is some hundred bytes for each
 
 
 class Evidence(NamedTuple):
@@ -115,7 +117,7 @@ class RGBD:
         rooms = draw_interiors(**cues, relief_m=self.relief_m, draw=draw)
         room = torch.arange(self.num_per_block) // self.pictures_per_room
         camera = draw_cameras(rooms.size[room], draw)
-        rgb, depth = rooms[room].to(self.device).seen(camera.to(self.device), *self.size)
+        rgb, depth = self._seen(rooms, room, camera)
         told = {**{name: kind[room] for name, kind in cues.items()}, "start": camera.position}
         rest = {
             "label": label[room],
@@ -129,6 +131,16 @@ class RGBD:
             "depth": self._measured(depth, draw),
             **{name: values.to(self.device) for name, values in rest.items()},
         }
+
+    def _seen(self, rooms: Interiors, room: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
+        """Return the pictures that cameras take, each of its room, a bounded number of pixels at once."""
+        at_once = max(1, PIXELS_AT_ONCE // (self.size[0] * self.size[1]))
+        pieces = [
+            rooms[room[rows]].to(self.device).seen(camera[rows].to(self.device), *self.size)
+            for rows in torch.arange(self.num_per_block).split(at_once)
+        ]
+        rgb, depth = (torch.cat(parts) for parts in zip(*pieces, strict=True))
+        return rgb, depth
 
     def _cues(self, label: Tensor, draw: Generator) -> dict[str, Tensor]:
         """Return number of furnishing, wallpaper and relief of each room."""
