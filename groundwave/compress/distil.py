@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError
+from groundwave.signal.array import unit_vector
 
 
 class Distillation(nn.Module):
@@ -46,6 +47,60 @@ class Distillation(nn.Module):
         taught = soft**2 * F.kl_div((said / soft).log_softmax(dim=-1), wanted, reduction="batchmean")
         loss = (1 - self.weight) * label + self.weight * taught
         return {"loss": loss, "label": label.detach(), "teacher": taught.detach()}
+
+
+class Labels(nn.Module):
+    """Cross-entropy with the label: a network learning by itself.
+
+    Args:
+        student: what learns: from inputs to class scores.
+        look: from a record to inputs.
+    """
+
+    def __init__(self, student: nn.Module, look: Callable[[Record], Tensor]) -> None:
+        super().__init__()
+        self.student, self.look = student, look
+
+    def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
+        """Return the loss."""
+        return {"loss": F.cross_entropy(self.student(self.look(record)).float(), record["label"])}
+
+
+class Directions(nn.Module):
+    """The mean distance between unit vectors: of an answer and the truth, and of an answer and a teacher's.
+
+    Args:
+        student: what learns: from inputs to azimuth and elevation in radians.
+        look: from a record to inputs.
+        teacher: of the same kind; it stays as it is. None: the truth alone.
+        weight: of the teacher's answer against the truth, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        student: nn.Module,
+        look: Callable[[Record], Tensor],
+        teacher: nn.Module | None = None,
+        weight: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.student, self.look, self.weight = student, look, weight if teacher else 0.0
+        self._teacher = [] if teacher is None else [teacher.requires_grad_(False)]
+
+    def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
+        """Return the loss, with `angle` `[B, 2]` of the record as the truth."""
+        x = self.look(record)
+        said = unit_vector(self.student(x).float())
+        loss = (1 - self.weight) * _chord(said, unit_vector(record["angle"]))
+        for teacher in self._teacher:
+            with torch.no_grad():
+                wanted = unit_vector(teacher.eval()(x).float())
+            loss = loss + self.weight * _chord(said, wanted)
+        return {"loss": loss}
+
+
+def _chord(a: Tensor, b: Tensor) -> Tensor:
+    return ((a - b).square().sum(dim=-1) + 1e-8).sqrt().mean()
 
 
 class Scored(nn.Module):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from groundwave.compress.distil import Scored
+from groundwave.nn.aoanet import AoANet
 from groundwave.nn.attention import ClassAttention, CrossCovarianceAttention
 from groundwave.nn.convlstm import ConvLSTM
 from groundwave.nn.narrow import narrow
@@ -56,7 +58,7 @@ def groups(network: nn.Module) -> list[Group]:
     found: list[Group] = []
     inside: set[nn.Module] = set()
     for name, layer in network.named_modules():
-        if isinstance(layer, nn.Sequential) and layer not in inside:
+        if isinstance(layer, nn.Sequential | AoANet | Scored) and layer not in inside:
             chain = list(_leaves(name, layer, inside))
             found += _chains(chain)
         elif isinstance(layer, SelfAttention | CrossCovarianceAttention | ClassAttention):
@@ -103,8 +105,12 @@ def magnitude(network: nn.Module, group: Group) -> Tensor:
 
 
 def _leaves(name: str, layer: nn.Module, inside: set[nn.Module]) -> Iterator[Named]:
-    """Yield the layers of nested rows in order, and note which rows have been gone through."""
-    if not isinstance(layer, nn.Sequential):
+    """Yield the layers of nested rows in order, and note which rows have been gone through.
+
+    An `AoANet` is a row, too: between its convolutions and its dense layers is a mean over time, channel by channel.
+    So are a backbone and its head.
+    """
+    if not isinstance(layer, nn.Sequential | AoANet | Scored):
         yield name, layer
         return
     inside.add(layer)

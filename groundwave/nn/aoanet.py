@@ -30,7 +30,7 @@ class AoANet(nn.Module):
         hidden: int = 347,
     ) -> None:
         super().__init__()
-        self.num_features, self.shortest = hidden, 1 << len(widths)
+        self.shortest = 1 << len(widths)
         self.convs = nn.Sequential()
         for number, (inside, outside) in enumerate(zip((num_channels, *widths), widths, strict=False)):
             stride = 1 if number == 0 else 2
@@ -38,6 +38,11 @@ class AoANet(nn.Module):
                 nn.Conv1d(inside, outside, kernel, stride, kernel // 2, bias=False), nn.BatchNorm1d(outside), nn.ReLU()
             )
         self.dense = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+
+    @property
+    def num_features(self) -> int:
+        """Units of the last dense layer that pruning has left."""
+        return int(self.dense[2].out_features)  # type: ignore[arg-type]
 
     def tokens(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch tokens dim"]:
         """Return a token of the last convolution per `2^(depth - 1)` samples; raises `ContractError` for too few."""

@@ -1,6 +1,6 @@
 """The cascade: distil into pruned networks, quantise, add exits, and keep what a budget asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -15,27 +15,29 @@ from groundwave.compress.distil import Distillation, Scored
 from groundwave.compress.exits import ExitTraining
 from groundwave.compress.prune import num_parameters, prune
 from groundwave.compress.quantize import quantize
+from groundwave.compress.rehearse import rehearsed
 from groundwave.compress.thresholds import calibrate, judge, leaving_seconds
+from groundwave.contract import InputContract
 from groundwave.data.atomic import folder_atomically, write_atomically
 from groundwave.data.batch import loader
 from groundwave.data.recording import Recording
 from groundwave.data.sources import Records
-from groundwave.data.split import split
 from groundwave.deploy.export import export
 from groundwave.errors import DataError, GroundwaveError, ModelError
 from groundwave.model import Model
 from groundwave.nn.cuts import cut
 from groundwave.nn.dense import Decoder
 from groundwave.nn.exits import exit_settings, multi_exit
-from groundwave.recipes.compress_measured import AT_ONCE, Candidate, Part, of_model, of_onnx, part_of
+from groundwave.recipes.compress_measured import AT_ONCE, Candidate, of_model, of_onnx
+from groundwave.recipes.compress_parts import Part, deal, parts_of
 from groundwave.recipes.compress_report import report, table
 from groundwave.recipes.inputs import open_any
 from groundwave.rng import generator, stable_hash
 from groundwave.train import Schedule, fit
 
-SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 MEASURED_ON = 512  # records on which a group's damage is measured, and on which INT8 is calibrated
 MOST_EXITS = 3
+INTEGER_LOSS = 0.005  # accuracy; from here on a network learns on with rounded numbers
 MARGIN = 1.64  # standard errors that thresholds of exits keep from the budget
 BATCH = 64  # records of a step: many steps matter more than large ones when a network has just lost its units
 KINDS = ("accuracy", "latency", "size")
@@ -138,6 +140,41 @@ def compress(
     """
     asked, base = budget_of(budget), _with_classes(model)
     parts = _parts(base, data, num_records, seed, options or {})
+    found, chosen = cascade(
+        base, parts, asked, out=out, shrink=shrink, epochs=epochs, seed=seed, title=budget, progress=progress
+    )
+    return found[0], chosen
+
+
+def cascade(
+    base: Model,
+    parts: dict[str, Part],
+    asked: Budget,
+    *,
+    out: Path,
+    shrink: Sequence[float],
+    epochs: int,
+    seed: int,
+    title: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[list[Candidate], Candidate]:
+    """Write what `compress` writes of a model and its records, and return all forms and the chosen one.
+
+    Args:
+        base: with a head.
+        parts: records by what they are for.
+        asked: the budget.
+        out: the folder to make.
+        shrink: by how much parameters are divided, step by step.
+        epochs: of fine-tuning after each step.
+        seed: of the order and new weights.
+        title: of the budget, in words.
+        progress: is told steps done and in all.
+
+    Raises:
+        OutputExistsError: `out` exists.
+        GroundwaveError: a budget that nothing reaches.
+    """
     with folder_atomically(out) as draft:
         draft.mkdir()
         work = _Cascade(base, parts, asked, draft, epochs, seed)
@@ -148,8 +185,8 @@ def compress(
         chosen = asked.chosen(work.found)
         work.save(chosen)
         write_atomically(draft / "table.csv", table(work.found).encode())
-        write_atomically(draft / "report.html", report(work.found, chosen, work.notes, budget, work.exits).encode())
-    return work.found[0], chosen
+        write_atomically(draft / "report.html", report(work.found, chosen, work.notes, title, work.exits).encode())
+    return work.found, chosen
 
 
 def _with_classes(name: str) -> Model:
@@ -176,8 +213,7 @@ def _parts(base: Model, data: Path, num_records: int, seed: int, options: Mappin
         )
     rows = (source.labels >= 0).nonzero().squeeze(1)
     rows = rows[torch.randperm(len(rows), generator=generator(seed, "compress", "rows"))[:num_records]]
-    dealt = split(source, SHARES, seed=seed, indices=rows)
-    return {name: part_of(base, source, some) for name, some in dealt.items()}
+    return parts_of(base, source, deal(source, seed, rows=rows))
 
 
 class _Cascade:
@@ -250,6 +286,23 @@ class _Cascade:
             pays = f"{faster:.2f} times as fast as float32, {smaller:.1f} times smaller"
             verdict = "pays" if found.p50_s < floats.p50_s else "does not pay in time"
             self.notes.append(f"INT8 {verdict} on this processor for {title}: {pays}.")
+            if floats.validation - found.validation > INTEGER_LOSS:
+                self._rehearse(title, model, floats)
+
+    def _rehearse(self, title: str, model: Model, floats: Candidate) -> None:
+        """Let a model learn with rounded numbers, and turn it into integers again."""
+        few, copy = self.parts["train"].x[:MEASURED_ON], deepcopy(model)
+        network = _scored(copy)
+        with rehearsed(network, few):
+            self._fit(f"integers-{title}", Distillation(network, _inputs, _scored(deepcopy(model))))
+        network.eval()
+        content = self._exported(f"{title}-rehearsed", copy)
+        again = of_onnx(f"{title}, INT8 after rehearsal", quantize(content, few), self.parts, floats)
+        self._add(again, copy, quantize(content, few))
+        self.notes.append(
+            f"INT8 lost more than {100 * INTEGER_LOSS:g} points for {title}, so it learned on with rounded numbers: "
+            f"{100 * again.validation:.1f} % on validation, {100 * floats.validation:.1f} % in float32."
+        )
 
     def add_exits(self) -> None:
         """Add exits to the last step, which stays as it is, and choose thresholds on validation."""
@@ -306,13 +359,21 @@ class _Cascade:
 
     def _add_onnx(self, title: str, model: Model) -> None:
         """Measure the ONNX file of a model too, where it can be written."""
-        target = self.folder.parent / "runs" / f"{title.replace(' ', '-')}.onnx"
+        if not isinstance(model.contract, InputContract):
+            self.notes.append(
+                f"{title} is measured in PyTorch alone: its ONNX file takes other inputs than its network."
+            )
+            return
         try:
-            content = export(model, target, num_samples=self.parts["test"].x.shape[-1]).read_bytes()
+            content = self._exported(title, model)
         except (GroundwaveError, OnnxExporterError) as error:
             self.notes.append(f"No ONNX file of {title}: {' '.join(str(error).split())[:300]}")
             return
         self._add(of_onnx(title, content, self.parts, self.found[-1]), model, content)
+
+    def _exported(self, title: str, model: Model) -> bytes:
+        target = self.folder.parent / "runs" / f"{title.replace(' ', '-')}.onnx"
+        return export(model, target, num_samples=self.parts["test"].x.shape[-1]).read_bytes()
 
 
 def _inputs(record: dict[str, Tensor]) -> Tensor:

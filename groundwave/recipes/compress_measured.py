@@ -2,31 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from groundwave.compress.cost import cost, measure
-from groundwave.contracts import Source
 from groundwave.deploy.export import start_session
-from groundwave.errors import DataError
 from groundwave.model import Model
-from groundwave.recipes.inputs import read
+from groundwave.recipes.compress_parts import Part
 
 AT_ONCE = 64  # records of a batch, for throughput and for accuracy
 NUM_RUNS = 60
 
 Answer = Callable[[Tensor], Tensor]  # inputs of the network to probabilities
-
-
-class Part(NamedTuple):
-    """Records as the network takes them: inputs `[N, ...]`, labels as the model numbers them, SNRs (NaN: unknown)."""
-
-    x: Tensor
-    label: Tensor
-    snr_db: Tensor
 
 
 @dataclass(frozen=True)
@@ -68,30 +57,6 @@ class Candidate:
             f"{base.file_bytes / self.file_bytes:.1f} times smaller, "
             f"{100 * (self.test - base.test):+.1f} points on test"
         )
-
-
-def part_of(model: Model, source: Source, rows: Tensor) -> Part:
-    """Return records as a model's network sees them; of long ones, every window.
-
-    Raises:
-        DataError: labels of classes that the model does not have, or records without a label.
-        ContractError: records that the model does not take.
-    """
-    known = {name: number for number, name in enumerate(model.classes)}
-    if strange := [name for name in source.classes if name not in known]:
-        raise DataError(
-            got=f"records of {', '.join(strange)}",
-            expected=f"of the model's classes: {', '.join(model.classes)}",
-            do="give records of the classes that the model was adapted to",
-        )
-    record = read(source, rows)
-    if bool((record["label"] < 0).any()):
-        raise DataError("records without a label", "a label for each", "give labelled records")
-    windows = model.contract.windows(model.contract.prepare(record))
-    numbers = torch.tensor([known[name] for name in source.classes])
-    columns = (numbers[record["label"]], record["snr_db"])
-    label, snr_db = (column.repeat_interleave(windows.shape[1]) for column in columns)
-    return Part(model.contract.channels(windows.flatten(0, 1)), label, snr_db)
 
 
 def of_model(title: str, model: Model, parts: Mapping[str, Part]) -> Candidate:

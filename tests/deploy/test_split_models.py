@@ -35,7 +35,8 @@ def with_exits(backbone: str, rule: str = "entropy") -> Model:
     x = x / (x.square().mean(dim=(1, 2), keepdim=True) * 2).sqrt()
     judged = judge(exits, iter([(x, torch.zeros(16).long())]), rule)
     first, second = judged.doubt.quantile(0.4, dim=0).tolist()
-    return model.with_exits(exits, settings, "pooled", Policy((first, second), rule))
+    hopeless = (float(judged.doubt[:, 0].quantile(0.85)), 2.0) if rule == "margin" else ()
+    return model.with_exits(exits, settings, "pooled", Policy((first, second), rule, hopeless))
 
 
 @pytest.mark.parametrize(("backbone", "rule"), [("lsm", "entropy"), ("xcit", "margin")])

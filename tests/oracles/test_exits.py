@@ -56,7 +56,8 @@ def one_by_one(network: MultiExit, x: Tensor, policy: Policy, strict: bool = Tru
         for k, threshold in enumerate(policy.thresholds):
             said.append(everything[k].tolist())
             value = doubt(policy.rule, said)
-            if value < threshold or (not strict and value == threshold):
+            gone = policy.hopeless[k] if policy.hopeless else math.inf
+            if value < threshold or value >= gone or (not strict and value == threshold):
                 chosen = k
                 break
         answers.append(everything[chosen])
@@ -105,26 +106,34 @@ def test_leaving_together_is_leaving_one_by_one(name: str) -> None:
 @given(
     rule=st.sampled_from(sorted(RULES)),
     thresholds=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    hopeless=st.one_of(st.just(()), st.tuples(st.floats(0.5, 1.5), st.floats(0.5, 1.5))),
     num_records=st.integers(1, 6),
     seed=st.integers(0, 99),
 )
 def test_every_rule_leaves_where_the_loop_leaves(
-    rule: str, thresholds: tuple[float, float], num_records: int, seed: int
+    rule: str, thresholds: tuple[float, float], hopeless: tuple[float, ...], num_records: int, seed: int
 ) -> None:
     network = network_of("conv4")
     x = torch.randn(num_records, 2, 64, generator=generator(seed, "exits"))
-    policy = Policy(thresholds, rule)
+    policy = Policy(thresholds, rule, hopeless)
     found, wanted = network.answer(x, policy), one_by_one(network, x, policy)
     torch.testing.assert_close(found.exit, wanted.exit)
     torch.testing.assert_close(found.probabilities, wanted.probabilities, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_at_threshold_zero_it_is_the_full_model(rule: str) -> None:
-    network, x = network_of("vit"), inputs("vit", 5, 2)
+@settings(max_examples=20, deadline=None)
+@given(
+    name=st.sampled_from(["amc_cnn", "conv4", "vit"]),
+    rule=st.sampled_from(sorted(RULES)),
+    num_records=st.integers(1, 5),
+    level=st.floats(1e-3, 1e3),
+)
+def test_at_threshold_zero_it_is_the_full_model(name: str, rule: str, num_records: int, level: float) -> None:
+    network, x = network_of(name), level * inputs(name, num_records, 2)
     found = network.answer(x, Policy((0.0, 0.0), rule))
-    assert found.exit.tolist() == [2] * 5
+    assert found.exit.tolist() == [2] * num_records
     torch.testing.assert_close(found.probabilities, network.head(network.backbone(x)).softmax(dim=-1))
+    assert network.answer(x, Policy((1.0, 1.0), "confidence")).exit.tolist() == [0] * num_records
 
 
 def test_a_loop_that_leaves_at_the_threshold_itself_is_caught() -> None:

@@ -1,0 +1,299 @@
+"""How docs/results/accelerated.md is made from rows: `python -m groundwave.recipes.accelerated_results`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from groundwave.bench.pictures import accuracy_against_snr
+from groundwave.bench.rows import Cell, Row, aggregate, read
+from groundwave.compress.exits import PUBLISHED
+from groundwave.page import Table
+from groundwave.recipes.early_exit import ALONE, FIXED, GOOD_DB
+from groundwave.recipes.results_page import COPIES, Part, current, hung, write_page
+
+HEAD = """# Smaller and faster models in full
+
+What early exits, pruning and integers cost and save, measured here; made by
+`python -m groundwave.recipes.accelerated_results` from the rows in `results/` and the pictures in
+`runs/accelerated/pictures`. `groundwave run early-exit`, `aoa-compression` and `cascade` make both.
+
+Groups are parted to training, validation, which chooses thresholds and forms, and test, of which all numbers here
+are. Times are wall-clock times of one thread on the processor that a row names; networks with exits take turns with the
+backbone, record by record. Intervals are over seeds, each of which parts the records and draws weights anew; what has
+none is of one seed.
+"""
+
+# The source's table, validation records, T = 0.05: share leaving, accuracy of those leaving, accuracy; all in percent.
+SOURCE = {
+    "V0": (1.42, 100.0, 62.86),
+    "V1": (20.82, 99.99, 62.40),
+    "V2": (25.61, 99.93, 61.21),
+    "V3": (32.10, 99.82, 63.12),
+}
+# Shares of records by what is on the air: good SNRs, and the rest.
+MIXES = {"uniform": 0.5, "mostly good": 0.9, "mostly weak": 0.1}
+# The source's network before and after: azimuth and elevation error, weights, kB, and seconds on a processor.
+TALK = {"original": (1.55, 1.16, 548_482, 2197.0), "pruned": (2.2, 2.1, 20_011, 167.0)}
+CHOSEN = ("half a point", "half a point or hopeless")
+
+
+def accelerated_results(
+    results: Path = Path("results"),
+    runs: Path = Path("runs/accelerated"),
+    out: Path = Path("docs/results/accelerated.md"),
+) -> Path:
+    """Write the page and, in a folder of its name beside it, its pictures; what has no rows yet is named at the end.
+
+    Args:
+        results: folder of rows.
+        runs: folder of runs, with pictures of errors; those that an earlier page has copied are kept where it has none.
+        out: the page.
+    """
+    folders = (runs / "pictures", out.with_suffix("") / COPIES)
+    parts = [part for make in SECTIONS.values() for part in make(results, folders)]
+    lacking = [f"- No rows yet of `groundwave run {name}`." for name in SECTIONS if not read(results / f"{name}.jsonl")]
+    missing = [Part("What is missing", "\n".join(lacking) + "\n")] if lacking else []
+    return write_page(out, HEAD, [*parts, *missing])
+
+
+def early_exit_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
+    """Yield accuracies, shares and times of networks with exits, overall and against SNR."""
+    rows = current(results, "early-exit")
+    if not rows:
+        return
+    size = rows[-1].config["records_per_cell"]
+    text = (
+        f"The published CNN, alone and with exits, on our replica of RML22: {size} records of each of ten classes at "
+        "each of 21 SNRs, each learned from once; the source has 2000 and 50 epochs. V0 to V3 learn by its Algorithm "
+        "1. Times are those of a record over that of the backbone alone.\n\n"
+        "*T* is the source's threshold on the entropy. *Half a point* is what validation chose to lose half a point "
+        "at most, with a margin of 1.64 standard errors; *or hopeless* lets records leave, too, for which going on "
+        "would not help. The source's accuracies on validation at T = 0.05: "
+        + ", ".join(f"{name} {told[2]} % ({told[0]} % leave)" for name, told in SOURCE.items())
+        + ".\n"
+    )
+    tables = {
+        "Whole networks": _by_metric(
+            rows, [m for m in _methods(rows) if ", " not in m or m in _whole(rows)], ["accuracy"]
+        ),
+        "The source's thresholds": _by_metric(rows, _with(rows, [f"T = {t}" for t in FIXED]), EXIT_METRICS),
+        "Thresholds chosen on validation": _by_metric(rows, _chosen(rows), EXIT_METRICS),
+        "Expected time by what is on the air": _mixes(rows),
+    }
+    yield Part(
+        "Early exits",
+        f"{text}\n{_aims(rows)}",
+        {title: table for title, table in tables.items() if table.body},
+        dict(_exit_pictures(rows)),
+    )
+
+
+EXIT_METRICS = (
+    *("share leaving", "accuracy of those leaving", "accuracy", "relative time", f"relative time, from {GOOD_DB:g} dB"),
+    "relative time in batches",
+)
+
+
+def _methods(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row.method for row in rows))
+
+
+def _whole(rows: Sequence[Row]) -> set[str]:
+    return {row.method for row in rows if row.config["policy"] == "whole"}
+
+
+def _with(rows: Sequence[Row], policies: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(row.method for row in rows if row.config["policy"] in policies))
+
+
+def _chosen(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row.method for row in rows if str(row.config["policy"]).startswith(CHOSEN[0])))
+
+
+def _by_metric(rows: Sequence[Row], methods: Sequence[str], metrics: Sequence[str]) -> Table:
+    """Return a line for each method and a column for each metric, a share in percent."""
+    overall = [row for row in rows if row.snr_db is None]
+    cells = {metric: aggregate(overall, ("method",), metric) for metric in metrics}
+    body = [[method, *(_percent(cells[metric].get((method,))) for metric in metrics)] for method in methods]
+    return Table(["method", *metrics], body, "in %, mean ± half of the 95 % interval over seeds.")
+
+
+def _percent(cell: Cell | None) -> str:
+    return _value(cell, 100, ".1f")
+
+
+def _value(cell: Cell | None, factor: float = 1, how: str = ",.3g") -> str:
+    if cell is None or cell.interval is None:
+        return ""
+    mean, low, high, n = cell.interval
+    spread = f" ± {factor * (high - low) / 2:{how}}" if n > 1 and high > low else ""
+    return f"{factor * mean:{how}}{spread}"
+
+
+def _aims(rows: Sequence[Row]) -> str:
+    """Say how near the best network with chosen thresholds comes to what was aimed at."""
+    cells = {metric: aggregate([r for r in rows if r.snr_db is None], ("method",), metric) for metric in EXIT_METRICS}
+    alone = _mean(cells["accuracy"].get((ALONE,)))
+    lines = []
+    for policy in CHOSEN:
+        times = {m: _mean(cells["relative time"].get((m,))) for m in _with(rows, [policy])}
+        known = {method: value for method, value in times.items() if value is not None}
+        if not known or alone is None:
+            continue
+        best = min(known, key=lambda method: known[method])
+        accuracy = _mean(cells["accuracy"].get((best,)))
+        good = _mean(cells[EXIT_METRICS[4]].get((best,)))
+        at_snr = aggregate([r for r in rows if r.snr_db is not None and r.method == best], ("snr_db",), "relative time")
+        worst = max(value for cell in at_snr.values() if (value := _mean(cell)) is not None)
+        assert accuracy is not None
+        assert good is not None
+        lines.append(
+            f"- *{best}* changes the backbone's time by {100 * (known[best] - 1):+.0f} % on the uniform mix "
+            "(aim: -50), "
+            f"{100 * (good - 1):+.0f} % from {GOOD_DB:g} dB on (aim: -70), {100 * (worst - 1):+.0f} % at the SNR where "
+            f"it is slowest (aim: at most +5), with {100 * (accuracy - alone):+.1f} points of accuracy against the "
+            "backbone alone (aim: at least 0)."
+        )
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _mean(cell: Cell | None) -> float | None:
+    return cell.interval.mean if cell is not None and cell.interval is not None else None
+
+
+def _mixes(rows: Sequence[Row]) -> Table:
+    """Return the expected time where a stated share of records has a good SNR, from the times at each SNR."""
+    body = []
+    for method in _with(rows, CHOSEN):
+        own = [row for row in rows if row.method == method and row.metric == "relative time" and row.snr_db is not None]
+        good, weak = ([row for row in own if (row.snr_db >= GOOD_DB) == side] for side in (True, False))  # type: ignore[operator]
+        if good and weak:
+            times = [sum(row.value or 0 for row in some) / len(some) for some in (good, weak)]
+            body.append(
+                [method, *(f"{100 * (share * times[0] + (1 - share) * times[1]):.0f}" for share in MIXES.values())]
+            )
+    header = ["method", *(f"{name}: {100 * share:.0f} % from {GOOD_DB:g} dB" for name, share in MIXES.items())]
+    return Table(
+        header, body, "time of a record at batch 1 in % of the backbone's; SNRs on either side are equally likely."
+    )
+
+
+def _exit_pictures(rows: Sequence[Row]) -> Iterator[tuple[str, Figure]]:
+    """Yield the source's figures: accuracy, share and time against SNR by threshold."""
+    for value in FIXED[::2]:
+        methods = [f"{name}, T = {value}" for name in PUBLISHED]
+        some = [row for row in rows if row.method in (ALONE, *methods)]
+        yield f"accuracy, T = {value}", accuracy_against_snr(some, 0.1, "accuracy")
+        yield f"share leaving, T = {value}", accuracy_against_snr(some, metric="share leaving")
+        yield f"time of a record, T = {value}", _times(some)
+    chosen = [row for row in rows if row.config["policy"] == CHOSEN[1]]
+    yield (
+        "accuracy, thresholds chosen",
+        accuracy_against_snr([*(row for row in rows if row.method == ALONE), *chosen], 0.1, "accuracy"),
+    )
+    yield "time of a record, thresholds chosen", _times(chosen)
+
+
+def _times(rows: Sequence[Row]) -> Figure:
+    figure = accuracy_against_snr(rows, metric="relative time")
+    axes = figure.axes[0]
+    axes.axhline(100, color="black", linestyle=":", linewidth=1)
+    axes.autoscale(axis="y")
+    axes.set(ylabel="time over the backbone's (%)")
+    axes.set_ylim(bottom=0)
+    return figure
+
+
+def aoa_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
+    """Yield errors, sizes and times of the angle regressor, step by step, and the arrows of its errors."""
+    rows = current(results, "aoa-compression")
+    if not rows:
+        return
+    text = (
+        "One signal, an array of 4 by 4 elements, 64 snapshots, SNR from 0 to 20 dB (scene `angles`). The talk's "
+        f"network went from {TALK['original'][2]:,} to {TALK['pruned'][2]:,} weights (27.4 times), from "
+        f"{TALK['original'][3]:.0f} to {TALK['pruned'][3]:.0f} kB, became 3.57 times faster, and its errors rose from "
+        f"{TALK['original'][0]}° and {TALK['original'][1]}° to {TALK['pruned'][0]}° and {TALK['pruned'][1]}°, on data "
+        "that are not public. MUSIC searches a grid and knows how the array stands, but not its faults.\n"
+    )
+    files = {f"errors before and after, {what}": file for what, file in hung(folders, "aoa-compression").items()}
+    yield Part(
+        "Angles of arrival", f"{text}\n{_shrunk(rows)}", {"Step by step": _numbers(rows, _methods(rows))}, files=files
+    )
+
+
+def _numbers(rows: Sequence[Row], methods: Sequence[str]) -> Table:
+    """Return a line for each method and a column for each metric, in the metric's own unit."""
+    metrics = list(dict.fromkeys(row.metric for row in rows))
+    cells = {metric: aggregate(rows, ("method",), metric) for metric in metrics}
+    body = [
+        [method, *(_value(cells[metric].get((method,)), *_look(metric)) for metric in metrics)] for method in methods
+    ]
+    return Table(["method", *metrics], body, "mean ± half of the 95 % interval over seeds.")
+
+
+def _look(metric: str) -> tuple[float, str]:
+    if "accuracy" in metric:
+        return 100, ".1f"
+    return 1, ",.0f" if metric == "parameters" or "records/s" in metric or "kB" in metric else ",.3g"
+
+
+def _shrunk(rows: Sequence[Row]) -> str:
+    """Say by how much the smallest form is smaller and faster than the original, and what it costs."""
+    names = [method for method in _methods(rows) if method.endswith("INT8") and not method.startswith("original")]
+    if not names:
+        return ""
+    last, metrics = names[-1], ("parameters", "file kB, ONNX", "ms, ONNX Runtime")
+    cells = {metric: aggregate(rows, ("method",), metric) for metric in {*metrics, *ERRORS}}
+    before, after = ({m: _mean(cells[m].get((name,))) for m in cells} for name in ("original", last))
+    if any(value is None for value in (*before.values(), *after.values())):
+        return ""
+    factors = [float(before[m] or 0) / float(after[m] or 1) for m in metrics]
+    lost = [float(after[m] or 0) - float(before[m] or 0) for m in ERRORS]
+    return (
+        f"*{last}* has {factors[0]:.1f} times fewer weights (aim: 27.4), its file is {factors[1]:.1f} times smaller "
+        f"(aim: 25), it is {factors[2]:.1f} times faster in ONNX Runtime at batch 1 (aim: 8), and errs {lost[0]:+.2f}° "
+        f"in azimuth and {lost[1]:+.2f}° in elevation more (aim: at most +0.33° and +0.47°, half of the talk's loss).\n"
+    )
+
+
+ERRORS = ("azimuth error (deg)", "elevation error (deg)")
+
+
+def cascade_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
+    """Yield all forms of each model that the cascade tried, and which it chose."""
+    rows = current(results, "cascade")
+    for name in dict.fromkeys(row.method.partition(":")[0] for row in rows):
+        some = [row for row in rows if row.method.startswith(f"{name}:")]
+        yield Part(f"Cascade, {name}", _won(some, name), {"All forms": _numbers(some, _methods(some))})
+
+
+def _won(rows: Sequence[Row], name: str) -> str:
+    metrics = ("file kB", "ms", "accuracy")
+    cells = {metric: aggregate(rows, ("method",), metric) for metric in metrics}
+    base, chosen = (
+        {m: _mean(cells[m].get((f"{name}: {form}",))) for m in metrics} for form in ("original, PyTorch", "chosen")
+    )
+    if any(value is None for value in (*base.values(), *chosen.values())):
+        return ""
+    smaller, faster = (float(base[m] or 0) / float(chosen[m] or 1) for m in metrics[:2])
+    lost = 100 * (float(chosen["accuracy"] or 0) - float(base["accuracy"] or 0))
+    return (
+        f"Within half a point on validation, the fastest form at batch 1 is {smaller:.1f} times smaller (aim: 8) and "
+        f"{faster:.1f} times faster (aim: 5) than the original in PyTorch, with {lost:+.1f} points on test "
+        "(aim: -0.5).\n"
+    )
+
+
+SECTIONS: Mapping[str, Callable[[Path, Sequence[Path]], Iterator[Part]]] = {
+    "early-exit": early_exit_part,
+    "aoa-compression": aoa_part,
+    "cascade": cascade_part,
+}
+
+
+if __name__ == "__main__":
+    from jsonargparse import auto_cli
+
+    auto_cli(accelerated_results, as_positional=False)

@@ -1,0 +1,84 @@
+"""docs/results/accelerated.md from rows that are made up: what is said of the aims, and what is missing."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwave.bench.rows import Row, append
+from groundwave.page import png
+from groundwave.recipes.accelerated_results import SECTIONS, accelerated_results
+
+
+def put(results: Path, protocol: str, method: str, metric: str, value: float, **place: object) -> None:
+    told = {"data": "simulated", "n": 9, "hardware": "test", "date": "today", **place}
+    append(results / f"{protocol}.jsonl", Row(protocol=protocol, method=method, metric=metric, value=value, **told))  # type: ignore[arg-type]
+
+
+def fill(results: Path) -> None:
+    for seed in (0, 1):
+        wobble = 0.001 * seed
+        config = {"policy": "whole", "records_per_cell": 7}
+        put(results, "early-exit", "backbone alone", "accuracy", 0.60 + wobble, seed=seed, config=config)
+        put(results, "early-exit", "backbone alone", "accuracy", 0.60, seed=seed, snr_db=0.0, config=config)
+        for policy, accuracy, time in (("T = 0.05", 0.61, 1.1), ("half a point or hopeless", 0.605, 0.4)):
+            config = {"policy": policy, "records_per_cell": 7}
+            for snr_db, share, factor in ((None, 0.5, 1.0), (-10.0, 0.1, 1.5), (10.0, 0.9, 0.5)):
+                place = {"seed": seed, "snr_db": snr_db, "config": config}
+                name = f"V1, {policy}"
+                put(results, "early-exit", name, "accuracy", accuracy + wobble, **place)
+                put(results, "early-exit", name, "share leaving", share, **place)
+                put(results, "early-exit", name, "relative time", factor * time, **place)
+            place = {"seed": seed, "config": config}
+            put(results, "early-exit", f"V1, {policy}", "relative time, from 6 dB", 0.5 * time, **place)
+            put(results, "early-exit", f"V1, {policy}", "relative time in batches", 0.3, **place)
+        for method, factor in (("original", 1.0), ("original, INT8", 0.5), ("pruned 27.4 x, INT8", 0.04)):
+            for metric, value in (
+                ("azimuth error (deg)", 1.5 / factor**0.1),
+                ("elevation error (deg)", 1.0),
+                ("parameters", 548_451 * factor),
+                ("file kB, ONNX", 2200 * factor),
+                ("ms, ONNX Runtime", 0.2 * factor),
+            ):
+                put(results, "aoa-compression", method, metric, value, seed=seed)
+        for form, size, accuracy in (("original, PyTorch", 4000.0, 0.9), ("chosen", 400.0, 0.898)):
+            for metric, value in (("accuracy", accuracy), ("file kB", size), ("ms", size / 1000)):
+                put(results, "cascade", f"vit: {form}", metric, value, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    home = tmp_path_factory.mktemp("accelerated")
+    fill(home / "results")
+    pictures = home / "runs" / "pictures"
+    pictures.mkdir(parents=True)
+    from groundwave.page import new_figure
+
+    (pictures / "aoa-compression-seed 0.png").write_bytes(png(new_figure()[0]))
+    out = accelerated_results(home / "results", home / "runs", home / "page.md")
+    assert (home / "page" / "runs" / "aoa-compression-seed 0.png").exists()
+    assert {path.name for path in (home / "page").glob("*.png")} >= {"early-exits-time-of-a-record-t-0-05.png"}
+    return out.read_text()
+
+
+def test_it_says_how_near_the_aims_are(page: str) -> None:
+    told = "by -60 % on the uniform mix (aim: -50), -80 % from 6 dB on (aim: -70), -40 % at the SNR where it is slowest"
+    assert f"*V1, half a point or hopeless* changes the backbone's time {told}" in page
+    assert "+0.5 points of accuracy" in page
+    assert "25.0 times fewer weights" in page
+    assert "10.0 times smaller (aim: 8) and 10.0 times faster (aim: 5)" in page
+    assert "-0.2 points on test" in page
+
+
+def test_mixes_are_computed_from_the_times_at_each_snr(page: str) -> None:
+    assert "| V1, half a point or hopeless | 40 | 24 | 56 |" in page
+
+
+def test_every_method_has_its_line_and_the_source_is_quoted(page: str) -> None:
+    assert "| V1, T = 0.05 | 50.0 | " in page
+    assert "V3 63.12 % (32.1 % leave)" in page
+    assert "What is missing" not in page
+
+
+def test_what_has_no_rows_is_named(tmp_path: Path) -> None:
+    text = accelerated_results(tmp_path / "none", tmp_path / "runs", tmp_path / "page.md").read_text()
+    assert all(f"No rows yet of `groundwave run {name}`" in text for name in SECTIONS)
