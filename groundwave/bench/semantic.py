@@ -49,7 +49,8 @@ class Edge:
         noisy_gradients: whether gradients come down through noise, too.
         stage_one: schedule of pretraining.
         stage_one_batch: records per step of it.
-        pace: of stage two.
+        pace: of the devices in stage two.
+        server_pace: of the server, whose few layers learn faster.
         batch_size: records per round trip.
         marks: numbers of rounds after which the accuracy is asked.
         snrs_db: at which other SNRs it is asked in the end.
@@ -67,6 +68,7 @@ class Edge:
     stage_one: Schedule
     stage_one_batch: int
     pace: Pace
+    server_pace: Pace
     batch_size: int
     marks: tuple[int, ...]
     snrs_db: tuple[float, ...]
@@ -77,7 +79,12 @@ class Edge:
         """Return all settings but where devices run, as rows tell them."""
         plain = {name: getattr(self, name) for name in ("noisy_gradients", "stage_one_batch", "batch_size", "hidden")}
         views = {name: repr(getattr(self, name)) for name in ("shared", "own", "tuning", "contracts")}
-        told = {"pace": asdict(self.pace), "stage_one": asdict(self.stage_one), "marks": list(self.marks)}
+        told = {
+            "pace": asdict(self.pace),
+            "server_pace": asdict(self.server_pace),
+            "stage_one": asdict(self.stage_one),
+            "marks": list(self.marks),
+        }
         return {**plain, **views, **told, "link": self.link.config(), "snrs_db": list(self.snrs_db)}
 
     def new_encoders(self, seed: int) -> Encoders:
@@ -186,7 +193,7 @@ def second_stage(
         torch.manual_seed(stable_hash(setting.seed, "server"))
         server = Fusion(tuple(devices), edge.link.num_reals, num_classes, edge.hidden)
     air = Air(edge.link, edge.link if edge.noisy_gradients else None)
-    system = SplitTraining(engine_of(edge.engine, devices), server, air, Ledger(), edge.pace, setting.seed)
+    system = SplitTraining(engine_of(edge.engine, devices), server, air, Ledger(), edge.server_pace, setting.seed)
     system.train(rows, label, edge.batch_size, lambda done: after_round(system, done))
     return system
 

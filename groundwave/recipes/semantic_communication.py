@@ -34,6 +34,7 @@ METHODS: Mapping[str, Method] = {
     "ours": Method("common and unique (ours)", DeCUR, {"common": COMMON, "projection": PROJECTION}),
 }
 PRETRAINING = Schedule(epochs=200, lr=2e-3, weight_decay=0.01)
+SERVER_LR = 1e-2
 MARKS = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1)  # of the rounds, when accuracy is asked
 SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 PLENTY = 16  # times the symbols of the features, for pictures sent as bits
@@ -110,6 +111,7 @@ def semantic_communication(
         stage_one=replace(PRETRAINING, epochs=1 if smoke else epochs or PRETRAINING.epochs),
         stage_one_batch=16 if smoke else 128,
         pace=Pace(rounds=rounds),
+        server_pace=Pace(lr=SERVER_LR, rounds=rounds),
         batch_size=16 if smoke else 64,
         marks=tuple(sorted({round(mark * rounds) for mark in MARKS})),
         snrs_db=SNRS_DB[::3] if smoke else SNRS_DB,

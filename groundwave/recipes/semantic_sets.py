@@ -31,7 +31,7 @@ from groundwave.views import (
 from groundwave.views.answers import keeping
 
 DATA_SEED = 2503  # a data set is one; seeds of the recipe part it and draw from it
-MODULATIONS = ("BPSK", "QPSK", "8PSK", "QAM16", "PAM4", "GFSK", "OFDM", "FM")
+MODULATIONS = ("BPSK", "QPSK", "8PSK", "QAM16", "PAM4", "GFSK", "DVB-T", "WBFM")
 SPECTROGRAM = Transform.chosen(32, num_frames=31, hop=16)
 CROP, FLIP = CropPicture((0.6, 1.0)), FlipPicture()
 
@@ -79,6 +79,13 @@ class Pair:
         kept = {name: record[name] for name in (*self.contracts, "label", "snr_db", "group")}
         names = [str(number) for number in range(int(kept["group"].max()) + 1)]
         return Records(kept, classes=scene.classes, group_names=names)
+
+    def shown(self) -> tuple[Record, tuple[str, ...]]:
+        """Return one record of each class, and the names of the classes."""
+        scene = SCENES[self.scene](**self.settings, seed=DATA_SEED)
+        record = scene.block(0)
+        rows = [int((record["label"] == c).nonzero()[0]) for c in range(len(scene.classes))]
+        return {name: values[rows] for name, values in record.items()}, tuple(scene.classes)
 
     def encoders(self, num_reals: int, width: int) -> dict[str, nn.Module]:
         """Return new encoders whose features are what is sent."""

@@ -61,6 +61,9 @@ class Pupil:
 class SymbolEncoder(nn.Module):
     """A backbone and a dense layer to the reals that a link takes; its features are what is sent.
 
+    Each feature is brought to zero mean and unit spread over records: what all records share would take power on the
+    air and tell nothing.
+
     Args:
         backbone: with `num_features`.
         num_reals: of the link.
@@ -69,11 +72,12 @@ class SymbolEncoder(nn.Module):
     def __init__(self, backbone: nn.Module, num_reals: int) -> None:
         super().__init__()
         self.backbone, self.num_features = backbone, num_reals
-        self.to_symbols = nn.Linear(int(backbone.num_features), num_reals)  # type: ignore[arg-type]
+        self.to_symbols = nn.Linear(int(backbone.num_features), num_reals, bias=False)  # type: ignore[arg-type]
+        self.standardise = nn.BatchNorm1d(num_reals, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features `[B, num_reals]`."""
-        features: Tensor = self.to_symbols(self.backbone(x))
+        features: Tensor = self.standardise(self.to_symbols(self.backbone(x)))
         return features
 
 

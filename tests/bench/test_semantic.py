@@ -14,8 +14,9 @@ from groundwave.bench.contest import Setting
 from groundwave.bench.rows import read
 from groundwave.bench.semantic import Edge, Prepared, across, labelled
 from groundwave.bench.semantic_asides import area
+from groundwave.errors import UnknownNameError
 from groundwave.recipes.semantic_communication import METHODS
-from groundwave.recipes.semantic_sets import PAIRS
+from groundwave.recipes.semantic_sets import PAIRS, pair_of
 from groundwave.recipes.spectrogram_sets import Sizes, plan_of
 from groundwave.rng import generator
 from groundwave.semcom.edge import Pace
@@ -36,6 +37,7 @@ EDGE = Edge(
     stage_one=Schedule(epochs=1),
     stage_one_batch=40,
     pace=Pace(rounds=2),
+    server_pace=Pace(rounds=2),
     batch_size=16,
     marks=(0, 2),
     snrs_db=(0.0,),
@@ -140,3 +142,22 @@ def test_devices_as_actors_are_no_other_configuration() -> None:
 
 def test_area_counts_pairs_in_order() -> None:
     assert area(torch.tensor([0.1, 0.4, 0.35, 0.8]), torch.tensor([False, False, True, True])) == 0.75
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_each_pair_gives_records_that_its_encoders_take(name: str) -> None:
+    pair = PAIRS[name]
+    record = pair.records(4, {})[torch.arange(4)]
+    for modality, encoder in pair.encoders(6, 4).items():
+        x = Prepared(modality, pair.contracts[modality], pair.tuning.get(modality, ()))(
+            record[modality], generator(0, "views")
+        )
+        features = encoder(x)
+        assert features.shape == (4, 6)
+        torch.testing.assert_close(features.mean(dim=0), torch.zeros(6), atol=1e-5, rtol=0)
+
+
+def test_unknown_pairs_are_told_and_a_spectrogram_is_one_by_either_name() -> None:
+    assert pair_of(["iq,spectrogram"])[0] == pair_of(["iq", "spec"])[0] == "iq,spec"
+    with pytest.raises(UnknownNameError, match=r"rgb,depth"):
+        pair_of(["rgb", "radar"])

@@ -1,0 +1,268 @@
+"""How docs/results/semantic.md is made from rows: `python -m groundwave.recipes.semantic_results`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+from groundwave.bench.comparisons import difference, points
+from groundwave.bench.information import Measured
+from groundwave.bench.information_picture import information_picture
+from groundwave.bench.pictures import accuracy_against_snr
+from groundwave.bench.rows import Row, aggregate
+from groundwave.bench.semantic import ACCURACY
+from groundwave.bench.semantic_asides import RECALL_OF_NEW
+from groundwave.bench.semantic_pictures import accuracy_against_traffic, scene_picture
+from groundwave.bench.tables import summarise
+from groundwave.metrics import Interval, interval
+from groundwave.page import Table
+from groundwave.recipes.results_page import Choose, Part, current, labels, write_page
+from groundwave.recipes.semantic_sets import PAIRS
+from groundwave.semcom.ledger import MEANINGS
+
+PROTOCOL = "semantic-communication"
+SUPERVISED, OURS = "supervised from scratch", "common and unique (ours)"
+REACHED = 0.95  # share of the supervised method's final accuracy
+NEW = (
+    "AUROC of the new class",
+    "AUROC of the new class by confidence",
+    RECALL_OF_NEW,
+    "macro recall of known classes before",
+    "macro recall of known classes after",
+)
+
+HEAD = """# Semantic communication in full
+
+Two devices with a sensor each and a server behind fading channels; measured here, made by
+`python -m groundwave.recipes.semantic_results` from the rows of `groundwave run semantic-communication`.
+
+Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Stage two trains
+encoders and server through the link with the labels: in each round features of a batch go up and gradients come down,
+both through noise. Networks, steps, order and noise are the same for every method. The accuracy is on test records of
+groups that lent nothing; the last state counts, and nothing was chosen on them. Intervals are over seeds, each of
+which parts the records and draws weights and labels anew.
+"""
+
+
+def semantic_results(results: Path = Path("results"), out: Path = Path("docs/results/semantic.md")) -> Path:
+    """Write the page and, in a folder of its name beside it, its pictures.
+
+    Args:
+        results: folder of rows.
+        out: the page.
+    """
+    everything = current(results, PROTOCOL)
+    rows = [row for row in everything if row.failed is None]
+    parts = [part for data in dict.fromkeys(row.data for row in rows) for part in of_data(rows, data)]
+    failed = [row for row in everything if row.failed is not None]
+    open_ends = [f"- No rows yet of `groundwave run {PROTOCOL} modalities={name}`." for name in _lacking(rows)]
+    open_ends += [f"- {row.method}, {row.shots} labels, seed {row.seed} failed: {row.failed}" for row in failed]
+    missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
+    return write_page(out, HEAD, [pictured(), numbers(), *parts, *missing])
+
+
+def pictured() -> Part:
+    """Return what the two sensors see."""
+    record, classes = PAIRS["rgb,depth"].shown()
+    text = "Records of the scene `rgbd`: above what one device sees, below the other; nearer is brighter.\n"
+    return Part("What the sensors see", text, pictures={"rooms in colour and depth": scene_picture(record, classes)})
+
+
+def numbers() -> Part:
+    """Return what the ledger's numbers mean."""
+    return Part("What the numbers mean", "".join(f"- *{name}*: {meaning}.\n" for name, meaning in MEANINGS.items()))
+
+
+def of_data(rows: Sequence[Row], data: str) -> Iterator[Part]:
+    """Yield the parts of one data set."""
+    own = [row for row in rows if row.data == data]
+    main = [row for row in own if not row.method.endswith("a new class")]
+    counts = sorted({row.shots for row in main if row.shots is not None and row.metric == ACCURACY}, reverse=True)
+    columns: dict[str, Choose] = {f"{count} labels": _final(count) for count in counts}
+    tables = {
+        "Final accuracy": summarise([row for row in main if row.snr_db is None], columns, ACCURACY),
+        f"Rounds to {REACHED:.0%} of the final accuracy of *{SUPERVISED}*": rounds_table(main, counts),
+        "Traffic": traffic_table(main),
+    }
+    pictures = {}
+    for count in counts:
+        some = [row for row in main if row.shots == count]
+        pictures[f"accuracy against rounds, {count} labels"] = accuracy_against_traffic(some, "rounds")
+        pictures[f"accuracy against Mbit, {count} labels"] = accuracy_against_traffic(some, "Mbit")
+    yield Part(f"Accuracy and traffic, {data}", _ahead(main, counts), tables, pictures)
+    yield from other_conditions(main, counts, data)
+    yield from informed(own, data)
+    yield from novelty(own, data)
+
+
+def other_conditions(rows: Sequence[Row], counts: Sequence[int], data: str) -> Iterator[Part]:
+    """Yield accuracies at other SNRs, and with a sensor missing."""
+    asked = [row for row in rows if row.metric == ACCURACY and row.snr_db is not None]
+    if not asked:
+        return
+    pictures = {
+        f"{count} labels": accuracy_against_snr(
+            [row for row in asked if row.shots == count], metric=ACCURACY, snr="SNR of the link at test time"
+        )
+        for count in counts
+    }
+    yield Part(f"Trained at one SNR, asked at others, {data}", pictures=pictures)
+    metrics = list(dict.fromkeys(row.metric for row in rows if row.metric.startswith("accuracy without")))
+    lost = [
+        replace(row, metric="lost", value=_of_same(rows, row) - row.value)
+        for row in rows
+        if row.metric in metrics and row.value is not None
+    ]
+    columns: dict[str, Choose] = {f"{n} labels": labels(n) for n in counts}
+    tables = {metric: summarise(rows, columns, metric) for metric in metrics}
+    losses = summarise(lost, columns, "lost")
+    caption = "points of accuracy that a missing sensor costs, mean over which one; less is better."
+    tables["What a missing sensor costs"] = replace(losses, caption=caption, best=frozenset())
+    yield Part(f"A sensor missing at test time, {data}", tables=tables)
+
+
+def informed(rows: Sequence[Row], data: str) -> Iterator[Part]:
+    """Yield the mutual information of the blocks of our embeddings."""
+    runs: dict[int, list[Measured]] = {}
+    for row in rows:
+        if row.metric.startswith("information, ") and row.value is not None and row.method == OURS:
+            between, _, estimator = row.metric.removeprefix("information, ").rpartition(" (")
+            runs.setdefault(row.seed, []).append(Measured(between, estimator.rstrip(")"), row.value))
+    if runs:
+        text = (
+            "Embeddings of test records after stage one, before any label: the first principal components of blocks.\n"
+        )
+        pictures = {"mutual information": information_picture(list(runs.values()))}
+        yield Part(f"What the blocks know, {data}", text, pictures=pictures)
+
+
+def novelty(rows: Sequence[Row], data: str) -> Iterator[Part]:
+    """Yield whether a class that neither stage saw is noticed, and what it takes to add it."""
+    some = [row for row in rows if row.method.endswith("a new class")]
+    if not some:
+        return
+    shots = sorted({row.shots for row in some if row.shots is not None})
+    body = []
+    for method in dict.fromkeys(row.method for row in some):
+        cells = (aggregate(some, ("method",), metric).get((method,)) for metric in NEW)
+        body.append([method, *(points(cell.interval) if cell else "" for cell in cells)])
+    caption = f"in %, mean ± half of the 95 % interval over seeds; a new class is added from {shots[0]} labels."
+    text = "A class that neither stage saw is as new as its features are far from the nearest prototype. It is added\n"
+    text += "as one prototype more, at the server: its few records go up once, and no gradient comes down.\n"
+    yield Part(f"A new class, {data}", text, {"Noticed and added": Table(["method", *NEW], body, caption)})
+
+
+def rounds_table(rows: Sequence[Row], counts: Sequence[int]) -> Table:
+    """Return after how many rounds each method is where supervised training nearly ends, and the share of its rounds.
+
+    Of each seed and number of labels the level is 95 % of its own final accuracy of the supervised method.
+    """
+    found = curves(rows)
+    body = []
+    for method in dict.fromkeys(method for method, _, _ in found):
+        cells = []
+        for count in counts:
+            ratios, reached, missed = [], [], 0
+            for seed in {seed for _, n, seed in found if n == count}:
+                own, other = found.get((method, count, seed)), found.get((SUPERVISED, count, seed))
+                if not own or not other:
+                    continue
+                level = REACHED * other[-1][1]
+                mine, its = first(own, level), first(other, level)
+                if mine is None or not its:
+                    missed += 1
+                    continue
+                reached.append(float(mine))
+                ratios.append(mine / its)
+            cells.append(_reached(reached, ratios, missed))
+        body.append([method, *cells])
+    caption = "rounds, mean over seeds, and their share of the supervised method's, with half of the 95 % interval."
+    return Table(["method", *(f"{count} labels" for count in counts)], body, caption)
+
+
+def _reached(rounds: Sequence[float], ratios: Sequence[float], missed: int) -> str:
+    if not rounds:
+        return f"never ({missed} of {missed})" if missed else ""
+    text = f"{fmean(rounds):.0f}, {points(interval(ratios))} %"
+    return f"{text}; never in {missed} of {missed + len(rounds)}" if missed else text
+
+
+def curves(rows: Sequence[Row]) -> dict[tuple[str, int | None, int], list[tuple[int, float]]]:
+    """Return rounds and accuracies by method, number of labels and seed."""
+    found: dict[tuple[str, int | None, int], list[tuple[int, float]]] = {}
+    for row in rows:
+        words = row.metric.split()
+        if words[:2] == ["accuracy", "after"] and row.value is not None:
+            found.setdefault((row.method, row.shots, row.seed), []).append((int(words[2]), row.value))
+    return {key: sorted(curve) for key, curve in found.items()}
+
+
+def first(curve: Sequence[tuple[int, float]], level: float) -> int | None:
+    """Return the first of the rounds that were asked at which a curve is at a level; None if it never is."""
+    return next((rounds for rounds, value in curve if value >= level), None)
+
+
+def traffic_table(rows: Sequence[Row]) -> Table:
+    """Return what each method sends."""
+    metrics = ("Mbit per round", "Mbit once", "Mbit between devices")
+    cells = aggregate_means(rows, metrics)
+    methods = list(dict.fromkeys(row.method for row in rows))
+    body = [[m, *(f"{cells[m, metric]:.4g}" if (m, metric) in cells else "" for metric in metrics)] for m in methods]
+    caption = (
+        "Mbit of a round at most (up and down, all devices, 32 bits per real); of compressed pictures, sent once; "
+        "of stage one between devices that do not share a box."
+    )
+    return Table(["method", *metrics], body, caption)
+
+
+def aggregate_means(rows: Sequence[Row], metrics: Sequence[str]) -> dict[tuple[str, str], float]:
+    """Return the largest value of each metric by method: that of all labels, whose batches are whole."""
+    found: dict[tuple[str, str], float] = {}
+    for row in rows:
+        if row.metric in metrics and row.value is not None:
+            key = (row.method, row.metric)
+            found[key] = max(found.get(key, 0.0), row.value)
+    return found
+
+
+def _ahead(rows: Sequence[Row], counts: Sequence[int]) -> str:
+    """Return by how much ours is ahead of the others in the end, in words."""
+    lines = []
+    finals = [row for row in rows if row.metric == ACCURACY and row.snr_db is None]
+    for count in counts:
+        some = [row for row in finals if row.shots == count]
+        gaps = {
+            method: difference(some, ACCURACY, OURS, method)
+            for method in dict.fromkeys(row.method for row in some)
+            if method != OURS
+        }
+        told = ", ".join(f"*{method}* {points(gap)}{_sure(gap)}" for method, gap in gaps.items() if gap)
+        if told:
+            lines.append(f"- {count} labels: *{OURS}* less {told} points.")
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _sure(gap: Interval) -> str:
+    return " (unknown with one seed)" if gap.n < 2 else ""
+
+
+def _final(count: int) -> Choose:
+    return lambda row: row.shots == count and row.snr_db is None
+
+
+def _of_same(rows: Sequence[Row], like: Row) -> float:
+    """Return the final accuracy with all sensors of the same method, labels and seed."""
+    same = (like.method, like.shots, like.seed)
+    finals = [row for row in rows if row.metric == ACCURACY and row.snr_db is None]
+    return next(row.value for row in finals if (row.method, row.shots, row.seed) == same and row.value is not None)
+
+
+def _lacking(rows: Sequence[Row]) -> list[str]:
+    known = {row.data for row in rows}
+    return [name for name in PAIRS if not any(name in data for data in known)]
+
+
+if __name__ == "__main__":
+    from jsonargparse import auto_cli
+
+    auto_cli(semantic_results, as_positional=False)
