@@ -11,8 +11,12 @@ from typing import Literal, NamedTuple
 from groundwave import __version__
 
 REQUIRED = ("torch", "numpy", "scipy", "lightning", "torchmetrics", "sklearn", "sigmf", "h5py", "zarr", "safetensors")
-OPTIONAL = {"onnx": "deploy", "onnxscript": "deploy", "onnxruntime": "deploy"}
-PROJECTS = {"sklearn": "scikit-learn"}
+OPTIONAL = {  # the command that needs it, and the extra that brings it
+    **dict.fromkeys(("onnx", "onnxscript", "onnxruntime"), ("export", "deploy")),
+    "zmq": ("stream sub:ADDRESS", "stream"),
+    **dict.fromkeys(("fastapi", "uvicorn"), ("serve", "serve")),
+}
+PROJECTS = {"sklearn": "scikit-learn", "zmq": "pyzmq"}
 
 # What a processor's flag is good for here.
 FLAGS = {
@@ -37,8 +41,8 @@ def examine() -> Iterator[Finding]:
     yield Finding("ok", f"groundwave {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for name in REQUIRED:
         yield _package(name, "broken", "install groundwave again: pip install groundwave")
-    for name, extra in OPTIONAL.items():
-        yield _package(name, "missing", f"for `groundwave export`: pip install 'groundwave[{extra}]'")
+    for name, (command, extra) in OPTIONAL.items():
+        yield _package(name, "missing", f"for `groundwave {command}`: pip install 'groundwave[{extra}]'")
     yield from processor()
     yield accelerator()
     yield from models()

@@ -1,14 +1,18 @@
 """The server under the HTTP door: it lets go of connections on which nobody asks."""
 
+import sys
 from asyncio import Transport
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+if sys.platform != "win32":
+    import resource
+
 FIRST_REQUEST_S = 10.0  # in which the head of a connection's first request must have come
 IDLE_S = 5.0  # after an answer, until the connection is closed
-MOST_CONNECTIONS = 512
+MOST_CONNECTIONS = 4096
 
 
 class ImpatientProtocol(H11Protocol):
@@ -17,6 +21,8 @@ class ImpatientProtocol(H11Protocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Take a connection, and look at it again later."""
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:  # the guard refuses long before with 429
+            transport.abort()
         self.loop.call_later(FIRST_REQUEST_S, self._look)
 
     def _look(self) -> None:
@@ -26,6 +32,10 @@ class ImpatientProtocol(H11Protocol):
 
 def listen(app: Any, host: str, port: int) -> None:
     """Serve an application until Ctrl-C."""
+    if sys.platform != "win32":  # a connection is an open file, of which a process may have 1024 by custom
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * MOST_CONNECTIONS if most == resource.RLIM_INFINITY else min(most, 2 * MOST_CONNECTIONS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
     uvicorn.run(
         app,
         host=host,
@@ -35,6 +45,5 @@ def listen(app: Any, host: str, port: int) -> None:
         log_level="warning",
         access_log=False,
         timeout_keep_alive=round(IDLE_S),
-        limit_concurrency=MOST_CONNECTIONS,
         server_header=False,
     )

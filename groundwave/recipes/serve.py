@@ -9,7 +9,7 @@ import torch
 from groundwave.errors import GroundwaveError
 from groundwave.model import Model
 
-TOKEN = "GROUNDWAVE_TOKEN"
+GROUNDWAVE_TOKEN = "GROUNDWAVE_TOKEN"  # the variable
 LEAST_TOKEN = 16  # characters
 
 
@@ -44,7 +44,7 @@ def serve(model: str, *, host: str, port: int, token_file: Path | None, body_mb:
         raise GroundwaveError(
             got=f"--host {host}, which other machines can reach, without a token",
             expected="a token, or an address of this machine alone",
-            do=f"set {TOKEN}, give --token-file, or leave --host out",
+            do=f"set {GROUNDWAVE_TOKEN}, give --token-file, or leave --host out",
         )
     limits = Limits(body_bytes=round(body_mb * 1e6), body_seconds=seconds, seconds=seconds)
     app = application(Path(model).name, Model.load(model), token=token, limits=limits)
@@ -61,8 +61,8 @@ def token_of(file: Path | None) -> str | None:
     """
     if file is not None:
         token = file.read_text().strip()
-    elif TOKEN in os.environ:
-        token = os.environ[TOKEN].strip()
+    elif GROUNDWAVE_TOKEN in os.environ:
+        token = os.environ[GROUNDWAVE_TOKEN].strip()
     else:
         return None
     if len(token) < LEAST_TOKEN or not (token.isascii() and token.isprintable()):
