@@ -174,7 +174,8 @@ class Model:
     def predict(self, given: Given, batch_size: int = 256, oversampling: float | None = None) -> Tensor:
         """Return class probabilities of what `embed` takes: `[B, C]`, or `[B, C, freq, time]` of a head for cells.
 
-        A head of numbers returns these instead: of a `DirectionHead`, azimuth and elevation in radians `[B, 2]`.
+        A head of directions returns these instead: a `DirectionHead` azimuth and elevation in radians `[B, 2]`, a
+        `PeakHead` azimuth, elevation and probability of each source `[B, source, 3]`.
 
         Raises:
             ContractError: the input does not fit the contract.
@@ -202,7 +203,7 @@ class Model:
         for batch in prepared.split(batch_size):
             x = self.contract.channels(batch.to(device))
             scores = network["head"](network["backbone"].tokens(x), network["backbone"].grid(x), x.shape[-2:])
-            parts.append(scores.float().softmax(dim=1).cpu())
+            parts.append(answer(network["head"], scores.float(), dim=1).cpu())
         return torch.cat(parts)
 
     def _sure(self, prepared: Tensor, batch_size: int) -> Tensor:

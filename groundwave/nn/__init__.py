@@ -6,6 +6,7 @@ from torch import nn
 
 from groundwave.nn.amc_cnn import AMCCNN
 from groundwave.nn.aoanet import AoANet
+from groundwave.nn.beamspace import Beamspace
 from groundwave.nn.cldnn import CLDNN
 from groundwave.nn.conv4 import Conv4
 from groundwave.nn.convlstm import ConvLSTM
@@ -19,12 +20,13 @@ from groundwave.nn.heads import CosineHead, DirectionHead, LinearHead, MLPHead
 from groundwave.nn.lsm import LSM
 from groundwave.nn.mcldnn import MCLDNN
 from groundwave.nn.multimodal import MultiModalViT
+from groundwave.nn.peaks import PeakHead
 from groundwave.nn.relation import RelationHead
 from groundwave.nn.residual import ResidualEncoder
 from groundwave.nn.resnet import ResNet18
+from groundwave.nn.resnet2d import ResNet2d
 from groundwave.nn.semiamc import SemiAMC
 from groundwave.nn.token_map import TokenMap
-from groundwave.nn.resnet2d import ResNet2d
 from groundwave.nn.vit import ViT
 from groundwave.nn.vtcnn2 import VTCNN2
 from groundwave.nn.welch import EnvelopeEncoder, WelchEncoder
@@ -34,6 +36,7 @@ from groundwave.nn.xcit import XCiT
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "amc_cnn": AMCCNN,
     "aoanet": AoANet,
+    "beamspace": Beamspace,
     "cldnn": CLDNN,
     "conv4": Conv4,
     "convlstm": ConvLSTM,
@@ -47,10 +50,10 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "multimodal_vit": MultiModalViT,
     "residual": ResidualEncoder,
     "resnet18": ResNet18,
+    "resnet2d": ResNet2d,
     "semiamc": SemiAMC,
     "spectrum": SpectrumEncoder,
     "token_map": TokenMap,
-    "resnet2d": ResNet2d,
     "vit": ViT,
     "vtcnn2": VTCNN2,
     "welch": WelchEncoder,
@@ -68,5 +71,6 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
     "linear": LinearHead,
     "linear_decoder": LinearDecoder,
     "mlp": MLPHead,
+    "peaks": PeakHead,
     "relation": RelationHead,
 }

@@ -51,11 +51,14 @@ class MLPHead(nn.Sequential):
 class DirectionHead(nn.Linear):
     """A direction as (azimuth, elevation) in radians: where the vector points that an affine map makes of the features.
 
-    A vector has no edge where angles jump, and its length is free. These outputs are the answer itself (see `answer`).
+    A vector has no edge where angles jump, and its length is free.
 
     Args:
         num_features: width of the features.
     """
+
+    output = "angles"
+    meaning = "angles [batch, 2]: azimuth and elevation of one source in radians; no probabilities"
 
     def __init__(self, num_features: int) -> None:
         super().__init__(num_features, 3)
@@ -68,10 +71,15 @@ class DirectionHead(nn.Linear):
         x, y, z = super().forward(features).unbind(-1)
         return torch.stack((torch.atan2(y, x), torch.atan2(z, (x.square() + y.square() + 1e-12).sqrt())), -1)
 
+    def answer(self, angle: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 2"]:
+        """Return the angles as they are."""
+        return angle
+
 
 def answer(head: nn.Module, scores: Tensor, dim: int = -1) -> Tensor:
-    """Return what a head's outputs say: class probabilities along `dim`; of a `DirectionHead` the angles that they are."""
-    return scores if isinstance(head, DirectionHead) else scores.softmax(dim)
+    """Return what a head's outputs say: class probabilities along `dim`, or what the head itself makes of them."""
+    said: Tensor = head.answer(scores) if hasattr(head, "answer") else scores.softmax(dim)  # type: ignore[operator]
+    return said
 
 
 class ProjectionHead(nn.Sequential):

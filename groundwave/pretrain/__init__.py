@@ -6,6 +6,7 @@ from torch import nn
 
 from groundwave.pretrain.decur import decur
 from groundwave.pretrain.direction import Direction
+from groundwave.pretrain.directions import Directions
 from groundwave.pretrain.lsm import LSMObjective
 from groundwave.pretrain.moco import MoCo
 from groundwave.pretrain.msm import MaskedSpectrogramModeling
@@ -19,8 +20,9 @@ from groundwave.pretrain.simsiam import SimSiam
 from groundwave.pretrain.supervised import Supervised
 
 OBJECTIVES: dict[str, Callable[..., nn.Module]] = {
-    "direction": Direction,
     "decur": decur,
+    "direction": Direction,
+    "directions": Directions,
     "lsm": LSMObjective,
     "moco": MoCo,
     "msm": MaskedSpectrogramModeling,

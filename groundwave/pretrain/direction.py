@@ -1,6 +1,7 @@
 """Directions of arrival, learned from records whose source is known: one direction a record."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -10,7 +11,7 @@ from groundwave.contracts import Record, View
 from groundwave.errors import DataError
 from groundwave.model import Model
 from groundwave.nn.heads import DirectionHead
-from groundwave.pretrain.objective import LabelledObjective
+from groundwave.pretrain.objective import LabelledObjective, ViewObjective
 from groundwave.signal.array import separation_rad, unit_vector
 
 AXES = ("azimuth", "elevation")  # what a model with a `DirectionHead` calls its outputs, in radians
@@ -39,20 +40,22 @@ class Direction(LabelledObjective):
     def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the loss and the mean error in degrees."""
         wanted = only_direction(record)
-        found = self.head(self.backbone(self.look(record, generator))).float()
+        found = self.head(self.backbone(looked(self, record, generator))).float()
         chord = (unit_vector(found) - unit_vector(wanted)).square().sum(-1)
         error = separation_rad(found.detach(), wanted).mean().rad2deg()
         return {"loss": (chord + 1e-8).sqrt().mean(), "error_deg": error}
 
-    def look(self, record: Record, generator: Generator) -> Tensor:
-        """Return one view of each record as channels float32 `[B, channels, time]`."""
-        modality = self.contract.modality
-        seen = self.view({**record, "iq": record[modality]}, generator)["iq"]
-        return self.contract.channels(self.contract.prepare(seen))
-
     def finished(self, model: Model, record: Record, classes: Sequence[str]) -> Model:
         """Return the model with its head."""
         return model.with_head("direction", self.head, {"num_features": self.num_features}, AXES)
+
+
+def looked(objective: ViewObjective, record: Record, generator: Generator) -> Tensor:
+    """Return one view of each record, whatever the modality of the objective's contract, as a network's channels."""
+    contract: Any = objective.contract
+    seen = objective.view({**record, "iq": record[contract.modality]}, generator)["iq"]
+    channels: Tensor = contract.channels(contract.prepare(seen))
+    return channels
 
 
 def only_direction(record: Record) -> Tensor:

@@ -10,6 +10,7 @@ PROTOCOLS: Mapping[str, str] = {
 # Each regenerates the rows of published figures, or of ours that are set beside them.
 RECIPES: Mapping[str, str] = {
     "ablations": "groundwave.recipes.ablations:ablations",
+    "angles": "groundwave.recipes.angles:angles",
     "contrastive": "groundwave.recipes.contrastive:contrastive",
     "csi-activity": "groundwave.recipes.csi_activity:csi_activity",
     "fewshot": "groundwave.recipes.fewshot:fewshot",

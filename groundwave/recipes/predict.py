@@ -48,7 +48,8 @@ def predict(
             f"{model}, which has no head", "an adapted model", "run `groundwave adapt` with a few labels first"
         )
     if not recording:
-        return _table(asked, source, target), f"labels of {len(source)} windows"
+        what = "directions in" if hasattr(asked.head, "answer") else "labels of"
+        return _table(asked, source, target), f"{what} {len(source)} windows"
     if asked.contract.modality == "spec":
         found = annotate_cells(asked, source, min_cells=min_cells, progress=True)
         why = f"the model answers noise, but for patches of less than {min_cells} cells"
@@ -65,7 +66,24 @@ def _beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}.groundwave.csv")
 
 
+def _directions(model: Model, source: Any, out: Path) -> Path:
+    """Write a line for each source that a model tells of: its angles in degrees, and how sure it is if it says so."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["index", "source", *(name if name == "probability" else f"{name}_deg" for name in model.classes)])
+    for rows in torch.split(torch.arange(len(source)), BATCH):
+        said = model.predict(source[rows]).reshape(len(rows), -1, len(model.classes))
+        said[..., :2] = said[..., :2].rad2deg()
+        for index, sources in zip(rows.tolist(), said.tolist(), strict=True):
+            writer.writerows([index, number, *(f"{x:.4f}" for x in one)] for number, one in enumerate(sources))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, text.getvalue().encode())
+    return out
+
+
 def _table(model: Model, source: Any, out: Path) -> Path:
+    if hasattr(model.head, "answer"):
+        return _directions(model, source, out)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["index", "label", "confidence"])

@@ -1,11 +1,14 @@
 """Directions of arrival from snapshots of an array: covariances, beamscan, MUSIC, and peaks of a spectrum."""
 
+from itertools import permutations
+
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 
 from groundwave.errors import GroundwaveError
+from groundwave.signal.array import separation_rad
 
 _FLOOR = 1e-6  # of a vector's squared norm: how much of it MUSIC says lies outside the signals, at least
 
@@ -106,3 +109,49 @@ def _paraboloid(near: Tensor) -> Tensor:
     alone = torch.where(curve.isfinite() & (curve < 0), -slope / curve, 0)
     whole = (near.isfinite().flatten(-2).all(-1) & (determinant > 0))[..., None]
     return torch.where(whole, jointly, alone).clamp(-1, 1)
+
+
+def best_order(
+    found: Float[Tensor, "*batch source 2"], wanted: Float[Tensor, "*batch source 2"]
+) -> Int[Tensor, "*batch source"]:
+    """Return which found direction belongs to each wanted one, so that the angles between them are least in sum.
+
+    All orders are tried. A direction that was not found (NaN) is as far away as can be.
+    """
+    num = wanted.shape[-2]
+    apart = separation_rad(found[..., None, :, :], wanted[..., :, None, :]).nan_to_num(torch.pi)  # wanted, found
+    orders = torch.tensor(list(permutations(range(num))), device=apart.device)
+    total = apart[..., torch.arange(num), orders].sum(-1)
+    best: Tensor = orders[total.argmin(-1)]
+    return best
+
+
+def fit_response(
+    matrix: Complex[Tensor, "record antenna antenna"], vectors: Complex[Tensor, "record antenna"], steps: int = 20
+) -> Complex[Tensor, "antenna antenna"]:
+    """Return the matrix C for which C a comes nearest to what an array hears of single sources in known directions.
+
+    The covariance of one source has its steering vector as first eigenvector, up to a factor, which is fitted in turns
+    with C by least squares; records count by their SNR. Where elements only differ in gain and phase C is diagonal;
+    with mutual coupling it is not (after Friedlander and Weiss 1991).
+
+    Args:
+        matrix: covariances of records with one source each.
+        vectors: ideal steering vectors of their directions.
+        steps: turns of the fit.
+
+    Raises:
+        GroundwaveError: fewer records than elements.
+    """
+    if len(matrix) < matrix.shape[-1]:
+        got = f"{len(matrix)} records for {matrix.shape[-1]} elements"
+        raise GroundwaveError(got, "one for each element at least", "give more records of known direction")
+    power, basis = torch.linalg.eigh(matrix)
+    noise = power[..., :-1].mean(-1)
+    heard = basis[..., -1] * ((power[..., -1] - noise) / noise).sqrt()[..., None]
+    response = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    for _ in range(steps):
+        ideal = vectors @ response.mT
+        factor = (ideal.conj() * heard).sum(-1, keepdim=True) / ideal.abs().square().sum(-1, keepdim=True)
+        response = torch.linalg.lstsq(factor * vectors, heard).solution.mT
+    return response

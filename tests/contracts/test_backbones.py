@@ -9,6 +9,7 @@ from groundwave.nn import BACKBONES
 TINY = {
     "amc_cnn": {},
     "aoanet": {"widths": (8, 8, 8), "hidden": 16},
+    "beamspace": {"cells": 8, "dim": 8},
     "cldnn": {},
     "conv4": {"width": 8},
     "convlstm": {"dim": 4, "depth": 2, "slice": 4},
@@ -45,15 +46,20 @@ ON_A_GRID = {"convlstm", "multimodal_vit", "resnet2d", "vit"}
 GRIDS = {64: (32, 20), 100: (21, 50)}
 
 
+# Networks of antenna arrays: the directions of one antenna are no directions.
+OF_ARRAYS = {"beamspace": 4}
+
+
 def build(name: str, num_channels: int, num_samples: int = 64) -> torch.nn.Module:
     torch.manual_seed(0)
+    num_channels *= OF_ARRAYS.get(name, 1)
     length = {"num_samples": num_samples} if name in ONE_LENGTH else {}
     return BACKBONES[name](num_channels=num_channels, **length, **TINY[name])
 
 
 def inputs(name: str, num_records: int, num_channels: int, num_samples: int = 64) -> torch.Tensor:
     size = GRIDS[num_samples] if name in ON_A_GRID else (num_samples,)
-    return torch.randn(num_records, num_channels, *size)
+    return torch.randn(num_records, num_channels * OF_ARRAYS.get(name, 1), *size)
 
 
 def test_every_backbone_has_a_tiny_setting() -> None:

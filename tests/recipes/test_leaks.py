@@ -22,6 +22,7 @@ from groundwave.pretrain import OBJECTIVES
 from groundwave.recipes import (
     RECIPES,
     ablations,
+    angles,
     contrastive,
     csi_activity,
     fewshot,
@@ -35,12 +36,14 @@ from groundwave.recipes import (
     segmentation,
     semantic_communication,
     spectrogram_sets,
+    unseen_angles,
 )
 
 Recipe = Callable[..., Any]
 # Few contenders, one of each kind: all of them go through the same pretrain().
 PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
     "ablations": (ablations.ablations, {}),
+    "angles": (angles.angles, {"data": ("single", "several", "unseen")}),
     "contrastive": (contrastive.contrastive, {"methods": ("lsm", "lsm-published", "sclbss", "cumulants"), "draws": 2}),
     "csi-activity": (csi_activity.csi_activity, {}),
     "fewshot": (fewshot.fewshot, {"methods": ("lsm", "lsm-published", "protonet", "cumulants")}),
@@ -170,6 +173,26 @@ class Watch:
         self.answered.append((self.plan, self.lent, setting.plan.query))
         return self._asked(system, setting, *given)
 
+    def trained(self, source: Any, **given: Any) -> Model:
+        """Stand in for pretrain() where a head is asked afterwards: note what it is handed; weights are random."""
+        model = self.pretrain(source, **given)
+        make, settings = OBJECTIVES[given["objective"]], given["objective_args"]
+        told = {"contract": given["contract"]} if given["objective"] != "protonet" else {}
+        finished: Model = make(model.backbone, views=(), **told, **settings).finished(model, {}, ())
+        return finished
+
+    def compared(self, finders: Any, records: Any, **given: Any) -> None:
+        """Note which records direction finders are asked."""
+        for record in records.values():
+            self.answered.append((self.plan, self.plan.support, record["group"]))
+        self._compared(finders, records, **given)
+
+    def episode(self, *given: Any) -> Tensor:
+        """Note which records lend labels of new angles, and which are asked with them."""
+        rows: Tensor = self._episode(*given)
+        self.answered.append((self.plan, rows[:, :2].flatten(), rows[:, 2:].flatten()))
+        return rows
+
     def leaks(self) -> list[str]:
         """Return every way in which something was seen that must not have been."""
         found = []
@@ -207,6 +230,12 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         monkeypatch.setattr(semantic, name, getattr(watch, name))
     monkeypatch.setattr(domains, "check_plan", watch.check)
     monkeypatch.setattr(csi_activity, "contest", watch.compete)
+    watch._compared, watch._episode = angles.compare, unseen_angles._episode  # type: ignore[attr-defined]
+    for part in (angles, unseen_angles):
+        monkeypatch.setattr(part, "check_plan", watch.check)
+        monkeypatch.setattr(part, "pretrain", watch.trained)
+    monkeypatch.setattr(angles, "compare", watch.compared)
+    monkeypatch.setattr(unseen_angles, "_episode", watch.episode)
     monkeypatch.setattr(encoders, "pretrain", watch.pretrain)
     monkeypatch.setattr(contest, "score", watch.score)
     monkeypatch.setattr(labels, "_answer", watch.answer)

@@ -1,0 +1,122 @@
+"""The section on angles of a page of results: error against SNR beside the bound, several sources, unseen angles."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from groundwave.bench.pictures import MARKERS
+from groundwave.bench.rows import Cell, Row, aggregate
+from groundwave.page import PALETTE, Table, clean, new_figure
+from groundwave.recipes.angles import NUM_SAMPLES, NUM_TRAINING
+from groundwave.recipes.results_page import Part, current
+from groundwave.recipes.unseen_angles import METRIC as AZIMUTH
+
+RMS, MEAN, FOUND = "rms error (deg)", "mean error (deg)", "found"
+BOUND = "Cramér-Rao bound"
+
+TITLES: Mapping[str, str] = {
+    "single": "One source, ideal array",
+    "single-uncalibrated": "One source, an array that nobody has calibrated",
+    "several": "One to three sources, ideal array",
+    "several-hard": "One to three sources, uncalibrated, wide band, reflections",
+}
+ABOUT: Mapping[str, str] = {
+    "single": "A narrow-band source, a planar array of 4 x 4 elements half a wavelength apart. MUSIC reaches the bound "
+    "here, and where it does nothing without a bias can be better.\n",
+    "single-uncalibrated": "Elements differ by 1 dB and 12 degrees (standard deviations) and hear a neighbour 15 dB "
+    "below themselves. The bound is that of an array whose errors are known. *MUSIC, calibrated with the labels* has "
+    "its steering vectors fitted to the same labelled records that the networks learn from: the honest opponent.\n",
+    "several": "All are told how many there are. A source that is not found counts as 90 degrees off, so the share "
+    "found within 5 degrees says more than a mean.\n",
+    "several-hard": "A band of 20 % of the carrier, of which a source fills a fifth at least; a reflection of each "
+    "source 10 dB below it; elements as above. No way here makes use of the width of the band.\n",
+}
+
+
+def angles_part(results: Path, _: Sequence[Path] = ()) -> Iterator[Part]:
+    """Yield the parts of the recipe `angles`, one for each setting that has rows.
+
+    Args:
+        results: folder of rows.
+    """
+    rows = [row for row in current(results, "angles") if row.failed is None]
+    for data, title in TITLES.items():
+        some = [row for row in rows if row.data == data]
+        if some:
+            yield Part(title, _about(some, data), _tables(some), {"error against SNR": error_against_snr(some)})
+    unseen = [row for row in rows if row.data == "unseen"]
+    if unseen:
+        yield Part("Azimuths that training has not heard", UNSEEN, {"Mean error of azimuth": _by_shots(unseen)})
+
+
+UNSEEN = (
+    "ProtoAoA's question: 14 of 60 classes of two degrees lend records for training (23 %); the others are asked, with "
+    "4, 8 or 32 labelled records for each class, over 100 draws of them. Labels tell the middle of a class, errors are "
+    "of the true azimuth: who knows the class exactly is 0.5 degrees off. 0 to 20 dB, an uncalibrated array. The "
+    "source reports 3 degrees at 4 shots and 2 at 32, on recordings that it does not publish.\n"
+)
+
+
+def _about(rows: Sequence[Row], data: str) -> str:
+    seeds = len({row.seed for row in rows})
+    text = f"{NUM_SAMPLES} snapshots; networks learn from {NUM_TRAINING} records of the same array at -20 to 20 dB. "
+    return f"{text}{seeds} seeds: arrays, records and weights.\n\n{ABOUT[data]}"
+
+
+def _tables(rows: Sequence[Row]) -> dict[str, Table]:
+    """Return the tables of a setting: errors by SNR, and the share found where there are several sources."""
+    several = rows[0].data.startswith("several")
+    metrics = (MEAN, FOUND) if several else (RMS, MEAN)
+    known = {row.metric for row in rows}
+    return {f"{metric}, by SNR": degrees_table(rows, metric, "snr_db") for metric in metrics if metric in known}
+
+
+def _by_shots(rows: Sequence[Row]) -> Table:
+    return degrees_table(rows, AZIMUTH, "shots")
+
+
+def degrees_table(rows: Sequence[Row], metric: str, by: str) -> Table:
+    """Return a table of a metric in its own unit (shares in %), a line per method, a column per value of `by`."""
+    cells = aggregate(rows, ("method", by), metric)
+    methods = dict.fromkeys(method for method, _ in cells)
+    heads = sorted({head for _, head in cells})
+    unit = " dB" if by == "snr_db" else " shots"
+    body = [[method, *(_text(cells.get((method, head)), metric) for head in heads)] for method in methods]
+    counts = sorted({cell.rows for cell in cells.values()})
+    told = f"{metric}{', %' if metric == FOUND else ''}; mean ± half of the 95 % interval over {counts[-1]} seeds."
+    return Table(["method", *(f"{head:g}{unit}" for head in heads)], body, told)
+
+
+def _text(cell: Cell | None, metric: str) -> str:
+    if cell is None or cell.interval is None:
+        return ""
+    mean, low, high, n = cell.interval
+    scale, digits = (100, 0) if metric == FOUND else (1, 2 if mean < 10 else 1)
+    half = f" ± {scale * (high - low) / 2:.{digits}f}" if n > 1 else ""
+    return f"{scale * mean:.{digits}f}{half}"
+
+
+def error_against_snr(rows: Sequence[Row]) -> Figure:
+    """Draw a line per method over the SNR, on a logarithmic scale: rms error of one source, else the mean error."""
+    metric = RMS if any(row.method == BOUND for row in rows) else MEAN
+    figure, axes = new_figure()
+    cells = aggregate(rows, ("method", "snr_db"), metric)
+    for number, method in enumerate(dict.fromkeys(method for method, _ in cells)):
+        points = sorted((snr, cell.interval) for (name, snr), cell in cells.items() if name == method and cell.interval)
+        snrs, means = [snr for snr, _ in points], [found.mean for _, found in points]
+        if method == BOUND:
+            axes.plot(snrs, means, "k--", label=method)
+            continue
+        colour = PALETTE[number % len(PALETTE)]
+        axes.plot(snrs, means, marker=MARKERS[number % len(MARKERS)], color=colour, label=method)
+        low, high = (
+            [max(getattr(found, end), mean / 10) for (_, found), mean in zip(points, means, strict=True)]
+            for end in ("low", "high")
+        )
+        if all(found.n > 1 for _, found in points):
+            axes.fill_between(snrs, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set(xlabel="SNR at an element (dB)", ylabel=metric.replace("(deg)", "(degrees)"), yscale="log")
+    axes.legend(fontsize=8)
+    clean(axes)
+    return figure

@@ -1,0 +1,153 @@
+"""Beam spectra beside loops in NumPy, their slopes beside differences, and what a network on them keeps."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from groundwave.errors import GroundwaveError
+from groundwave.nn.beamspace import Beamspace, cell_turns, loaded_inverse
+from groundwave.nn.complex import to_channels
+from groundwave.nn.peaks import PeakHead
+from groundwave.pretrain.directions import cells_to
+from groundwave.rng import generator
+from groundwave.signal.array import planar_array, separation_rad, steering
+
+SIZE, CELLS = (3, 4), 10
+
+
+def array(angle: Tensor, snr_db: float = 20.0) -> Tensor:
+    """Return what a 3 x 4 array hears of one source a record."""
+    draw = generator(0, "heard")
+    vectors = steering(planar_array(*SIZE), angle)
+    signal, noise = (torch.randn(len(angle), n, 64, dtype=torch.complex64, generator=draw) for n in (1, 12))
+    return vectors[..., None] * signal + 10 ** (-snr_db / 20) * noise
+
+
+def network(**changes: int) -> Beamspace:
+    torch.manual_seed(0)
+    return Beamspace(24, size=SIZE, cells=CELLS, dim=8, **changes).eval()
+
+
+def slow_spectrum(matrix: np.ndarray, row_turns: float, column_turns: float) -> float:
+    """Return a^H R a / N of one direction, element by element."""
+    total = 0j
+    for m in range(12):
+        for n in range(12):
+            phase = [row_turns * (i // 4) + column_turns * (i % 4) for i in (m, n)]
+            total += np.exp(-2j * math.pi * phase[0]) * matrix[m, n] * np.exp(2j * math.pi * phase[1])
+    return float(total.real / 12)
+
+
+def hermitian() -> Tensor:
+    x = torch.randn(2, 12, 20, dtype=torch.complex64, generator=generator(0, "matrix"))
+    return x @ x.mH / 20
+
+
+def parts(matrix: Tensor) -> Tensor:
+    return torch.stack([matrix.real, matrix.imag], 1)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_spectra_are_those_of_loops_and_a_mirrored_one_is_caught(mirrored: bool) -> None:
+    matrix = hermitian()
+    found = network()._spectra(parts(matrix.conj() if mirrored else matrix))[1, 0]
+    turns = cell_turns(CELLS).tolist()
+    wanted = [[slow_spectrum(matrix[1].numpy(), row, column) for column in turns] for row in turns]
+    assert np.allclose(found.numpy(), wanted, atol=1e-4) != mirrored
+
+
+def test_slopes_and_curvatures_are_those_of_differences() -> None:
+    matrix, step = hermitian()[0].numpy().astype(complex), 1e-3
+    found = network()._spectra(parts(hermitian()))[0, :, 3, 6].tolist()
+    row, column = float(cell_turns(CELLS)[3]), float(cell_turns(CELLS)[6])
+
+    def at(down: float, across: float) -> float:
+        return slow_spectrum(matrix, row + down * step / CELLS, column + across * step / CELLS)
+
+    wanted = [
+        at(0, 0),
+        (at(1, 0) - at(-1, 0)) / (2 * step),
+        (at(0, 1) - at(0, -1)) / (2 * step),
+        (at(1, 0) + at(-1, 0) - 2 * at(0, 0)) / step**2,
+        (at(0, 1) + at(0, -1) - 2 * at(0, 0)) / step**2,
+        (at(1, 1) + at(-1, -1) - at(1, -1) - at(-1, 1)) / (4 * step**2),
+    ]
+    np.testing.assert_allclose(found, wanted, atol=2e-3)
+
+
+def test_the_inverse_is_numpys() -> None:
+    matrix = hermitian()
+    found = loaded_inverse(parts(matrix), 0.02, steps=20)
+    wanted = np.linalg.inv(matrix.numpy() + 0.02 * np.eye(12))
+    np.testing.assert_allclose(
+        torch.complex(found[:, 0], found[:, 1]).numpy(), wanted, atol=2e-3 * np.abs(wanted).max()
+    )
+
+
+def test_the_gradient_of_the_inverse_is_that_of_pytorch() -> None:
+    given = [parts(hermitian()).double().requires_grad_() for _ in range(2)]
+    weight = torch.randn(2, 2, 12, 12, dtype=torch.float64, generator=generator(0, "weight"))
+    (loaded_inverse(given[0], 0.1, steps=25) * weight).sum().backward()
+    exact = torch.linalg.inv(torch.complex(given[1][:, 0], given[1][:, 1]) + 0.1 * torch.eye(12))
+    (parts(exact) * weight).sum().backward()
+    torch.testing.assert_close(given[0].grad, given[1].grad, rtol=1e-4, atol=1e-6)
+
+
+def test_before_it_learns_anything_the_steps_of_the_loudest_cell_point_at_the_source() -> None:
+    angle = torch.rand(50, 2, generator=generator(0, "angles")) * 1.6 - 0.8
+    backbone = network()
+    tokens = backbone.tokens(to_channels(array(angle))).detach()
+    heard = backbone._spectra(backbone.covariance(to_channels(array(angle))))[:, 0].detach()
+    picture = torch.cat([heard[:, None], tokens[..., -4:-2].transpose(1, 2).unflatten(2, (CELLS, CELLS))], 1)
+    found = PeakHead(backbone.num_features).answer(picture)[:, 0, :2]
+    assert float(separation_rad(found, angle).mean().rad2deg()) < 1.0
+    unmended = PeakHead(backbone.num_features).answer(picture * torch.tensor([1.0, 0, 0])[:, None, None])[:, 0, :2]
+    assert float(separation_rad(unmended, angle).mean().rad2deg()) > 2.0
+
+
+def test_a_source_one_cell_further_moves_the_tokens_by_one_cell() -> None:
+    angle = torch.tensor([[0.2, -0.1]])
+    backbone, heard = network(), array(angle)
+    ramp = torch.exp(2j * math.pi * torch.arange(4) / CELLS).repeat(3)[:, None]
+    still, moved = (
+        backbone.tokens(to_channels(x))[0, :, :8].detach().unflatten(0, (CELLS, CELLS)) for x in (heard, ramp * heard)
+    )
+    torch.testing.assert_close(still.roll(1, 1), moved, atol=1e-3, rtol=1e-3)
+    assert float((still - moved).abs().max()) > 0.01
+
+
+def test_steps_to_a_source_are_the_shorter_way_round() -> None:
+    angle = torch.tensor([[[0.3, -0.2], [-1.2, 0.9]]])
+    found = cells_to(angle, (CELLS, CELLS), 0.5)
+    for source in range(2):
+        azimuth, elevation = angle[0, source].tolist()
+        turns = (0.5 * math.sin(elevation), 0.5 * math.cos(elevation) * math.sin(azimuth))
+        for row in range(CELLS):
+            for column in range(CELLS):
+                for axis, (turn, cell) in enumerate(zip(turns, (row, column), strict=True)):
+                    apart = turn - (cell - CELLS // 2) / CELLS
+                    wanted = CELLS * min((apart - 1, apart, apart + 1), key=abs)
+                    assert float(found[0, source, axis, row, column]) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_peaks_are_told_in_order_and_between_cells() -> None:
+    head = PeakHead(8, num_sources=2)
+    picture = torch.full((1, 3, CELLS, CELLS), -5.0)
+    picture[:, 1:] = 0
+    wanted = torch.tensor([[0.4, -0.3], [-0.5, 0.2]])
+    apart = cells_to(wanted[None], (CELLS, CELLS), 0.5)[0]
+    for source, level in ((0, 1.0), (1, 3.0)):
+        row, column = divmod(int(apart[source].square().sum(0).argmin()), CELLS)
+        picture[0, 0, row, column] = level
+        picture[0, 1:, row, column] = apart[source, :, row, column]
+    found = head.answer(picture)[0]
+    torch.testing.assert_close(found[:, :2], wanted.flip(0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[:, 2], torch.tensor([3.0, 1.0]).sigmoid())
+
+
+def test_a_size_that_is_not_that_of_the_array_is_told() -> None:
+    with pytest.raises(GroundwaveError, match="3 x 4 elements for 16 signals"):
+        Beamspace(32, size=(3, 4))
