@@ -76,22 +76,23 @@ class Service:
 
     def compute(self, jobs: Sequence[_Job]) -> Sequence[Tensor | Exception]:
         """Answer jobs together where their records have one shape; each that does not fit gets its own error."""
-        answers: list[Tensor | Exception] = []
+        answers: dict[int, Tensor | Exception] = {}
         groups: dict[tuple[bool, torch.Size], list[tuple[int, Tensor]]] = {}
         for number, job in enumerate(jobs):
             try:
                 prepared = self.model.contract.prepare(job.records.tensor())
                 groups.setdefault((job.predict, prepared.shape[1:]), []).append((number, prepared))
-                answers.append(DataError("nothing", "an answer", "report this"))
             except (GroundwaveError, RuntimeError) as error:
-                answers.append(error)
+                answers[number] = error
         for (predict, _), members in groups.items():
             ask = self.model.predict if predict else self.model.embed
-            found = ask(torch.cat([prepared for _, prepared in members]))
-            parts = found.split([len(prepared) for _, prepared in members])
-            for (number, _), part in zip(members, parts, strict=True):
-                answers[number] = part
-        return answers
+            try:
+                found = ask(torch.cat([prepared for _, prepared in members]))
+                parts: Sequence[Tensor | Exception] = found.split([len(prepared) for _, prepared in members])
+            except Exception as error:  # of a network that does not take this length, say: no other group's fault
+                parts = [error] * len(members)
+            answers |= {number: part for (number, _), part in zip(members, parts, strict=True)}
+        return [answers[number] for number in range(len(jobs))]
 
     async def ask(self, records: Encoded | Plain, predict: bool) -> Tensor:
         """Return features `[B, D]` or probabilities `[B, C]` of records."""
@@ -229,6 +230,11 @@ def _add_errors(app: FastAPI) -> None:
         place = ".".join(str(part) for part in first["loc"])
         fault = ContractError(f"{place}: {first['msg']}", "what /openapi.json describes", "correct the request")
         return JSONResponse(refusal(fault), 422)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        fault = GroundwaveError("an error of the server", "an answer", "report this, with what the server has printed")
+        return JSONResponse(refusal(fault), 500)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

@@ -232,6 +232,31 @@ def test_what_takes_too_long_is_given_up() -> None:
         assert fault(client.post("/predict", json={"records": encoded(iq(1))}), 503)["kind"] == "TooSlowError"
 
 
+class Picky(torch.nn.Module):
+    """A backbone that breaks on one length that the contract allows."""
+
+    def __init__(self, backbone: torch.nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.num_features = backbone, backbone.num_features
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.05)
+        if x.shape[-1] == 100:
+            raise RuntimeError("secret")
+        return self.backbone(x)
+
+
+def test_an_error_of_ours_is_told_as_one_and_harms_no_other_request() -> None:
+    asked = model()
+    asked.backbone = Picky(asked.backbone)
+    with Server(asked) as client, client, ThreadPoolExecutor(8) as pool:
+        records = [iq(1, seed=k, length=(64, 100)[k % 2]) for k in range(8)]
+        answers = list(pool.map(lambda x: client.post("/predict", json={"records": encoded(x)}), records))
+        assert [answer.status_code for answer in answers] == [200, 500] * 4
+        assert "secret" not in answers[1].text
+        fault(answers[1], 500)
+
+
 def test_a_model_without_a_head_can_be_given_one() -> None:
     bare = Model.build("envelope", InputContract(num_samples=64, min_samples=32, max_samples=128), {"dim": 8})
     with Server(bare) as client, client:
