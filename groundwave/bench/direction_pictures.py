@@ -15,7 +15,7 @@ def quiver(angle: Tensor, answers: Mapping[str, Tensor]) -> Figure:
         angle: azimuth and elevation in radians, `[N, 2]`.
         answers: the same by method.
     """
-    figure, panels = new_figure(4.6 * len(answers), 4.2, ncols=len(answers), sharex=True, sharey=True, squeeze=False)
+    figure, panels = new_figure(4.6 * len(answers), 3.6, ncols=len(answers), sharex=True, sharey=True, squeeze=False)
     start = angle.rad2deg().numpy()
     for axes, (title, found) in zip(panels[0], answers.items(), strict=True):
         step = (found - angle).rad2deg()

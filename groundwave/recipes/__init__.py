@@ -11,8 +11,11 @@ PROTOCOLS: Mapping[str, str] = {
 RECIPES: Mapping[str, str] = {
     "ablations": "groundwave.recipes.ablations:ablations",
     "angles": "groundwave.recipes.angles:angles",
+    "aoa-compression": "groundwave.recipes.aoa_compression:aoa_compression",
+    "cascade": "groundwave.recipes.cascade:cascade",
     "contrastive": "groundwave.recipes.contrastive:contrastive",
     "csi-activity": "groundwave.recipes.csi_activity:csi_activity",
+    "early-exit": "groundwave.recipes.early_exit:early_exit",
     "fewshot": "groundwave.recipes.fewshot:fewshot",
     "fidelity": "groundwave.recipes.fidelity:fidelity",
     "forecasting": "groundwave.recipes.forecasting:forecasting",

@@ -296,9 +296,9 @@ class _Cascade:
         with rehearsed(network, few):
             self._fit(f"integers-{title}", Distillation(network, _inputs, _scored(deepcopy(model))))
         network.eval()
-        content = self._exported(f"{title}-rehearsed", copy)
-        again = of_onnx(f"{title}, INT8 after rehearsal", quantize(content, few), self.parts, floats)
-        self._add(again, copy, quantize(content, few))
+        small = quantize(self._exported(f"{title}-rehearsed", copy), few)
+        again = of_onnx(f"{title}, INT8 after rehearsal", small, self.parts, floats)
+        self._add(again, copy, small)
         self.notes.append(
             f"INT8 lost more than {100 * INTEGER_LOSS:g} points for {title}, so it learned on with rounded numbers: "
             f"{100 * again.validation:.1f} % on validation, {100 * floats.validation:.1f} % in float32."

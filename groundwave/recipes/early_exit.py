@@ -97,7 +97,7 @@ def early_exit(
     sheet = Sheet(path, "early-exit")
     names = [ALONE, *(name for name in variants if name != ALONE)]
     if smoke:
-        names, seeds, records_per_cell = [ALONE, "V0"], tuple(seeds)[:1], 10
+        names, seeds, records_per_cell = [ALONE, "three exits"], tuple(seeds)[:1], 10
     bench = _Bench(sheet, home / "early-exit", records_per_cell, smoke)
     for seed in seeds:
         for name in names:

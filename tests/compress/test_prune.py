@@ -1,15 +1,21 @@
 """Pruned networks compute what silenced ones do, keep what matters, and come back from disk."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from groundwave.compress.distil import Scored
 from groundwave.compress.groups import Group, groups, keep, magnitude, mask
 from groundwave.compress.prune import hold_zeros, num_parameters, prune, sparsify
+from groundwave.contract import ArrayContract
 from groundwave.errors import GroundwaveError
+from groundwave.model import Model
 from groundwave.nn import BACKBONES
+from groundwave.nn.heads import DirectionHead
 from groundwave.nn.narrow import restore_sizes
 from groundwave.rng import generator
 from tests.contracts.test_backbones import TINY, build, inputs
@@ -87,6 +93,30 @@ def test_a_target_is_met_from_where_it_hurts_least(name: str) -> None:
     restored = restore_sizes(build(name, 2), found.shapes).eval()
     restored.load_state_dict(found.network.state_dict())
     torch.testing.assert_close(restored(x), found.network(x))
+
+
+def test_a_network_for_directions_is_pruned_from_its_input_to_its_head_and_comes_back(tmp_path: Path) -> None:
+    contract = ArrayContract(32, 32, 32, size=(2, 2))
+    torch.manual_seed(0)
+    model = Model.build("aoanet", contract, {"widths": (8, 8, 8), "hidden": 16})
+    args = {"num_features": 16}
+    model = model.with_head("direction", DirectionHead(**args), args, ("azimuth", "elevation"))
+    whole = Scored(model.backbone, model.head).eval().requires_grad_(False)
+    assert len(groups(whole)) == 5  # three convolutions, of which the last leads into the dense layers, and these two
+    kept = drawn(whole, 4)
+    pruned, x = keep(whole, kept), torch.randn(3, 8, 32)
+    torch.testing.assert_close(pruned(x), mask(whole, kept)(x), atol=1e-5, rtol=1e-4)
+    assert pruned.backbone.num_features < 16
+    before = whole.state_dict()
+    shapes = {k: list(v.shape) for k, v in pruned.state_dict().items() if v.shape != before[k].shape}
+    spec = {part: {**model.spec[part], "pruned": {}} for part in ("backbone", "head")}
+    for name, shape in shapes.items():
+        part, _, tensor = name.partition(".")
+        spec[part]["pruned"][tensor] = shape
+    small = Model(pruned.backbone, contract, spec, pruned.head, model.classes)
+    array = torch.randn(3, 4, 32, dtype=torch.complex64)
+    loaded = Model.load(small.save(tmp_path / "small"))
+    torch.testing.assert_close(loaded.predict(array), small.predict(array))
 
 
 def test_groups_that_do_nothing_go_first() -> None:

@@ -23,8 +23,12 @@ from groundwave.recipes import (
     RECIPES,
     ablations,
     angles,
+    aoa_compression,
+    cascade,
+    compress_parts,
     contrastive,
     csi_activity,
+    early_exit,
     fewshot,
     fidelity,
     forecasting,
@@ -44,8 +48,11 @@ Recipe = Callable[..., Any]
 PANELS: Mapping[str, tuple[Recipe, dict[str, Any]]] = {
     "ablations": (ablations.ablations, {}),
     "angles": (angles.angles, {"data": ("single", "several", "unseen")}),
+    "aoa-compression": (aoa_compression.aoa_compression, {}),
+    "cascade": (cascade.cascade, {}),
     "contrastive": (contrastive.contrastive, {"methods": ("lsm", "lsm-published", "sclbss", "cumulants"), "draws": 2}),
     "csi-activity": (csi_activity.csi_activity, {}),
+    "early-exit": (early_exit.early_exit, {}),
     "fewshot": (fewshot.fewshot, {"methods": ("lsm", "lsm-published", "protonet", "cumulants")}),
     "transfer": (fewshot.transfer, {"methods": ("lsm", "cnn2")}),
     "label-efficiency": (label_efficiency.label_efficiency, {"methods": ("lsm", "cumulants"), "ceiling": ("conv4",)}),
@@ -193,6 +200,52 @@ class Watch:
         self.answered.append((self.plan, rows[:, :2].flatten(), rows[:, 2:].flatten()))
         return rows
 
+    def parts_of(self, model: Any, source: Any, plan: Plan) -> Any:
+        """Note which records a network that is compressed learns from, and which it is asked, by their channels."""
+        parts = self._parts_of(model, source, plan)
+        rows = {name: self._found(model, source, part.x) for name, part in parts.items()}
+        self.answered.append((self.plan, rows["train"], rows["test"]))
+        return parts
+
+    @staticmethod
+    def _found(model: Any, source: Any, x: Tensor) -> Tensor:
+        """Return the rows of a source whose channels these are."""
+        everything = torch.arange(len(source))
+        channels = model.contract.channels(model.contract.prepare(source[everything])).flatten(1)
+        return torch.cat([(channels == row.flatten()).all(dim=1).nonzero()[:, 0] for row in x])
+
+    def scored(self, guesser: Any, seed: int, known: Any, asked: Any) -> Any:
+        """Note which records a guesser of beams may know, those of other sites among them, and which it is asked."""
+        self.answered.append((self.plan, known["index"], asked["index"]))
+        return self._scored(guesser, seed, known, asked)
+
+    def trained(self, source: Any, **given: Any) -> Model:
+        """Stand in for pretrain() where a head is asked afterwards: note what it is handed; weights are random."""
+        model = self.pretrain(source, **given)
+        make, settings = OBJECTIVES[given["objective"]], given["objective_args"]
+        told = {"contract": given["contract"]} if given["objective"] != "protonet" else {}
+        finished: Model = make(model.backbone, views=(), **told, **settings).finished(model, {}, ())
+        return finished
+
+    def compared(self, finders: Any, records: Any, **given: Any) -> None:
+        """Note which records direction finders are asked."""
+        for record in records.values():
+            self.answered.append((self.plan, self.plan.support, record["group"]))
+        self._compared(finders, records, **given)
+
+    def episode(self, *given: Any) -> Tensor:
+        """Note which records lend labels of new angles, and which are asked with them."""
+        rows: Tensor = self._episode(*given)
+        self.answered.append((self.plan, rows[:, :2].flatten(), rows[:, 2:].flatten()))
+        return rows
+
+    def side(self, bench: Any, rows: Tensor) -> Any:
+        """Note which records of directions are learned from, first, and which are asked, second."""
+        self._sides.append(rows)
+        if len(self._sides) == 2:
+            self.answered.append((self.plan, *self._sides))
+        return self._side(bench, rows)
+
     def leaks(self) -> list[str]:
         """Return every way in which something was seen that must not have been."""
         found = []
@@ -230,6 +283,17 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         monkeypatch.setattr(semantic, name, getattr(watch, name))
     monkeypatch.setattr(domains, "check_plan", watch.check)
     monkeypatch.setattr(csi_activity, "contest", watch.compete)
+    watch._parts_of, watch._side, watch._sides = compress_parts.parts_of, aoa_compression._Bench._side, []  # type: ignore[attr-defined]
+    monkeypatch.setattr(compress_parts, "check_plan", watch.check)
+    for recipe in (cascade, early_exit):
+        monkeypatch.setattr(recipe, "parts_of", watch.parts_of)
+    monkeypatch.setattr(aoa_compression._Bench, "_side", lambda bench, rows: watch.side(bench, rows))
+    watch._compared, watch._episode = angles.compare, unseen_angles._episode  # type: ignore[attr-defined]
+    for part in (angles, unseen_angles):
+        monkeypatch.setattr(part, "check_plan", watch.check)
+        monkeypatch.setattr(part, "pretrain", watch.trained)
+    monkeypatch.setattr(angles, "compare", watch.compared)
+    monkeypatch.setattr(unseen_angles, "_episode", watch.episode)
     watch._compared, watch._episode = angles.compare, unseen_angles._episode  # type: ignore[attr-defined]
     for part in (angles, unseen_angles):
         monkeypatch.setattr(part, "check_plan", watch.check)
@@ -257,7 +321,7 @@ def test_nothing_that_is_asked_was_seen(name: str, watch: Watch, tmp_path: Path)
     recipe(tmp_path, runs=tmp_path / "runs", smoke=True, **settings)
     assert watch.leaks() == []
     assert watch.answered
-    assert watch.seen or name in ("fidelity", "csi-activity")
+    assert watch.seen or name in ("fidelity", "csi-activity", "early-exit", "aoa-compression", "cascade")
     for plan, rows, told in watch.seen:
         assert rows.equal(plan.pretraining)
         if (told >= 0).any():  # methods with labels learn the base classes, and never hear of a new one
@@ -359,6 +423,24 @@ def test_a_spectrogram_on_two_sides_is_found_and_refused(
     monkeypatch.setattr(contest, "check_plan", plans.check_plan)
     with pytest.raises(SplitError, match="records of groups that"):
         recipe(tmp_path, runs=tmp_path / "again", smoke=True, **settings)
+
+
+def test_a_record_that_a_compressed_network_learns_from_and_is_asked_is_found_and_refused(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = compress_parts.split
+
+    def doubled(*given: Any, **settings: Any) -> dict[str, Tensor]:
+        parts = split(*given, **settings)
+        return {**parts, "train": torch.cat([parts["train"], parts["test"][:1]])}
+
+    monkeypatch.setattr(compress_parts, "split", doubled)
+    early_exit.early_exit(tmp_path, runs=tmp_path / "runs", smoke=True)
+    assert "labelled a group of the queries" in watch.leaks()
+    monkeypatch.setattr(compress_parts, "check_plan", plans.check_plan)
+    for recipe in (early_exit.early_exit, cascade.cascade, aoa_compression.aoa_compression):
+        with pytest.raises(SplitError, match="records of groups that"):
+            recipe(tmp_path, runs=tmp_path / "again", smoke=True)
 
 
 def test_a_group_that_lends_labels_and_is_asked_is_found_and_refused(
