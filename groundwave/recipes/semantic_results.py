@@ -89,7 +89,7 @@ def of_data(rows: Sequence[Row], data: str) -> Iterator[Part]:
         some = [row for row in main if row.shots == count]
         pictures[f"accuracy against rounds, {count} labels"] = accuracy_against_traffic(some, "rounds")
         pictures[f"accuracy against Mbit, {count} labels"] = accuracy_against_traffic(some, "Mbit")
-    yield Part(f"Accuracy and traffic, {data}", _ahead(main, counts), tables, pictures)
+    yield Part(f"Accuracy and traffic, {data}", _settings(main) + _ahead(main, counts), tables, pictures)
     yield from other_conditions(main, counts, data)
     yield from informed(own, data)
     yield from novelty(own, data)
@@ -223,6 +223,20 @@ def aggregate_means(rows: Sequence[Row], metrics: Sequence[str]) -> dict[tuple[s
             key = (row.method, row.metric)
             found[key] = max(found.get(key, 0.0), row.value)
     return found
+
+
+def _settings(rows: Sequence[Row]) -> str:
+    """Return with what the rows were made, in words: nothing here holds for other settings by itself."""
+    told = []
+    for config in {row.config_hash: row.config for row in rows if "pace" in row.config}.values():
+        link = config["link"]
+        fading = {0.0: "Rayleigh fading", "inf": "no fading"}.get(link["rician_k"], f"K = {link['rician_k']}")
+        epochs = f"{config['stage_one']['epochs']} epochs of stage one" if config.get("objective") else ""
+        snr_db = "to".join(f"{level:g} " for level in dict.fromkeys(link["snr_db"]))
+        told += [f"{config['pace']['rounds']} rounds", epochs, f"{link['num_symbols']} symbols a device", fading]
+        told += [f"trained at {snr_db}dB", f"networks of width {config['width']}"]
+    seeds = len({row.seed for row in rows})
+    return f"Settings: {', '.join(filter(None, dict.fromkeys(told)))}; {seeds} seeds.\n\n" if told else ""
 
 
 def _ahead(rows: Sequence[Row], counts: Sequence[int]) -> str:

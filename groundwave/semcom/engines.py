@@ -128,7 +128,9 @@ class RayActors:
     def _put_aside(self, steps: Mapping[str, int], answers: Mapping[str, Any]) -> None:
         for name, step in steps.items():
             if step % SNAPSHOT_EVERY == 0 and not isinstance(answers[name], Fault):
-                self._snapshots[name] = self._ray.put(self._ray.get(self.actors[name].call.remote("state")))
+                state = self._answer(name, self.actors[name].call.remote("state"), done=True)
+                if not isinstance(state, Fault):
+                    self._snapshots[name] = self._ray.put(state)
 
     def _hosted(self, name: str) -> Any:
         return self._ray.remote(num_cpus=0.5)(_Host).remote(self._devices[name], self._snapshots[name])

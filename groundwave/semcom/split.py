@@ -53,6 +53,7 @@ class SplitTraining:
     def __init__(self, engine: Engine, server: Fusion, air: Air, ledger: Ledger, pace: Pace, seed: int = 0) -> None:
         self.engine, self.server, self.air, self.ledger, self.seed = engine, server, air, ledger, seed
         self.pace, self.pupil = pace, Pupil(server, pace)
+        self._silent, self._last_fault = 0, ""
         counts = engine.ask("num_records", dict.fromkeys(engine.names, ()))
         if len(set(counts.values())) > 1:
             counted = ", ".join(f"{name}: {count}" for name, count in counts.items())
@@ -80,7 +81,7 @@ class SplitTraining:
             phase: of the ledger.
 
         Raises:
-            GroundwaveError: no device answers any more.
+            GroundwaveError: no device answers any more, or the loss is not finite.
         """
         losses = []
         after_round(0)
@@ -88,7 +89,7 @@ class SplitTraining:
             some = batch_of(rows, batch_size, step, self.seed)
             losses.append(self.round(step, some, label[some], phase))
             after_round(step + 1)
-            if len(losses) >= PATIENCE and all(loss != loss for loss in losses[-PATIENCE:]):
+            if self._silent >= PATIENCE:
                 raise GroundwaveError(
                     got=f"no answer from any device, {self._last_fault}",
                     expected="at least one device that takes part",
@@ -99,12 +100,17 @@ class SplitTraining:
     def round(self, step: int, rows: Tensor, label: Tensor, phase: str = "training") -> float:
         """Take one step with whichever devices answer; return the loss, NaN where none does."""
         sent = self._heard("send", step, rows, phase)
+        self._silent = 0 if sent else self._silent + 1
         if not sent:
             return float("nan")
         leaves = {name: symbols.clone().requires_grad_() for name, symbols in sent.items()}
         self.server.train()
         received = {name: self.air.up(leaf, self._noise("up", step, name)) for name, leaf in leaves.items()}
         loss = F.cross_entropy(self.server(received), label)
+        if not torch.isfinite(loss):
+            raise GroundwaveError(
+                f"a loss of {float(loss.detach())} at step {step}", "a finite loss", "lower the learning rate"
+            )
         loss.backward()
         self.pupil.step()
         returned = {name: (step, self._returned(name, leaf, step, phase)) for name, leaf in leaves.items()}

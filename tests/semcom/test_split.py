@@ -170,3 +170,13 @@ def test_every_record_is_seen_once_an_epoch_and_few_records_make_small_batches()
     seen = torch.cat([batch_of(ROWS, 16, step, 0) for step in range(6)])
     assert seen.sort().values.equal(ROWS)
     assert len(batch_of(ROWS[:5], 16, 0, 0)) == 5
+
+
+def test_a_loss_that_is_not_finite_stops_training_before_anyone_learns_from_it() -> None:
+    system = training(OneProcess(devices()))
+    with torch.no_grad():
+        system.server.head[1].bias[0] = torch.nan
+    before = {name: values.clone() for name, values in system.server.inlets.state_dict().items()}
+    with pytest.raises(GroundwaveError, match="a loss of nan at step 0"):
+        system.train(ROWS, LABEL, BATCH)
+    torch.testing.assert_close(dict(system.server.inlets.state_dict()), before)
