@@ -214,31 +214,6 @@ class Watch:
         channels = model.contract.channels(model.contract.prepare(source[everything])).flatten(1)
         return torch.cat([(channels == row.flatten()).all(dim=1).nonzero()[:, 0] for row in x])
 
-    def scored(self, guesser: Any, seed: int, known: Any, asked: Any) -> Any:
-        """Note which records a guesser of beams may know, those of other sites among them, and which it is asked."""
-        self.answered.append((self.plan, known["index"], asked["index"]))
-        return self._scored(guesser, seed, known, asked)
-
-    def trained(self, source: Any, **given: Any) -> Model:
-        """Stand in for pretrain() where a head is asked afterwards: note what it is handed; weights are random."""
-        model = self.pretrain(source, **given)
-        make, settings = OBJECTIVES[given["objective"]], given["objective_args"]
-        told = {"contract": given["contract"]} if given["objective"] != "protonet" else {}
-        finished: Model = make(model.backbone, views=(), **told, **settings).finished(model, {}, ())
-        return finished
-
-    def compared(self, finders: Any, records: Any, **given: Any) -> None:
-        """Note which records direction finders are asked."""
-        for record in records.values():
-            self.answered.append((self.plan, self.plan.support, record["group"]))
-        self._compared(finders, records, **given)
-
-    def episode(self, *given: Any) -> Tensor:
-        """Note which records lend labels of new angles, and which are asked with them."""
-        rows: Tensor = self._episode(*given)
-        self.answered.append((self.plan, rows[:, :2].flatten(), rows[:, 2:].flatten()))
-        return rows
-
     def side(self, bench: Any, rows: Tensor) -> Any:
         """Note which records of directions are learned from, first, and which are asked, second."""
         self._sides.append(rows)
@@ -288,12 +263,6 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     for recipe in (cascade, early_exit):
         monkeypatch.setattr(recipe, "parts_of", watch.parts_of)
     monkeypatch.setattr(aoa_compression._Bench, "_side", lambda bench, rows: watch.side(bench, rows))
-    watch._compared, watch._episode = angles.compare, unseen_angles._episode  # type: ignore[attr-defined]
-    for part in (angles, unseen_angles):
-        monkeypatch.setattr(part, "check_plan", watch.check)
-        monkeypatch.setattr(part, "pretrain", watch.trained)
-    monkeypatch.setattr(angles, "compare", watch.compared)
-    monkeypatch.setattr(unseen_angles, "_episode", watch.episode)
     watch._compared, watch._episode = angles.compare, unseen_angles._episode  # type: ignore[attr-defined]
     for part in (angles, unseen_angles):
         monkeypatch.setattr(part, "check_plan", watch.check)
