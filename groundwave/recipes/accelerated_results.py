@@ -215,7 +215,9 @@ def aoa_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
         f"network went from {TALK['original'][2]:,} to {TALK['pruned'][2]:,} weights (27.4 times), from "
         f"{TALK['original'][3]:.0f} to {TALK['pruned'][3]:.0f} kB, became 3.57 times faster, and its errors rose from "
         f"{TALK['original'][0]}° and {TALK['original'][1]}° to {TALK['pruned'][0]}° and {TALK['pruned'][1]}°, on data "
-        "that are not public. MUSIC searches a grid and knows how the array stands, but not its faults.\n"
+        "that are not public. MUSIC searches a grid and knows how the array stands, but not its faults. "
+        f"Every form has learned from {rows[-1].config['num_records'] * 4 // 5:,} records for "
+        f"{rows[-1].config['epochs']} epochs after the one before it, so smaller ones have learned longer.\n"
     )
     files = {f"errors before and after, {what}": file for what, file in hung(folders, "aoa-compression").items()}
     yield Part(
