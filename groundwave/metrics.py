@@ -150,3 +150,28 @@ def roc(yes: Float[Tensor, " levels"], no: Float[Tensor, " levels"]) -> Curve:
     zero = torch.zeros(1, dtype=torch.float64)
     shares = [torch.cat([zero, x.double().flip(0).cumsum(0)]) / x.double().sum() for x in (no, yes)]
     return Curve(*shares)
+
+
+class Reliability(NamedTuple):
+    """Answers sorted into bins of confidence: mean confidence, share of right ones and share of all in each bin."""
+
+    confidence: Float[Tensor, " bins"]
+    accuracy: Float[Tensor, " bins"]
+    share: Float[Tensor, " bins"]
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean distance of confidence and accuracy over answers (Guo et al., 2017)."""
+        return float((self.share * (self.confidence - self.accuracy).abs()).sum())
+
+
+def reliability(
+    probabilities: Float[Tensor, "batch classes"], label: Int[Tensor, " batch"], num_bins: int = 15
+) -> Reliability:
+    """Return how often answers are right by the confidence with which they are given; an empty bin holds zeros."""
+    confidence, answer = probabilities.double().max(dim=1)
+    which = (confidence * num_bins).ceil().long().clamp(1, num_bins) - 1
+    counts = torch.bincount(which, minlength=num_bins).double()
+    right = (answer == label).double()
+    sums = [torch.bincount(which, values, num_bins) / counts.clamp_min(1) for values in (confidence, right)]
+    return Reliability(sums[0], sums[1], counts / len(label))

@@ -306,6 +306,8 @@ def adapt(
 ) -> None:
     """Learn a head from a few labels per class on a frozen model, and score it on groups that lent no label.
 
+    A model that had a head for these classes, such as one of another front-end, is scored with that as well.
+
     Args:
         model: packaged model or model folder.
         data: store or .npz of labelled records.
@@ -324,10 +326,15 @@ def adapt(
     from groundwave.recipes.adapt import adapt as run
 
     result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed, options=options)
-    mean, low, high, n = result.recall
-    percent = f"{100 * mean:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, {n} draws)"
-    print(f"macro recall on other groups: {percent}")
+    if result.before:
+        print(f"macro recall on other groups before, with the head that it had: {_percent(result.before)}")
+    print(f"macro recall on other groups: {_percent(result.recall)}")
     _wrote(out, f"model with {len(result.model.classes)} classes from {result.num_labels} labels")
+
+
+def _percent(recall: tuple[float, float, float, int]) -> str:
+    mean, low, high, n = recall
+    return f"{100 * mean:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}, {n} draws)"
 
 
 def predict(

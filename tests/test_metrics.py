@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import confusion_matrix, recall_score
 
-from groundwave.metrics import Interval, confusion, interval, macro_recall
+from groundwave.metrics import Interval, confusion, interval, macro_recall, reliability
 
 
 def test_an_interval_of_shares_stays_between_nothing_and_all() -> None:
@@ -46,3 +46,21 @@ def test_recall_and_confusion_agree_with_scikit_learn() -> None:
     expected = confusion_matrix(label, prediction, normalize="true")
     np.testing.assert_allclose(confusion(prediction, label, 4), expected)
     assert confusion(torch.tensor([0]), torch.tensor([0]), 3)[2].tolist() == [0, 0, 0]
+
+
+def test_calibration_is_the_mean_distance_of_confidence_and_accuracy() -> None:
+    stream = torch.Generator().manual_seed(0)
+    probabilities = (2 * torch.randn(3000, 4, generator=stream)).softmax(1)
+    drawn = torch.multinomial(probabilities, 1, generator=stream)[:, 0]
+    curve = reliability(probabilities, drawn, num_bins=10)
+    slow = 0.0
+    for k in range(10):
+        rows = [i for i, p in enumerate(probabilities.max(1).values.tolist()) if k / 10 < p <= (k + 1) / 10]
+        if rows:
+            confidence = np.mean(probabilities.max(1).values[rows].numpy())
+            accuracy = np.mean((probabilities.argmax(1) == drawn)[rows].numpy())
+            slow += len(rows) / 3000 * abs(confidence - accuracy)
+    assert curve.error == pytest.approx(slow, abs=1e-6)
+    assert curve.error < 0.03  # labels are drawn from the probabilities
+    assert reliability((3 * probabilities.log()).softmax(1), drawn).error > 0.1  # too sure of itself
+    assert float(curve.share.sum()) == pytest.approx(1)

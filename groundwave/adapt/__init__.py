@@ -16,7 +16,7 @@ LEARNERS: dict[str, Callable[..., FeatureLearner]] = {
     "logistic": Logistic,
     "mlp": MLP,
     "protobeam": UnitEuclidean,
-    "prototype": Prototype,
+    "prototypes": Prototype,
     "query_curriculum": QueryCurriculum,
     "ridge": Ridge,
     "soft_kmeans": SoftKMeans,

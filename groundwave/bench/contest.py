@@ -27,7 +27,7 @@ ACCURACY, SPREAD = "macro recall", "spread over episodes"
 MOST_UNLABELLED = 10_000  # records that a learner gets without labels
 
 # Features of what may be labelled or asked at an SNR: the same for all ways of an encoder and all numbers of labels.
-Memory = dict[tuple[Callable[[Tensor], Tensor], float], Tensor]
+Memory = dict[tuple[Callable[[Tensor], Tensor], float | None], Tensor]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Questions:
     together: support and queries of an episode are then of any of them, and nobody says of which.
 
     Args:
-        snrs_db: at which SNRs.
+        snrs_db: at which SNRs; where there are none, they play no part.
         shots: labels per class.
         num_episodes: draws of the labels.
         num_queries: asked per class; None asks all there are.
@@ -146,7 +146,7 @@ def compete(contender: Contender, questions: Questions, setting: Setting) -> Non
         contender = replace(contender, ways=tuple(way for way in contender.ways if not way.unlabelled))
     for snrs_db in [(snr,) for snr in questions.snrs_db] if per_snr else [questions.snrs_db]:
         part = replace(questions, snrs_db=snrs_db)
-        missing = setting.sheet.missing(_cells(contender, part, setting))
+        missing = setting.sheet.missing(cells(contender, part, setting))
         if not missing:
             continue
         plan = at_snr(setting.plan, setting.snr_db, snrs_db[0]) if per_snr else setting.plan
@@ -155,10 +155,14 @@ def compete(contender: Contender, questions: Questions, setting: Setting) -> Non
         except FAILURES as error:
             setting.sheet.fail(missing, f"pretraining: {reason(error)}")
             continue
-        memory: Memory = {}
-        models = {False: model, True: whiten(model, contender, plan, setting)}
-        for way in contender.ways:
-            _answer(way, models[way.white], contender, part, setting, memory)
+        ask(contender, {False: model, True: whiten(model, contender, plan, setting)}, part, setting)
+
+
+def ask(contender: Contender, models: Mapping[bool, Model | None], questions: Questions, setting: Setting) -> None:
+    """Let all ways of a contender answer with its trained encoder, of which `models[True]` has white features."""
+    memory: Memory = {}
+    for way in contender.ways:
+        _answer(way, models[way.white], contender, questions, setting, memory)
 
 
 def encoder(contender: Contender, plan: Plan, setting: Setting, which: str) -> Model | None:
@@ -187,7 +191,7 @@ def whiten(model: Model | None, contender: Contender, plan: Plan, setting: Setti
     return whitened(model, setting.source, plan.pretraining, how.views, seed=setting.seed)
 
 
-def _cells(contender: Contender, questions: Questions, setting: Setting) -> Iterator[Cell]:
+def cells(contender: Contender, questions: Questions, setting: Setting) -> Iterator[Cell]:
     """Yield the cells of all ways at all places."""
     for way in contender.ways:
         for snrs_db in _places(questions):
@@ -198,7 +202,7 @@ def _cells(contender: Contender, questions: Questions, setting: Setting) -> Iter
 def _places(questions: Questions) -> list[tuple[float, ...]]:
     """Return the SNRs that are asked about together: each by itself, then all."""
     each: list[tuple[float, ...]] = [(snr,) for snr in questions.snrs_db]
-    return [*each, questions.snrs_db] if len(each) > 1 else each
+    return each if len(each) == 1 else [*each, questions.snrs_db]
 
 
 def _cells_at(
@@ -207,9 +211,9 @@ def _cells_at(
     """Return the cells of one place: the mean over episodes and, where there are several, their spread."""
     num_episodes = _episodes_of(way, questions)
     config = {**setting.config, **contender.config(), **way.config, "episodes": num_episodes}
-    alone = len(snrs_db) == 1
     place: dict[str, Any] = {"data": setting.data, "seed": setting.seed, "shots": shots}
-    place |= {"snr_db": snrs_db[0] if alone else None, "config": config if alone else {**config, "mixed_db": snrs_db}}
+    place |= {"snr_db": snrs_db[0] if len(snrs_db) == 1 else None}
+    place |= {"config": {**config, "mixed_db": snrs_db} if len(snrs_db) > 1 else config}
     return [Cell(method=way.name, metric=m, **place) for m in (ACCURACY, SPREAD)[: 1 + (num_episodes > 1)]]
 
 
@@ -238,16 +242,17 @@ def _answer(
 def _ask(method: Method, cells: Sequence[Cell], questions: Questions, setting: Setting, memory: Memory) -> None:
     """Score a method in the episodes of one place and number of shots, and fill its cells."""
     start = time.perf_counter()
-    plans = [at_snr(setting.plan, setting.snr_db, snr) for snr in questions.snrs_db]
+    snrs_db = questions.snrs_db or (None,)
+    plans = [setting.plan if snr is None else at_snr(setting.plan, setting.snr_db, snr) for snr in snrs_db]
     pools = [torch.cat([plan.support, plan.query]) for plan in plans]
     lends = torch.cat([torch.arange(len(rows)) < len(plan.support) for rows, plan in zip(pools, plans, strict=True)])
     rows = torch.cat(pools)
     record = {**setting.source[rows], "label": setting.source.labels[rows]}
     if method.embed is not None:
-        for snr, iq in zip(questions.snrs_db, record["iq"].split([len(pool) for pool in pools]), strict=True):
+        for snr, iq in zip(snrs_db, record["iq"].split([len(pool) for pool in pools]), strict=True):
             if (method.embed, snr) not in memory:
                 memory[method.embed, snr] = method.embed(iq)
-        record["features"] = torch.cat([memory[method.embed, snr] for snr in questions.snrs_db])
+        record["features"] = torch.cat([memory[method.embed, snr] for snr in snrs_db])
         method = replace(method, embed=None)
     drawn = draw(record["label"], lends, questions, setting)
     scores = list(score(record, drawn, [method]))

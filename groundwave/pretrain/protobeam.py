@@ -1,12 +1,15 @@
 """ProtoBeam: ProtoNet for beams, whose prototypes have unit length."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from groundwave.contracts import Record, View
+from groundwave.model import Model
+from groundwave.nn.heads import CosineHead, LinearHead
 from groundwave.pretrain.episode import EpisodicObjective, draw_episode
 from groundwave.pretrain.objective import labels_of
 from groundwave.pretrain.protonet import squared_distances
@@ -16,8 +19,9 @@ class ProtoBeam(EpisodicObjective):
     """Cross entropy of a softmax over negative squared distances to prototypes (Mashaal et al., 2024, Algorithm 1).
 
     As published, prototypes are normalised and queries are not; with both, distances are those of cosines. The
-    predictor on new classes is the learner `protobeam`. An episode holds one record of a `group` at most: blocks of one
-    frame would let a query find itself in the support.
+    predictor on new classes is the learner `protobeam`, or `prototypes` with both. Trained, it leaves a model that
+    answers by the prototypes of a batch of what it was trained on, where that holds all classes. An episode holds one
+    record of a `group` at most: blocks of one frame would let a query find itself in the support.
 
     Args:
         backbone: what is trained.
@@ -68,6 +72,31 @@ class ProtoBeam(EpisodicObjective):
             "loss": F.cross_entropy(scores, target),
             "accuracy": (scores.argmax(dim=-1) == target).float().mean(),
         }
+
+    @torch.no_grad()
+    def finished(self, model: Model, record: Record, classes: Sequence[str]) -> Model:
+        """Return the model with the prototypes of a batch as its head, if the batch holds each class."""
+        label = labels_of(record)
+        if len(label.unique()) < len(classes):
+            return model
+        features = model.embed(record)
+        if self.normalise_queries:
+            features = F.normalize(features, dim=-1)
+        prototypes = torch.stack([features[label == c].mean(dim=0) for c in range(len(classes))])
+        if self.normalise_prototypes:
+            prototypes = F.normalize(prototypes, dim=-1)
+        if self.normalise_queries:
+            told: dict[str, Any] = {"num_features": self.num_features, "num_classes": len(classes)}
+            told["scale"] = 2 * self.scale  # of unit length both, |x - p|^2 = 2 - 2 x p
+            cosine = CosineHead(**told)
+            cosine.load_state_dict({"centre": torch.zeros(self.num_features), "prototypes": prototypes})
+            return model.with_head("cosine", cosine, told, tuple(classes))
+        told = {"in_features": self.num_features, "out_features": len(classes)}
+        head = LinearHead(**told)
+        # -|x - p|^2 = 2 x p - |p|^2 - |x|^2, and the last is the same for all classes.
+        bias = -prototypes.square().sum(dim=1)
+        head.load_state_dict({"weight": 2 * self.scale * prototypes, "bias": self.scale * bias})
+        return model.with_head("linear", head, told, tuple(classes))
 
 
 def first_of_each(group: Tensor) -> Tensor:

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from groundwave.adapt import LEARNERS
+from groundwave.contracts import Record
 from groundwave.data.episodes import episodes
 from groundwave.data.recording import Recording
 from groundwave.errors import DataError, GroundwaveError, OutputExistsError, lookup
 from groundwave.metrics import Interval, interval, macro_recall
 from groundwave.model import Model
+from groundwave.nn.dense import Decoder
 from groundwave.recipes.inputs import open_any, read
 from groundwave.rng import generator
 
@@ -21,11 +23,15 @@ NUM_EPISODES = 20
 
 
 class Adapted(NamedTuple):
-    """A model with a head, and what to expect of it: macro recall on other groups over episodes like its own."""
+    """A model with a head, and what to expect of it: macro recall on other groups over episodes like its own.
+
+    `before` is that of the head with which it came, on the same records; None where it had none of these classes.
+    """
 
     model: Model
     recall: Interval
     num_labels: int
+    before: Interval | None = None
 
 
 def adapt(
@@ -41,7 +47,8 @@ def adapt(
     """Learn a head on the frozen model from `shots` labelled records per class, and save both in `out`.
 
     The score is macro recall on records of groups that lent no label, over 20 draws of as many labels; the saved head
-    is that of the first draw.
+    is that of the first draw. A model that already tells some of these classes, such as one of another front-end, is
+    scored on the same records as it came.
 
     Args:
         model: packaged model or model folder.
@@ -65,7 +72,7 @@ def adapt(
         raise GroundwaveError(
             got=f"learner {learner}, which looks at all queries together",
             expected="a learner whose head answers each record by itself",
-            do="choose another, such as prototype",
+            do="choose another, such as prototypes",
         )
     base = Model.load(model)
     source = open_any(data, **(options or {}))
@@ -77,7 +84,9 @@ def adapt(
         )
     classes, rows = _rows(source.labels, seed)
     label = torch.searchsorted(classes, source.labels[rows])
-    features = base.embed(read(source, rows))
+    names = tuple(source.classes[c] for c in classes.tolist())
+    record = read(source, rows)
+    features, came = base.embed(record), _answers(base, record, names)
     drawn = episodes(
         label,
         source.groups[rows],
@@ -85,17 +94,27 @@ def adapt(
         num_episodes=NUM_EPISODES,
         generator=generator(seed, "adapt", "episodes"),
     )
-    learners, recalls = [], []
+    learners, recalls, befores = [], [], []
     for support, query in drawn:
         learners.append(make().fit({"features": features[support], "label": label[support]}))
         prediction = learners[-1].predict({"features": features[query]}).argmax(dim=-1)
         recalls.append(macro_recall(prediction, label[query]))
-    names = tuple(source.classes[c] for c in classes.tolist())
+        befores += [] if came is None else [macro_recall(came[query], label[query])]
     adapted = base.with_head(learners[0].head_name, learners[0].head, learners[0].head_args(), names)
     recall = interval(recalls).of_shares()
-    adapted.card = f"{base.card}\n{_card(data, shots, learner, names, recall)}"
+    before = interval(befores).of_shares() if befores else None
+    adapted.card = f"{base.card}\n{_card(data, shots, learner, names, recall, before)}"
     adapted.save(out)
-    return Adapted(adapted, recall, shots * len(names))
+    return Adapted(adapted, recall, shots * len(names), before)
+
+
+def _answers(model: Model, record: Record, names: Sequence[str]) -> Tensor | None:
+    """Return what a model's own head answers, as positions in `names` (-1: another class); None where it has none."""
+    if model.head is None or isinstance(model.head, Decoder) or not set(model.classes) & set(names):
+        return None
+    position = torch.tensor([names.index(name) if name in names else -1 for name in model.classes])
+    answers: Tensor = position[model.predict(record).argmax(dim=-1)]
+    return answers
 
 
 def _rows(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
@@ -109,7 +128,10 @@ def _rows(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     return classes, torch.cat(kept).sort().values
 
 
-def _card(data: Any, shots: int, learner: str, classes: Sequence[str], recall: Interval) -> str:
+def _card(
+    data: Any, shots: int, learner: str, classes: Sequence[str], recall: Interval, before: Interval | None
+) -> str:
     percent = f"{100 * recall.mean:.1f} % ({100 * recall.low:.1f} to {100 * recall.high:.1f}, {recall.n} draws)"
+    percent += f", {100 * before.mean:.1f} % with the head before" if before else ""
     labels = f"{shots} labels for each of {len(classes)} classes of {data}"
     return f"## Head\n\nLearner {learner}, {labels}. Macro recall on other groups: {percent}.\n"

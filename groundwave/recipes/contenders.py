@@ -233,7 +233,7 @@ class Size:
     query_episodes: int = 10
 
 
-HEADS = ("lda", "prototype", "euclidean", "logistic", "ridge", "soft_kmeans")  # for ours, as they are
+HEADS = ("lda", "prototypes", "euclidean", "logistic", "ridge", "soft_kmeans")  # for ours, as they are
 
 TINY = Size({**XCIT_TINY_12, "dim": 16, "depth": 1}, our_backbone(16, 16), 8, 2, 1, 1, 1, 1, 1)
 

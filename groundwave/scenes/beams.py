@@ -55,8 +55,10 @@ class Beams:
         codebook: a name in `CODEBOOKS`.
         front_ends: numbers of the front-ends; each has its own errors.
         severity: of the errors of elements, 0: all front-ends alike. At 1 an element is off by 1 dB, 12 degrees and
-            25 ps (at 60 GHz), its phase shifter in each state by 0.5 dB and 6 degrees more (standard deviations). At 2,
-            as of arrays that nobody calibrates, what is learned of one front-end is of little use for the next.
+            25 ps (at 60 GHz), its phase shifter in each state by 0.5 dB and 6 degrees more (standard deviations). This
+            and `snr_db` are set so that DeepBeam's network, half as wide and on blocks of 1024 samples, is right in
+            about 81 % on the front-end that it learned and 13 to 16 % on others (seed 0; measured on the set's real
+            antennas: 86 and 15 %). At 2, others are at 6 to 11 %, at 1 nearer to each other than real ones.
         gains_db: of the receiver, which sets level and, by the converter's noise, SNR.
         snr_db: of an ideal beam that looks at a receiver a metre away, at the highest gain.
         num_places: where the receiver may be.
@@ -84,9 +86,9 @@ class Beams:
         *,
         codebook: str = "sibeam-24",
         front_ends: Sequence[int] = (0, 1, 2, 3),
-        severity: float = 2.0,
+        severity: float = 1.6,
         gains_db: Sequence[float] = (40.0, 50.0, 60.0),
-        snr_db: float = 20.0,
+        snr_db: float = 32.0,
         num_places: int = 1,
         distance_m: tuple[float, float] = (1.0, 1.0),
         azimuth_rad: tuple[float, float] = (-0.1, 0.1),

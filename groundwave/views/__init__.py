@@ -6,6 +6,7 @@ from groundwave.contracts import View
 from groundwave.views.answers import ANSWERS, check_views
 from groundwave.views.clock import Crop, Resample, TimeReverse
 from groundwave.views.compose import Compose
+from groundwave.views.hardware import OtherFrontEnd
 from groundwave.views.level import AddNoise, Amplitude, Gain, Normalise
 from groundwave.views.multipath import Filter
 from groundwave.views.oscillator import Conjugate, FrequencyShift, QuarterTurns, Rotate
@@ -21,6 +22,7 @@ VIEWS: Mapping[str, Callable[..., View]] = {
     "frequency_shift": FrequencyShift,
     "gain": Gain,
     "normalise": Normalise,
+    "other_front_end": OtherFrontEnd,
     "quarter_turns": QuarterTurns,
     "resample": Resample,
     "rotate": Rotate,
@@ -54,6 +56,7 @@ __all__ = [
     "FrequencyShift",
     "Gain",
     "Normalise",
+    "OtherFrontEnd",
     "QuarterTurns",
     "Resample",
     "Rotate",

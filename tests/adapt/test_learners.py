@@ -85,7 +85,7 @@ def test_ridge_solves_its_normal_equations() -> None:
 
 def test_prototype_is_the_nearest_class_mean_on_the_sphere() -> None:
     support, query = blobs(5), blobs(5, seed=1)
-    scores = LEARNERS["prototype"]().fit(support).predict(query)
+    scores = LEARNERS["prototypes"]().fit(support).predict(query)
     centre = support["features"].mean(0)
     unit = torch.nn.functional.normalize(support["features"] - centre, dim=-1)
     means = [unit[support["label"] == c].mean(0) for c in range(3)]
@@ -197,14 +197,14 @@ def test_a_query_that_no_label_reaches_is_left_to_the_prototypes() -> None:
     apart = -5 * torch.ones(6, 8) + 0.01 * torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
     query = {"features": apart}
     found = LEARNERS["label_propagation"](num_neighbours=2).fit(support).predict(query)
-    torch.testing.assert_close(found, LEARNERS["prototype"]().fit(support).predict(query), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found, LEARNERS["prototypes"]().fit(support).predict(query), atol=1e-4, rtol=1e-4)
 
 
 def gain(name: str, features: torch.Tensor, label: torch.Tensor, num_classes: int) -> torch.Tensor:
     """Return by how much a learner beats `Prototype` where the first record of each class is the support."""
     support = {"features": features[:num_classes], "label": label[:num_classes]}
     query = {"features": features[num_classes:]}
-    predictions = (LEARNERS[learner]().fit(support).predict(query).argmax(1) for learner in (name, "prototype"))
+    predictions = (LEARNERS[learner]().fit(support).predict(query).argmax(1) for learner in (name, "prototypes"))
     ours, alone = ((prediction == label[num_classes:]).float().mean() for prediction in predictions)
     return ours - alone
 

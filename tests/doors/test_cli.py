@@ -68,7 +68,7 @@ def test_module_and_version() -> None:
 def test_list_names_members_with_their_first_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "learners"]) == 0
     told = capsys.readouterr().out
-    assert "prototype" in told
+    assert "prototypes" in told
     assert "Cosine to the mean" in told
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from groundwave.adapt import LEARNERS
+from groundwave.model import InputContract, Model
 from groundwave.nn.deepbeam_cnn import DeepBeamCNN
 from groundwave.nn.densenet import DenseNet, min_max
 from groundwave.pretrain.protobeam import ProtoBeam, first_of_each
@@ -88,6 +89,22 @@ def test_its_learner_answers_as_training_does() -> None:
     euclidean = LEARNERS["euclidean"]().fit({"features": features[:20], "label": record["label"][:20]})
     with pytest.raises(AssertionError):
         torch.testing.assert_close(euclidean.predict({"features": features[20:]}), (-distance).softmax(1))
+
+
+@pytest.mark.parametrize("queries", [False, True])
+def test_trained_it_leaves_a_model_that_answers_by_prototypes(queries: bool) -> None:
+    model = Model.build("densenet", InputContract(32, 32, 32), {"growth": 2, "width": 4, "blocks": (1,), "dim": 6})
+    objective = ProtoBeam(model.backbone, [], WAYS, SHOTS, QUERIES, normalise_queries=queries, scale=3.0)
+    iq = torch.randn(40, 32, dtype=torch.complex64, generator=generator(0, "batch"))
+    record = {**batch(), "iq": iq}
+    left = objective.finished(model, record, list("abcd"))
+    features = model.embed(iq).double()
+    features = features / features.norm(dim=1, keepdim=True) if queries else features
+    means = torch.stack([features[record["label"] == c].mean(0) for c in range(4)])
+    distance = torch.cdist(features, means / means.norm(dim=1, keepdim=True)).square()
+    torch.testing.assert_close(left.predict(iq).double(), (-3 * distance).softmax(1), atol=1e-5, rtol=1e-4)
+    assert left.classes == tuple("abcd")
+    assert objective.finished(model, record, list("abcde")).head is None  # no record of the last
 
 
 def test_the_networks_are_as_large_as_published_and_blind_to_what_they_should_be() -> None:

@@ -21,6 +21,7 @@ from groundwave.views import (
     FrequencyShift,
     Gain,
     Normalise,
+    OtherFrontEnd,
     QuarterTurns,
     Resample,
     Rotate,
@@ -208,3 +209,17 @@ def test_harmful_views_are_refused_with_a_reason(view, answer, word):
 def test_unknown_answers_are_refused():
     with pytest.raises(GroundwaveError, match="modulation"):
         check_views([Rotate()], "modulatoin")
+
+
+def test_another_front_end_filters_the_records_of_a_beam_alike_and_each_beam_otherwise():
+    impulse = torch.zeros(6, 100, dtype=torch.complex64).index_fill(1, torch.tensor([50]), 1)
+    told = {"iq": impulse, "label": torch.tensor([4, 0, 4, 0, -1, -1])}
+    out = OtherFrontEnd(num_echoes=8)(told, generator(1, "front end"))["iq"]
+    torch.testing.assert_close(out[[0, 1]], out[[2, 3]])
+    assert (out[0] - out[1]).abs().max() > 0.01
+    assert (out[4] - out[5]).abs().max() > 0.01  # who has no label has a filter of its own
+    assert ((out.abs() > 1e-6).sum(1) <= 9).all()
+    assert (torch.fft.fft(out).abs() <= 10 ** (3 / 20) + 1e-5).all()
+    assert (OtherFrontEnd(ripple_db=0.0)(told, generator(1))["iq"] - impulse).abs().max() < 1e-6
+    unlabelled = {"iq": impulse}
+    assert OtherFrontEnd()(unlabelled, generator(1))["iq"].shape == impulse.shape

@@ -1,0 +1,99 @@
+"""Beam prediction from few powers: features, baselines against loops, and a committee that uses other sites."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from groundwave.adapt.shares import SharesMLP
+from groundwave.bench.beam_powers import (
+    BestMeasured,
+    Committee,
+    HomeForest,
+    Neighbours,
+    combs,
+    hits,
+    known_of,
+    measured_features,
+    scale_of,
+    select,
+)
+from groundwave.contracts import Record
+from groundwave.recipes.deepsense_beams import simulated_drives
+
+BEAMS = torch.arange(8) * 8 + 3
+DRIVES = simulated_drives(3)
+SCALE = scale_of(10 * DRIVES[torch.arange(600)]["power"].log10()[:, BEAMS])
+
+
+def known(rows: Tensor, home: int = 1, validates: Tensor | None = None) -> Record:
+    record = DRIVES[rows]
+    power_db = 10 * record["power"].log10()
+    features = measured_features(power_db, BEAMS, SCALE)
+    checks = torch.zeros(len(rows), dtype=torch.bool) if validates is None else validates
+    return known_of(features, power_db, rows, record["scenario"] == home, checks)
+
+
+def test_combs_are_even_and_all_of_them() -> None:
+    sets = combs(64, 8)
+    assert len(sets) == 8
+    assert torch.cat(sets).sort().values.tolist() == list(range(64))
+    assert all((beams.diff() == 8).all() for beams in sets)
+
+
+def test_features_are_in_the_scale_of_the_site_and_below_the_strongest() -> None:
+    power_db = torch.tensor([[-10.0, -20.0, -5.0, -30.0], [-12.0, -9.0, -7.0, -30.0]])
+    x = measured_features(power_db, torch.tensor([0, 2]), (torch.tensor([-11.0, -6.0]), torch.tensor([1.0, 2.0])))
+    torch.testing.assert_close(x, torch.tensor([[1.0, 0.5, -1.0, 0.0], [-1.0, -0.5, -1.0, 0.0]]))
+
+
+def test_the_best_of_the_measured_is_what_it_says() -> None:
+    record = known(torch.arange(40))
+    power_db = 10 * DRIVES[torch.arange(40)]["power"].log10()
+    answer = BestMeasured(BEAMS).fit(record).predict(record).argmax(1)
+    assert answer.tolist() == [int(BEAMS[row[BEAMS].argmax()]) for row in power_db]
+    assert hits(torch.eye(4), torch.tensor([0, 1, 2, 0]), 1) == 0.75
+    assert hits(torch.tensor([[0.1, 0.9, 0.5]]), torch.tensor([2]), 2) == 1.0
+
+
+def test_neighbours_vote_by_their_distance_and_only_at_home() -> None:
+    record = known(torch.arange(600))
+    query = select(known(torch.arange(200)), torch.tensor([0, 57, 120]))
+    scores = Neighbours().fit(record).predict(query)
+    home = select(record, record["home"])
+    for x, row in zip(query["features"], scores, strict=True):
+        distance = (home["features"] - x).norm(dim=1)
+        votes = [0.0] * 64
+        for i in distance.argsort()[:15].tolist():
+            votes[int(home["label"][i])] += 1 / (float(distance[i]) + 1e-3)
+        torch.testing.assert_close(row, torch.tensor(votes), rtol=2e-2, atol=1e-2)
+    assert (scores.sum(1) > 0).all()
+
+
+def test_a_committee_learns_from_other_sites_and_from_its_own() -> None:
+    rows = torch.arange(600)
+    site = rows[:200]
+    asked = known(site[160:])
+    elsewhere = known(torch.cat([rows[200:], site[:0]]))
+    pool = SharesMLP(120).fit(elsewhere)
+    far = Committee(0, 120, 5, pool).fit(elsewhere).predict(asked)
+    assert hits(far, asked["label"], 3) > 0.5  # without one label of the site; a guess is right in 3 of 64
+    both = torch.cat([rows[200:], site[:160]])
+    checks = torch.isin(both, site[120:160])
+    member = Committee(0, 120, 5, pool).fit(known(both, validates=checks))
+    assert 0 <= member.weight <= 1
+    assert hits(member.predict(asked), asked["label"], 3) >= 0.7
+    alone = Committee(0, 100, 5).fit(known(site[:120]))
+    assert hits(alone.predict(asked), asked["label"], 3) > 0.5
+    few = Committee(0, 100, 5, pool).fit(known(torch.cat([rows[200:], site[:8]])))
+    assert few.weight == 1
+
+
+def test_the_forest_knows_its_own_site_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("groundwave.bench.methods.NUM_TREES", 5)
+    record = known(torch.arange(60))
+    one, two = (
+        HomeForest(0).fit(known(torch.cat([torch.arange(60), more])))
+        for more in (record["index"][:0], torch.arange(300, 400))
+    )
+    torch.testing.assert_close(one.predict(record), two.predict(record))
+    assert hits(one.predict(record), record["label"], 1) > 0.7

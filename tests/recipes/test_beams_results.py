@@ -1,0 +1,64 @@
+"""docs/results/beams.md from rows that are made up: every table, what is ahead, and what is missing."""
+
+from pathlib import Path
+
+from groundwave.bench.contest import ACCURACY
+from groundwave.bench.rows import Row, append
+from groundwave.page import new_figure, png
+from groundwave.recipes.beam_exhibits import CALIBRATION, NEXT
+from groundwave.recipes.beam_sets import AWAY, HOME
+from groundwave.recipes.beams_results import RECIPES, beams_results
+
+
+def put(results: Path, protocol: str, method: str, metric: str, value: float | None, **place: object) -> None:
+    told = {"n": 9, "hardware": "test", "date": "today", **place}
+    append(results / f"{protocol}.jsonl", Row(protocol=protocol, method=method, metric=metric, value=value, **told))  # type: ignore[arg-type]
+
+
+def fill(results: Path) -> None:
+    for seed in (0, 1, 2):
+        wobble = 0.001 * seed
+        for where, lost in ((HOME, 0.0), (AWAY, 0.2)):
+            here = {"data": f"beams, {where}", "seed": seed}
+            for shots in (2, 8, 32):
+                for method, score in (("none", 0.6), ("+ prototype normalisation", 0.7)):
+                    told = {**here, "shots": shots}
+                    put(results, "protobeam-published", f"ProtoBeam, {method}", ACCURACY, score - lost + wobble, **told)
+                put(results, "protobeam", "ours, + transductive", ACCURACY, 0.95 - lost / 2, **here, shots=shots)
+            for metric, value in ((CALIBRATION, 0.03), (NEXT, 0.5)):
+                put(results, "protobeam", "ours, + test-time normalisation", metric, value, **here, shots=8)
+            put(results, "deepbeam-cnn", "DeepBeam CNN", ACCURACY, 0.8 - 3 * lost, **here, shots=0)
+            mixed = "DeepBeam CNN, all front-ends mixed"
+            put(results, "deepbeam-cnn", mixed, ACCURACY, 0.5, **here, shots=0)
+        for site in (1, 2):
+            for what in ("from 8 beams", "from position"):
+                for method, score in (("ours", 0.6 if site == 1 else 0.4), ("random forest", 0.5)):
+                    for labels in (None, 32):
+                        told = {"data": f"drives, scenario {site}", "seed": seed, "shots": labels}
+                        for top in ("top-1", "top-3"):
+                            put(results, "deepsense-beams", f"{method}, {what}", top, score + wobble, **told)
+
+
+def test_the_page_holds_every_table_and_says_what_is_behind(tmp_path: Path) -> None:
+    fill(tmp_path)
+    pictures = tmp_path / "runs" / "pictures"
+    pictures.mkdir(parents=True)
+    (pictures / "protobeam-reliability.png").write_bytes(png(new_figure()[0]))
+    page = beams_results(tmp_path, tmp_path / "runs", tmp_path / "beams.md")
+    text = page.read_text()
+    assert "| ProtoBeam, none | 60.1 ± 0.2 | 60.1 ± 0.2 | 60.1 ± 0.2 |" in text
+    assert "- other antenna, 2 labels: *ours, + transductive* is 34.9 ± 0.2 points ahead" in text
+    assert "is 35.0 points ahead of *DeepBeam CNN, all front-ends mixed*" in text
+    assert "expected calibration error 3.0 %; 50 % of the mistakes name a beam next to the true one" in text
+    assert "behind or level in scenario 2 (-10.0 ± 0.0)" in text
+    assert "| random forest, from 8 beams | **50.1 ± 0.2** | 50.1 ± 0.2 | **50.1 ± 0.2** |" in text
+    assert "![reliability](beams/runs/protobeam-reliability.png)" in text
+    assert "What is missing" not in text
+    assert all((tmp_path / "beams" / name).exists() for name in ("runs/protobeam-reliability.png",))
+
+
+def test_what_has_no_rows_is_named(tmp_path: Path) -> None:
+    text = beams_results(tmp_path, tmp_path, tmp_path / "beams.md").read_text()
+    assert all(f"`groundwave run {name}`" in text for name in RECIPES)
+    put(tmp_path, "protobeam", "ours", ACCURACY, None, failed="no luck", data="beams, other antenna")
+    assert "no luck" in beams_results(tmp_path, tmp_path, tmp_path / "beams.md").read_text()
