@@ -17,6 +17,7 @@ from groundwave.bench.tables import summarise
 from groundwave.metrics import Interval, interval
 from groundwave.page import Table
 from groundwave.recipes.results_page import Choose, Part, current, labels, write_page
+from groundwave.recipes.semantic_communication import METHODS
 from groundwave.recipes.semantic_sets import PAIRS
 from groundwave.semcom.ledger import MEANINGS
 
@@ -55,7 +56,7 @@ def semantic_results(results: Path = Path("results"), out: Path = Path("docs/res
     rows = [row for row in everything if row.failed is None]
     parts = [part for data in dict.fromkeys(row.data for row in rows) for part in of_data(rows, data)]
     failed = [row for row in everything if row.failed is not None]
-    open_ends = [f"- No rows yet of `groundwave run {PROTOCOL} modalities={name}`." for name in _lacking(rows)]
+    open_ends = [f"- No rows yet of `groundwave run {PROTOCOL} {words}`." for words in _lacking(rows)]
     open_ends += [f"- {row.method}, {row.shots} labels, seed {row.seed} failed: {row.failed}" for row in failed]
     missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
     return write_page(out, HEAD, [pictured(), numbers(), *parts, *missing])
@@ -157,7 +158,8 @@ def rounds_table(rows: Sequence[Row], counts: Sequence[int]) -> Table:
 
     Of each seed and number of labels the level is 95 % of its own final accuracy of the supervised method.
     """
-    found = curves(rows)
+    across_the_air = {row.method for row in rows if row.metric == "Mbit per round"}
+    found = curves([row for row in rows if row.method in across_the_air])
     body = []
     for method in dict.fromkeys(method for method, _, _ in found):
         cells = []
@@ -272,8 +274,14 @@ def _of_same(rows: Sequence[Row], like: Row) -> float:
 
 
 def _lacking(rows: Sequence[Row]) -> list[str]:
-    known = {row.data for row in rows}
-    return [name for name in PAIRS if not any(name in data for data in known)]
+    """Return what of the recipe has no rows, in its own words."""
+    lacking = []
+    for name in PAIRS:
+        known = {row.method for row in rows if f"({name})" in row.data}
+        methods = [key for key, method in METHODS.items() if method.title not in known]
+        methods += ["new-class"] * (f"{OURS}, a new class" not in known)
+        lacking += [f"modalities={name} methods={','.join(methods)}"] if methods else []
+    return lacking
 
 
 if __name__ == "__main__":
