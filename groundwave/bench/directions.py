@@ -40,12 +40,18 @@ class Finder:
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
-def classical(size: tuple[int, int], spacing: float, response: Tensor | None = None) -> list[Finder]:
-    """Return MUSIC, beamscan and ESPRIT for a planar array; with its measured `response`, MUSIC that knows it alone."""
+def classical(
+    size: tuple[int, int], spacing: float, response: Tensor | None = None, *, level: bool = False
+) -> list[Finder]:
+    """Return MUSIC, beamscan and ESPRIT for a planar array; with its measured `response`, MUSIC that knows it alone.
+
+    With `level`, what searches a spectrum knows that there is no elevation.
+    """
     half_azimuth, half_elevation, step = GRID_DEG
+    half_elevation *= not level
     axes = [torch.arange(-half, half + step / 2, step).deg2rad() for half in (half_azimuth, half_elevation)]
     vectors = steering(planar_array(*size, spacing), angle_grid(axes[0], axes[1]))
-    config = {"grid_deg": GRID_DEG}
+    config = {"grid_deg": (half_azimuth, half_elevation, step)}
 
     def searched(spectrum: Callable[[Tensor, int], Tensor]) -> Find:
         return lambda array, count: torch.cat(

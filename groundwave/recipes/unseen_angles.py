@@ -68,7 +68,9 @@ def unseen_angles(sheet: Sheet, home: Path, seed: int, *, small: bool) -> None:
     episodes = [_episode(label, plan, seed, number) for number in range(2 if small else NUM_EPISODES)]
     truth = record["angle"][:, 0, 0].rad2deg()
     config = {"scene": {**SCENE, "num_samples": scene.num_samples}, "step_deg": STEP_DEG, "seen": len(plan.known)}
-    for title, (answer, settings) in _ways(scene, record, label, middle, plan, home, seed, small).items():
+    known = torch.stack([middle.deg2rad(), torch.zeros(len(middle))], -1)  # what labels tell
+    ways = _subspace(scene, record, known, plan) | _networks(scene, record, label, known, plan, home, seed, small)
+    for title, (answer, settings) in ways.items():
         place: dict[str, Any] = {"data": "unseen", "seed": seed, "config": {**config, **settings}}
         for count in shots:
             cell = Cell(method=title, shots=count, metric=METRIC, **place)
@@ -124,16 +126,29 @@ def _episode(label: Tensor, plan: Plan, seed: int, number: int) -> Tensor:
     return torch.stack([row[: min(map(len, rows))] for row in rows])
 
 
-def _ways(
-    scene: Angles, record: Record, label: Tensor, middle: Tensor, plan: Plan, home: Path, seed: int, small: bool
-) -> dict[str, tuple[Few, dict[str, Any]]]:
-    """Return what answers, by title, and its settings: MUSIC, ProtoNet on a CNN, and ours."""
-    known = torch.stack([middle.deg2rad(), torch.zeros(len(middle))], -1)  # what labels tell
-    response = fit_response(
-        covariance(record["array"][plan.pretraining]), steering(scene.positions, known[plan.pretraining])
+Ways = dict[str, tuple[Few, dict[str, Any]]]
+
+
+def _subspace(scene: Angles, record: Record, known: Tensor, plan: Plan) -> Ways:
+    """Return MUSIC, which knows that there is no elevation, on the ideal array and on one fitted to the seen angles."""
+    ideal = steering(scene.positions, known[plan.pretraining])
+    response = fit_response(covariance(record["array"][plan.pretraining]), ideal)
+    plain, fitted = (
+        _azimuths(classical(scene.size, scene.spacing, given, level=True)[0].find, record, plan)
+        for given in (None, response)
     )
-    ideal, fitted = (classical(scene.size, scene.spacing, given)[0].find for given in (None, response))
-    music, calibrated = (_azimuths(find, record, plan) for find in (ideal, fitted))
+    level = {"elevation": "known"}
+    return {
+        "MUSIC": (lambda _, __, query: plain[query], {"labels": "none", **level}),
+        "MUSIC, calibrated with the seen angles": (lambda _, __, query: fitted[query], {"labels": "seen", **level}),
+        "MUSIC, calibrated, with residual prototypes": (_mended(fitted), {"labels": "seen, few", **level}),
+    }
+
+
+def _networks(
+    scene: Angles, record: Record, label: Tensor, known: Tensor, plan: Plan, home: Path, seed: int, small: bool
+) -> Ways:
+    """Return ProtoNet on a CNN, as published, and ours."""
     told = {**record, "angle": known[:, None], "label": _numbered(label, plan)}
     network, net_config = _ours(scene, told, plan, home, seed, small)
     estimate = _azimuths(learned("", network, {}).find, record, plan)
@@ -144,18 +159,17 @@ def _ways(
             PrototypeRegression(nearest).fit(features[rows], value).predict(features[query])
         )
 
-    def mended(said: Tensor) -> Few:
-        return lambda rows, value, query: ResidualPrototypes(STEP_DEG).fit(said[rows], value).predict(said[query])
-
     return {
-        "MUSIC": (lambda _, __, query: music[query], {"labels": "none"}),
-        "MUSIC, calibrated with the seen angles": (lambda _, __, query: calibrated[query], {"labels": "seen"}),
-        "MUSIC, calibrated, with residual prototypes": (mended(calibrated), {"labels": "seen, few"}),
         "ProtoNet on a CNN, nearest": (prototypes(nearest=True), config),
         "ProtoNet on a CNN, regression": (prototypes(nearest=False), config),
         "beamspace network, no shots": (lambda _, __, query: estimate[query], net_config),
-        "beamspace network with residual prototypes (ours)": (mended(estimate), net_config),
+        "beamspace network with residual prototypes (ours)": (_mended(estimate), net_config),
     }
+
+
+def _mended(said: Tensor) -> Few:
+    """Return what mends azimuths that were said, in degrees by row, with residual prototypes."""
+    return lambda rows, value, query: ResidualPrototypes(STEP_DEG).fit(said[rows], value).predict(said[query])
 
 
 def _azimuths(find: Find, record: Record, plan: Plan) -> Tensor:

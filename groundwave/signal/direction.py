@@ -10,6 +10,7 @@ from torch.nn.functional import max_pool2d, pad
 from groundwave.errors import GroundwaveError
 from groundwave.signal.array import separation_rad
 
+_RANK = 1e-6  # shares of power below it belong to what the records say nothing of, as where all of them are level
 _FLOOR = 1e-6  # of a vector's squared norm: how much of it MUSIC says lies outside the signals, at least
 
 
@@ -153,5 +154,7 @@ def fit_response(
     for _ in range(steps):
         ideal = vectors @ response.mT
         factor = (ideal.conj() * heard).sum(-1, keepdim=True) / ideal.abs().square().sum(-1, keepdim=True)
-        response = torch.linalg.lstsq(factor * vectors, heard).solution.mT
+        scaled = factor * vectors
+        gram = torch.linalg.pinv((scaled.mH @ scaled).to(torch.complex128), rtol=_RANK, hermitian=True)
+        response = (gram.to(scaled) @ (scaled.mH @ heard)).mT
     return response

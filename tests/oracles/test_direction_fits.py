@@ -1,4 +1,4 @@
-"""Which found direction belongs to which source, beside SciPy; an array's response from labels, beside a planted one."""
+"""Which found direction belongs to which source, beside SciPy; an array from its labels, beside a planted one."""
 
 import pytest
 import torch
