@@ -44,7 +44,8 @@ class PeakHead(Decoder):
     def answer(self, picture: Float[Tensor, "batch 3 rows columns"]) -> Float[Tensor, "batch {self.num_sources} 3"]:
         """Return azimuth and elevation in radians, and how sure it is, of the highest peaks, the surest first.
 
-        Phases that no direction has become the nearest direction.
+        Phases that no direction has become the nearest direction. Where there are fewer peaks, the rest have
+        probability 0, and directions that mean nothing.
         """
         level = picture[:, 0]
         around = F.max_pool2d(F.pad(level[:, None], (1, 1, 1, 1), mode="circular"), 3, 1)[:, 0]

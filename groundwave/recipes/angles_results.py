@@ -54,7 +54,8 @@ UNSEEN = (
     "ProtoAoA's question: 14 of 60 classes of two degrees lend records for training (23 %); the others are asked, with "
     "4, 8 or 32 labelled records for each class, over 100 draws of them. Labels tell the middle of a class, errors are "
     "of the true azimuth: who names the right class and no more is 0.5 degrees off. 0 to 20 dB, an uncalibrated array. "
-    "All but ProtoNet know the geometry of the array, and MUSIC that there is no elevation. The source reports 3 degrees at 4 shots and 2 at 32, on recordings that it does not publish.\n"
+    "All but ProtoNet know the geometry of the array, and MUSIC that there is no elevation. The "
+    "source reports 3 degrees at 4 shots and 2 at 32, on recordings that it does not publish.\n"
 )
 
 

@@ -46,14 +46,17 @@ def test_onnx_answers_as_the_saved_model_and_says_in_what_unit(objective: str, t
     assert json.loads(told["classes"]) == list(model.classes)
     channels = torch.view_as_real(7 * heard()).movedim(-1, -2).flatten(1, 2)
     found = torch.as_tensor(session.run(None, {session.get_inputs()[0].name: channels.numpy()})[0])
-    torch.testing.assert_close(found, model.predict(heard()), atol=1e-4, rtol=1e-3)
+    said = model.predict(heard())
+    there = said[..., 2] > 0 if objective == "directions" else said[..., 0].isfinite()  # not each has two peaks
+    assert int(there.sum()) >= 3
+    torch.testing.assert_close(found[there], said[there], atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("objective", KINDS)
 def test_a_table_tells_angles_in_degrees(objective: str, tmp_path: Path) -> None:
     model = made(objective)
     path = _table(model, Records({"array": heard()}), tmp_path / "said.csv")
-    lines = list(csv.DictReader(path.open()))
+    lines = list(csv.DictReader(path.read_text().splitlines()))
     said = model.predict(heard()).reshape(-1, len(model.classes))
     assert len(lines) == len(said)
     assert float(lines[1]["azimuth_deg"]) == pytest.approx(float(said[1, 0].rad2deg()), abs=1e-3)
