@@ -60,7 +60,7 @@ def exhibit(field: Field, beams: BeamSet, contender: Contender) -> None:
 
 
 def _file(field: Field, title: str) -> Path:
-    return field.home / "pictures" / f"{field.name}-{title}.png"
+    return field.home / "pictures" / f"{field.name}-{title.replace(' ', '-')}.png"
 
 
 def _cells(contender: Contender, setting: Setting) -> list[Cell]:
@@ -92,10 +92,11 @@ def _answered(model: Model, setting: Setting, cells: list[Cell]) -> tuple[Tensor
     apart = torch.cat(probabilities).argmax(dim=1) - torch.cat(truth)
     wrong = apart[apart != 0].abs()
     values = (curve.error, float((wrong == 1).double().mean()) if len(wrong) else 0.0)
-    proof: dict[str, Any] = {"split": setting.plan.split, "split_hash": setting.plan.hash(), "seconds": time.perf_counter() - start}
+    proof: dict[str, Any] = {"split": setting.plan.split, "split_hash": setting.plan.hash()}
+    seconds = time.perf_counter() - start
     for cell, value in zip(cells, values, strict=True):
         if setting.sheet.missing([cell]):
-            setting.sheet.fill(cell, value, n=len(apart), **proof)
+            setting.sheet.fill(cell, value, n=len(apart), seconds=seconds, **proof)
     return apart, curve
 
 

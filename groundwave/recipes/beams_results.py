@@ -12,6 +12,7 @@ from groundwave.bench.pictures import accuracy_against_labels
 from groundwave.bench.rows import Row, aggregate, read
 from groundwave.bench.tables import summarise
 from groundwave.recipes import protobeam, protobeam_published
+from groundwave.recipes.angles_results import angles_part
 from groundwave.recipes.beam_exhibits import CALIBRATION, NEXT
 from groundwave.recipes.beam_sets import AWAY, HOME
 from groundwave.recipes.deepbeam_cnn import MIXED
@@ -42,8 +43,8 @@ Each step of *ours* has those above it; *transductive* looks at all queries toge
 
 """
 
-MEASURED = """Which 8 beams are measured everywhere is chosen on the training sides. *Ours* is a network that learned from
-all scenarios how good each beam would have been and goes on at home, beside trees; from position it learns at home
+MEASURED = """Which 8 beams are measured everywhere is chosen on the training sides. *Ours* is a network that learned
+from all scenarios how good each beam would have been and goes on at home, beside trees; from position it learns at home
 alone.
 
 """
@@ -113,7 +114,7 @@ def antennas_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
 
 def inside_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
     """Yield what the prototypes look like inside: maps, mistakes, frequencies, calibration."""
-    files = {title: file for title, file in hung(folders, "protobeam").items()}
+    files = {title.replace("-", " "): file for title, file in hung(folders, "protobeam").items()}
     rows = _known(results, "protobeam")
     lines = []
     for where in (HOME, AWAY):
@@ -200,12 +201,13 @@ def _against_labels(rows: Sequence[Row]) -> Figure:
 
 
 SHOWN = (protobeam.OURS, f"{protobeam.TITLE}, cosine prototypes", "averaged spectrum + LDA")
-RECIPES = ("protobeam-published", "protobeam", "deepbeam-cnn", "deepsense-beams")
+RECIPES = ("protobeam-published", "protobeam", "deepbeam-cnn", "deepsense-beams", "angles")
 SECTIONS: Mapping[str, Callable[[Path, Sequence[Path]], Iterator[Part]]] = {
     "ladder": ladder_part,
     "antennas": antennas_part,
     "inside": inside_part,
     "deepsense": deepsense_part,
+    "angles": angles_part,
 }
 
 
