@@ -190,26 +190,6 @@ class Watch:
         self.answered.append((self.plan, self.lent, setting.plan.query))
         return self._asked(system, setting, *given)
 
-    def trained(self, source: Any, **given: Any) -> Model:
-        """Stand in for pretrain() where a head is asked afterwards: note what it is handed; weights are random."""
-        model = self.pretrain(source, **given)
-        make, settings = OBJECTIVES[given["objective"]], given["objective_args"]
-        told = {"contract": given["contract"]} if given["objective"] != "protonet" else {}
-        finished: Model = make(model.backbone, views=(), **told, **settings).finished(model, {}, ())
-        return finished
-
-    def compared(self, finders: Any, records: Any, **given: Any) -> None:
-        """Note which records direction finders are asked."""
-        for record in records.values():
-            self.answered.append((self.plan, self.plan.support, record["group"]))
-        self._compared(finders, records, **given)
-
-    def episode(self, *given: Any) -> Tensor:
-        """Note which records lend labels of new angles, and which are asked with them."""
-        rows: Tensor = self._episode(*given)
-        self.answered.append((self.plan, rows[:, :2].flatten(), rows[:, 2:].flatten()))
-        return rows
-
     def parts_of(self, model: Any, source: Any, plan: Plan) -> Any:
         """Note which records a network that is compressed learns from, and which it is asked, by their channels."""
         parts = self._parts_of(model, source, plan)
@@ -232,6 +212,26 @@ class Watch:
         """Note which records a guesser of beams may know, those of other sites among them, and which it is asked."""
         self.answered.append((self.plan, known["index"], asked["index"]))
         return self._scored(guesser, seed, known, asked)
+
+    def trained(self, source: Any, **given: Any) -> Model:
+        """Stand in for pretrain() where a head is asked afterwards: note what it is handed; weights are random."""
+        model = self.pretrain(source, **given)
+        make, settings = OBJECTIVES[given["objective"]], given["objective_args"]
+        told = {"contract": given["contract"]} if given["objective"] != "protonet" else {}
+        finished: Model = make(model.backbone, views=(), **told, **settings).finished(model, {}, ())
+        return finished
+
+    def compared(self, finders: Any, records: Any, **given: Any) -> None:
+        """Note which records direction finders are asked."""
+        for record in records.values():
+            self.answered.append((self.plan, self.plan.support, record["group"]))
+        self._compared(finders, records, **given)
+
+    def episode(self, *given: Any) -> Tensor:
+        """Note which records lend labels of new angles, and which are asked with them."""
+        rows: Tensor = self._episode(*given)
+        self.answered.append((self.plan, rows[:, :2].flatten(), rows[:, 2:].flatten()))
+        return rows
 
     def side(self, bench: Any, rows: Tensor) -> Any:
         """Note which records of directions are learned from, first, and which are asked, second."""
@@ -313,7 +313,14 @@ def test_nothing_that_is_asked_was_seen(name: str, watch: Watch, tmp_path: Path)
     recipe(tmp_path, runs=tmp_path / "runs", smoke=True, **settings)
     assert watch.leaks() == []
     assert watch.answered
-    assert watch.seen or name in ("fidelity", "csi-activity", "early-exit", "aoa-compression", "cascade", "deepsense-beams")
+    assert watch.seen or name in (
+        "fidelity",
+        "csi-activity",
+        "early-exit",
+        "aoa-compression",
+        "cascade",
+        "deepsense-beams",
+    )
     for plan, rows, told in watch.seen:
         assert rows.equal(plan.pretraining)
         if (told >= 0).any():  # methods with labels learn the base classes, and never hear of a new one
@@ -418,6 +425,23 @@ def test_a_spectrogram_on_two_sides_is_found_and_refused(
         recipe(tmp_path, runs=tmp_path / "again", smoke=True, **settings)
 
 
+def test_a_frame_on_two_sides_is_found_and_refused(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(*given: Any, **settings: Any) -> dict[str, Tensor]:
+        parts = split(*given, **settings)
+        return {**parts, "query": torch.cat([parts["query"], parts["train"][:1]])}
+
+    split = antennas.split
+    monkeypatch.setattr(antennas, "split", torn)
+    recipe = PANELS["protobeam-published"][0]
+    with pytest.raises(SplitError, match="records of groups that"):
+        recipe(tmp_path, runs=tmp_path / "runs", smoke=True)
+    monkeypatch.setattr(antennas, "check_plan", watch.check)
+    recipe(tmp_path, runs=tmp_path / "again", smoke=True)
+    assert "pretrained on a group of the queries" in watch.leaks()
+
+
 def test_a_record_that_a_compressed_network_learns_from_and_is_asked_is_found_and_refused(
     watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -434,23 +458,6 @@ def test_a_record_that_a_compressed_network_learns_from_and_is_asked_is_found_an
     for recipe in (early_exit.early_exit, cascade.cascade, aoa_compression.aoa_compression):
         with pytest.raises(SplitError, match="records of groups that"):
             recipe(tmp_path, runs=tmp_path / "again", smoke=True)
-
-
-def test_a_frame_on_two_sides_is_found_and_refused(
-    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def torn(*given: Any, **settings: Any) -> dict[str, Tensor]:
-        parts = split(*given, **settings)
-        return {**parts, "query": torch.cat([parts["query"], parts["train"][:1]])}
-
-    split = antennas.split
-    monkeypatch.setattr(antennas, "split", torn)
-    recipe = PANELS["protobeam-published"][0]
-    with pytest.raises(SplitError, match="records of groups that"):
-        recipe(tmp_path, runs=tmp_path / "runs", smoke=True)
-    monkeypatch.setattr(antennas, "check_plan", watch.check)
-    recipe(tmp_path, runs=tmp_path / "again", smoke=True)
-    assert "pretrained on a group of the queries" in watch.leaks()
 
 
 def test_a_group_that_lends_labels_and_is_asked_is_found_and_refused(
