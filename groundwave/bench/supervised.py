@@ -49,7 +49,7 @@ class Patience:
 
 
 class WholeNetwork:
-    """A learner: backbone and linear head trained together on a support of any size.
+    """A learner: backbone and linear head trained together on a support of any size, in bfloat16 where that computes.
 
     Without validation records it trains for all epochs and keeps the last state.
 
@@ -95,7 +95,8 @@ class WholeNetwork:
         return torch.cat([self._scores(iq).softmax(dim=-1).cpu() for iq in query["iq"].split(BATCH_OF_QUERIES)])
 
     def _scores(self, iq: Tensor) -> Tensor:
-        scores: Tensor = self.network(self.prepare(iq).to(self.device))
+        with torch.autocast(self.device.type, torch.bfloat16):
+            scores: Tensor = self.network(self.prepare(iq).to(self.device))
         return scores.float()
 
     def _train(self, iq: Tensor, label: Tensor) -> None:
