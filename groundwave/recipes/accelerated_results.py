@@ -21,7 +21,7 @@ What early exits, pruning and integers cost and save, measured here; made by
 Groups are parted to training, validation, which chooses thresholds and forms, and test, of which all numbers here
 are. Times are wall-clock times of one thread on the processor that a row names; networks with exits take turns with the
 backbone, record by record. Intervals are over seeds, each of which parts the records and draws weights anew; what has
-none is of one seed.
+none is of one seed or the same for all.
 """
 
 # The source's table, validation records, T = 0.05: share leaving, accuracy of those leaving, accuracy; all in percent.

@@ -49,10 +49,12 @@ Parts and sides of a split share no group (a pass of the generator). Nothing is 
 ours was chosen on another draw of the data (the scene `radioml` with `seed` 777), which shares with the replica its
 generator and, as published, its one channel. One piece is an exception: that features are whitened was decided on
 three random class splits of panel (b), on records that are asked there. Intervals are over seeds, each of which parts,
-draws and pretrains anew; a number without one is of a single seed.
+draws and pretrains anew; a number without one is of a single seed. Most baselines have only the first seed: on that
+one, in panel (a) with unlabelled records beside, ours has 86.7 % for SNR ≥ 0, SimCLR on our encoder 86.2 and the moments
+with nothing learned 85.1, so that what pretraining adds there is little.
 
 The SNR is the label of the data set. In data as published it is not the ratio in the sampled band: by a slip of the
-published generator 1 dB of it changes that ratio by 2 dB. *All together* means one answer for all SNRs: labels and
+published generator 1 dB of it changes that ratio by 2 dB. *At once* means one answer for all these SNRs: labels and
 queries are of any of them, and nobody says of which.
 
 - *LSM, ours*: one encoder for all SNRs, that is not told the SNR. A residual tower on the samples and a perceptron on
@@ -91,19 +93,25 @@ def _by_data(results: Path, protocol: str) -> Iterator[tuple[str, list[Row]]]:
         yield data, [row for row in rows if row.data == data]
 
 
-def snr_columns() -> dict[str, Choose]:
-    """Return columns for some SNRs, and for means over several."""
+def snr_columns(rows: Sequence[Row]) -> dict[str, Choose]:
+    """Return columns for the SNRs of rows, or some of them where there are many, and for means over several."""
+    present = sorted({row.snr_db for row in rows if row.snr_db is not None})
+    shown = present if len(present) <= len(SHOWN_DB) else [snr for snr in SHOWN_DB if snr in present]
 
     def at(snr: float) -> Choose:
         return lambda row: row.snr_db == snr
 
-    return {
-        **{f"{snr:g} dB": at(snr) for snr in SHOWN_DB},
-        "-4, 0, 4, 10, 18 dB": lambda row: row.snr_db in MODELS_DB,
-        "SNR ≥ 0": lambda row: row.snr_db is not None and row.snr_db >= 0,
-        "mean over SNRs": lambda row: row.snr_db is not None,
-        "all together": lambda row: row.snr_db is None,
-    }
+    columns = {f"{snr:g} dB": at(snr) for snr in shown}
+    if set(MODELS_DB) < set(present):
+        columns["-4, 0, 4, 10, 18 dB"] = lambda row: row.snr_db in MODELS_DB
+    columns["SNR ≥ 0"] = lambda row: row.snr_db is not None and row.snr_db >= 0
+    if present and present[0] < 0:
+        columns["mean over SNRs"] = lambda row: row.snr_db is not None
+    if any(row.snr_db is None for row in rows):
+        columns[f"{present[0]:g} to {present[-1]:g} dB at once" if present else "all at once"] = lambda row: (
+            row.snr_db is None
+        )
+    return columns
 
 
 def fidelity_part(results: Path) -> Iterator[Part]:
@@ -158,7 +166,7 @@ def contrastive_part(results: Path) -> Iterator[Part]:
             for name, some, told in (("labels alone", alone, points), ("unlabelled records beside", more, {}))
             if some
         }
-        tables = {"Five labels per class": summarise(rows, snr_columns(), ACCURACY)}
+        tables = {"Five labels per class": summarise(rows, snr_columns(rows), ACCURACY)}
         yield Part(f"(a) Contrastive methods, {data}", text, tables, pictures)
 
 
@@ -168,13 +176,13 @@ def new_classes_part(results: Path, protocol: str, title: str, text: str) -> Ite
         tables, pictures = {}, {}
         for shots in sorted({row.shots for row in rows if row.shots is not None}, reverse=True):
             some = [row for row in rows if row.shots == shots]
-            tables[f"5-way {shots}-shot"] = summarise(some, snr_columns(), ACCURACY)
+            tables[f"5-way {shots}-shot"] = summarise(some, snr_columns(some), ACCURACY)
             if protocol == "fewshot":
                 tables[f"5-way {shots}-shot, SNR ≥ 0, by what the new classes hold"] = summarise(
                     some, class_columns(), ACCURACY
                 )
             if any(row.metric == SPREAD for row in some):
-                spread = summarise(some, snr_columns(), SPREAD)
+                spread = summarise(some, snr_columns(some), SPREAD)
                 tables[f"5-way {shots}-shot, standard deviation over episodes"] = replace(spread, best=frozenset())
             like_theirs = protocol == "fewshot-source" and shots == 5 and data != FIXED
             told = {"LSM, reported": dict(zip(map(float, SNRS_DB), LSM_5_SHOT, strict=True))} if like_theirs else {}
@@ -212,6 +220,7 @@ def label_part(results: Path) -> Iterator[Part]:
         if data != FIXED:
             text += "Mod-CL reports a linear probe on the real file at\n"
             text += f"{reported} % for N = {', '.join(map(str, MOD_CL))}, and 63.1 % with all labels.\n"
+            text += "The probe of ours is below that at every N: one linear map for all SNRs tells little below 0 dB.\n"
             told = {"Mod-CL, reported": {float(count): share for count, share in MOD_CL.items()}}
         overall = [row for row in rows if row.snr_db is None]
         counts = sorted({row.shots for row in overall if row.shots is not None})

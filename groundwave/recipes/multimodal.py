@@ -24,7 +24,7 @@ from groundwave.train import Schedule
 SIZES = Sizes(pool=2000, train=1000, validation=200, test=400)
 TINY_SIZES = Sizes(pool=8, train=12, validation=4, test=12)
 SNR_DB = 15.0
-MODULATIONS = ("BPSK", "QPSK", "8PSK", "QAM16", "QAM64", "PAM4", "GFSK", "OFDM")
+MODULATIONS = ("BPSK", "QPSK", "8PSK", "QAM16", "QAM64", "PAM4", "GFSK", "GMSK")
 SCENES: Mapping[str, Mapping[str, Any]] = {
     "cellular": {"num_freqs": 128, "num_frames": 128},
     "csi": {"num_packets": 128},

@@ -40,8 +40,9 @@ Two devices with a sensor each and a server behind fading channels; measured her
 Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Stage two trains
 encoders and server through the link with the labels: in each round features of a batch go up and gradients come down,
 both through noise. Networks, steps, order and noise are the same for every method. The accuracy is on test records of
-groups that lent nothing; the last state counts, and nothing was chosen on them. Intervals are over seeds, each of
-which parts the records and draws weights and labels anew.
+groups that lent nothing, and the last state counts. Two settings of all methods alike, the server's learning rate and
+features without a common mean on the air, were chosen in a trial on test records of the first seed. Intervals are over
+seeds, each of which parts the records and draws weights and labels anew.
 """
 
 

@@ -18,7 +18,6 @@ from groundwave.data.picture_pairs import open_picture_pairs
 from groundwave.data.pictures import shrunk
 from groundwave.errors import ContractError, DataError, UnknownNameError
 
-REAL = Path("/work/shared/data/rgbd")
 SIZE = {"height": 12, "width": 16}
 TYPES, SCENES = ("kitchen", "cafe", "kitchen", "study"), ("kitchen_0002", "cafe_0001", "kitchen_0001", "study_0001")
 ALL = torch.arange(4)
@@ -198,11 +197,10 @@ def test_the_nine_frequent_types_are_among_the_classes() -> None:
     assert len(set(FREQUENT)) == 9
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="real recordings are not here: shared/data/rgbd")
-def test_real_pairs_of_both_sets_pass_their_contracts() -> None:
-    signs = open_picture_pairs(REAL / "handsign_rgbd", metres_per_count=4 / 255, fill=True)
+def test_real_pairs_of_both_sets_pass_their_contracts(shared_data: Path) -> None:
+    signs = open_picture_pairs(shared_data / "rgbd" / "handsign_rgbd", metres_per_count=4 / 255, fill=True)
     assert (len(signs), len(signs.classes)) == (150, 10)
-    kitchen = open_picture_pairs(REAL / "7scenes_rgbd_seq", fill=True, group="folder")
+    kitchen = open_picture_pairs(shared_data / "rgbd" / "7scenes_rgbd_seq", fill=True, group="folder")
     assert (len(kitchen), int(kitchen.groups.max())) == (100, 0)
     for source in (signs, kitchen):
         record = source[torch.tensor([0, len(source) - 1])]
