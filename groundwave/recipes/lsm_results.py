@@ -50,8 +50,8 @@ ours was chosen on another draw of the data (the scene `radioml` with `seed` 777
 generator and, as published, its one channel. One piece is an exception: that features are whitened was decided on
 three random class splits of panel (b), on records that are asked there. Intervals are over seeds, each of which parts,
 draws and pretrains anew; a number without one is of a single seed. Most baselines have only the first seed: on that
-one, in panel (a) with unlabelled records beside, ours has 86.7 % for SNR ≥ 0, SimCLR on our encoder 86.2 and the moments
-with nothing learned 85.1, so that what pretraining adds there is little.
+one, in panel (a) with unlabelled records beside, ours has 86.7 % for SNR ≥ 0, SimCLR on our encoder 86.2 and the
+moments with nothing learned 85.1, so that what pretraining adds there is little.
 
 The SNR is the label of the data set. In data as published it is not the ratio in the sampled band: by a slip of the
 published generator 1 dB of it changes that ratio by 2 dB. *At once* means one answer for all these SNRs: labels and
@@ -108,9 +108,8 @@ def snr_columns(rows: Sequence[Row]) -> dict[str, Choose]:
     if present and present[0] < 0:
         columns["mean over SNRs"] = lambda row: row.snr_db is not None
     if any(row.snr_db is None for row in rows):
-        columns[f"{present[0]:g} to {present[-1]:g} dB at once" if present else "all at once"] = lambda row: (
-            row.snr_db is None
-        )
+        name = f"{present[0]:g} to {present[-1]:g} dB at once" if present else "all at once"
+        columns[name] = lambda row: row.snr_db is None
     return columns
 
 
