@@ -32,10 +32,10 @@ class OtherFrontEnd:
         """Return the record through the filters of a front-end that is drawn for this batch."""
         iq = record["iq"]
         label = record.get("label", torch.full((len(iq),), -1, device=iq.device))
-        alone = label.max().clamp(min=-1) + 1 + torch.arange(len(iq), device=iq.device)
-        names, which = torch.where(label < 0, alone, label).unique(return_inverse=True)
-        size = self.ripple_db * torch.rand(len(names), generator=generator, device=generator.device)
-        taps = draw_ripple(size, self.num_echoes, generator=generator)[which]
+        alike = (label[:, None] == label) & (label >= 0) | torch.eye(len(iq), dtype=torch.bool, device=iq.device)
+        first = alike.int().argmax(dim=1)  # of the records of its label; its filter is that of all of them
+        size = self.ripple_db * torch.rand(len(iq), generator=generator, device=generator.device)
+        taps = draw_ripple(size, self.num_echoes, generator=generator).to(iq.device)[first]
         half = self.num_echoes // 2
         around = torch.cat([iq[..., -half:], iq, iq[..., :half]], dim=-1)
         return {**record, "iq": apply_ripple(around, taps.reshape(len(iq), *[1] * (iq.ndim - 2), -1))}

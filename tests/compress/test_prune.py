@@ -20,7 +20,7 @@ from groundwave.nn.narrow import restore_sizes
 from groundwave.rng import generator
 from tests.contracts.test_backbones import TINY, build, inputs
 
-WITHOUT = {"mcldnn", "semiamc"}  # no two layers in a row of which one alone takes what the other makes
+WITHOUT = {"beamspace", "mcldnn", "semiamc"}  # no two layers in a row of which one alone takes what the other makes
 
 
 def lively(name: str) -> nn.Module:

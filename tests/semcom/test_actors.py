@@ -10,7 +10,7 @@ pytest.importorskip("ray", reason="Ray is not installed (the extra `cluster`)")
 
 from groundwave.semcom.engines import OneProcess, RayActors
 from groundwave.semcom.ledger import DOWN, UP, Traffic
-from tests.semcom.test_split import BATCH, training
+from tests.semcom.test_split_training import BATCH, training
 from tests.semcom.toy import LABEL, PACE, ROWS, devices, link
 
 
