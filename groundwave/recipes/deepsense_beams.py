@@ -64,8 +64,8 @@ def deepsense_beams(
     """Predict the strongest of 64 beams from 8 that were measured, and from position, in sequences that are new.
 
     Which 8 are measured is chosen on the training sides of all scenarios: an even comb, by nearest neighbours on the
-    validation sequences. Then each scenario is taken as new: known are all others, and none, a few or all labels of its
-    training sequences.
+    validation sequences. Then each scenario is taken as new: known are all others, on which the comb is chosen too, and
+    none or a few labels of its training sequences.
 
     Args:
         results: folder of the file of rows.
@@ -87,7 +87,7 @@ def deepsense_beams(
         for site in sites:
             street.within(site, sites, beams, seed)
         for site in sites:
-            street.new(site, sites, beams, seed, labels)
+            street.new(site, sites, seed, labels)
     return path
 
 
@@ -143,7 +143,7 @@ class Street:
         return [Site(n, split(self.source, SHARES, seed=seed, indices=rows[n])) for n in numbers]
 
     def chosen(self, sites: Sequence[Site]) -> Tensor:
-        """Return the beams to measure everywhere, chosen on training and validation sequences."""
+        """Return the beams to measure, chosen on training and validation sequences of these scenarios."""
 
         def value(beams: Tensor) -> float:
             total = 0.0
@@ -163,11 +163,12 @@ class Street:
         for guesser in self.guessers(None, lambda: None):
             self._ask(guesser, site, [site], None, own, seed, None, "from position")
 
-    def new(self, site: Site, sites: Sequence[Site], beams: Tensor, seed: int, labels: int) -> None:
+    def new(self, site: Site, sites: Sequence[Site], seed: int, labels: int) -> None:
         """Ask about the same sequences with no label of the scenario, or a few."""
         train = site.parts["train"]
         order = torch.randperm(len(train), generator=generator(seed, "labels", site.number))
         others = [other for other in sites if other is not site]
+        beams = self.chosen(others)
         for guesser in self.guessers(beams, lambda: self._pool(others, beams, seed)):
             if guesser.name == OURS:
                 self._ask(guesser, site, sites, beams, train[:0], seed, 0, "from 8 beams")
@@ -239,7 +240,8 @@ class Street:
     def _known(self, sites: Sequence[Site], home: Site, beams: Tensor | None, own: Tensor) -> Record:
         """Return what may be known: `own` rows of the scenario asked about, and training rows of all others.
 
-        Each scenario's features are counted in the scale of its own training rows, which takes no label.
+        Each scenario's features are counted in the scale of its training and validation rows, which takes no label.
+        Validation rows among `own` are marked (`validates`): ours only chooses by them, the baselines learn from them.
         """
         parts = []
         for site in sites:
