@@ -192,7 +192,7 @@ def known_of(features: Tensor, power_db: Tensor, index: Tensor, home: Tensor, va
         power_db: of all beams `[N, C]`.
         index: of the records.
         home: whether a record is of the site that is asked about.
-        validates: whether it may only choose settings.
+        validates: whether it is of a validation sequence, by which ours chooses its settings.
     """
     told = {"features": features, "label": power_db.argmax(dim=1), "target": power_shares(power_db)}
     return {**told, "index": index, "home": home, "validates": validates}

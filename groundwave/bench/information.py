@@ -54,7 +54,7 @@ def gaussian_copula(x: Array, y: Array) -> float:
 
 def ksg(x: Array, y: Array) -> float:
     """Return bits between the columns of `x` and `y` `[N, ...]` (Kraskov et al., Physical Review E 2004, eq. 8)."""
-    x, y = _standard(x), _standard(y)
+    x, y = _standard(x, "x"), _standard(y, "y")
     both = np.concatenate([x, y], axis=1)
     radius = cKDTree(both).query(both, NEAREST + 1, p=np.inf)[0][:, -1]
     near = [_neighbours(part, radius) for part in (x, y)]
@@ -64,7 +64,7 @@ def ksg(x: Array, y: Array) -> float:
 
 def ross(x: Array, label: Array) -> float:
     """Return bits between the columns of `x` `[N, ...]` and labels `[N]` by neighbours (Ross, PLOS ONE 2014, eq. 2)."""
-    x, num = _standard(x), len(x)
+    x, num = _standard(x, "x"), len(x)
     radius, same = np.empty(num), np.empty(num)
     for code in np.unique(label):
         rows = label == code
@@ -92,7 +92,7 @@ def probe(x: Array, label: Array) -> float:
     share = count / len(code)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     model = LogisticRegression(max_iter=1000)
-    said = cross_val_predict(model, _standard(x), code, cv=folds, method="predict_proba")
+    said = cross_val_predict(model, _standard(x, "x"), code, cv=folds, method="predict_proba")
     nats = np.log(said[np.arange(len(code)), code].clip(1e-12)).mean() - (share * np.log(share)).sum()
     return float(nats) / math.log(2)
 
@@ -160,9 +160,9 @@ def _normal_scores(x: Array) -> Array:
     return scores
 
 
-def _standard(x: Array) -> Array:
-    """Return columns at zero mean and unit deviation, equal values a hair apart."""
-    drawn = torch.randn(x.shape, dtype=torch.float64, generator=generator(0, "information", "ties")).numpy()
+def _standard(x: Array, side: str) -> Array:
+    """Return columns at zero mean and unit deviation, equal values a hair apart, by another draw on each side."""
+    drawn = torch.randn(x.shape, dtype=torch.float64, generator=generator(0, "information", "ties", side)).numpy()
     standard: Array = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12) + _TIES * drawn
     return standard
 

@@ -1,7 +1,8 @@
 """Methods of semantic communication on one task: stage one at the edge, stage two across the air, the cost of both."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from groundwave.train import Schedule, fit
 from groundwave.views import Compose
 
 ACCURACY = "accuracy"
+TOLD_LAST = "information, all: all, label (probe)"  # the last row of what blocks tell
 Encoders = Mapping[str, nn.Module]
 Values = dict[tuple[str, float | None], float]  # by metric and SNR
 
@@ -87,6 +89,11 @@ class Edge:
         }
         return {**plain, **views, **told, "link": self.link.config(), "snrs_db": list(self.snrs_db)}
 
+    def stage_one_config(self) -> dict[str, Any]:
+        """Return the settings that stage one uses."""
+        views = {name: repr(getattr(self, name)) for name in ("shared", "own", "contracts")}
+        return {**views, "stage_one": asdict(self.stage_one), "num_reals": self.link.num_reals}
+
     def new_encoders(self, seed: int) -> Encoders:
         """Return encoders with the weights of a seed, the same for every method."""
         with torch.random.fork_rng(devices=[]):
@@ -141,8 +148,8 @@ def first_stage(method: Method, edge: Edge, setting: Setting, rows: Tensor) -> t
         objective = method.objective(encoders, edge.own, **told)
     source = Hidden(setting.source, ())
     batch_size = min(edge.stage_one_batch, len(rows))
-    config = {**setting.config, **edge.config(), **method.config(), "batch_size": batch_size}
     records = [fingerprint(source, rows, None, name) for name in edge.contracts]
+    config = {**setting.config, **edge.stage_one_config(), **method.config(), "batch_size": batch_size}
     identity = {"config": config, "records": records}
 
     def batches(epoch: int) -> DataLoader[Record]:
@@ -162,6 +169,7 @@ def first_stage(method: Method, edge: Edge, setting: Setting, rows: Tensor) -> t
     return encoders, objective
 
 
+@contextmanager
 def second_stage(
     encoders: Encoders,
     edge: Edge,
@@ -171,8 +179,8 @@ def second_stage(
     num_classes: int,
     after_round: Callable[[SplitTraining, int], None] = lambda *_: None,
     seen: Record | None = None,
-) -> SplitTraining:
-    """Return a system that was trained across the air with the labels of some records.
+) -> Iterator[SplitTraining]:
+    """Yield a system that was trained across the air with the labels of some records; its engine closes at the end.
 
     Args:
         encoders: by modality; they are trained in place where devices run in this process.
@@ -193,9 +201,10 @@ def second_stage(
         torch.manual_seed(stable_hash(setting.seed, "server"))
         server = Fusion(tuple(devices), edge.link.num_reals, num_classes, edge.hidden)
     air = Air(edge.link, edge.link if edge.noisy_gradients else None)
-    system = SplitTraining(engine_of(edge.engine, devices), server, air, Ledger(), edge.server_pace, setting.seed)
-    system.train(rows, label, edge.batch_size, lambda done: after_round(system, done))
-    return system
+    with closing(engine_of(edge.engine, devices)) as engine:
+        system = SplitTraining(engine, server, air, Ledger(), edge.server_pace, setting.seed)
+        system.train(rows, label, edge.batch_size, lambda done: after_round(system, done))
+        yield system
 
 
 def everything(setting: Setting) -> Record:
@@ -272,17 +281,16 @@ def _measure(
 
     label = everything(setting)["label"]
     rows = labelled(setting, cell.shots)
-    system = second_stage(encoders, edge, setting, rows, label, len(setting.source.classes), noted)
-    for snr_db in edge.snrs_db:
-        values[ACCURACY, snr_db] = asked(system, setting, edge.link.at(snr_db))
-    for name in edge.contracts:
-        others = tuple(one for one in edge.contracts if one != name)
-        values[f"accuracy without {name}", None] = asked(system, setting, edge.link, others)
+    with second_stage(encoders, edge, setting, rows, label, len(setting.source.classes), noted) as system:
+        for snr_db in edge.snrs_db:
+            values[ACCURACY, snr_db] = asked(system, setting, edge.link.at(snr_db))
+        for name in edge.contracts:
+            others = tuple(one for one in edge.contracts if one != name)
+            values[f"accuracy without {name}", None] = asked(system, setting, edge.link, others)
+        values[ACCURACY, None] = asked(system, setting, edge.link)
     rounds = system.ledger.rounds["training"]
     values["Mbit per round", None] = system.ledger.traffic("training").bits / rounds / 1e6
     values["Mbit between devices", None] = across(objective, edge, setting).traffic("stage one", ACROSS).bits / 1e6
-    values[ACCURACY, None] = asked(system, setting, edge.link)
-    system.engine.close()
     fill(setting, cell, values, spent + time.perf_counter() - start)
 
 
@@ -303,12 +311,15 @@ def across(objective: DeCUR | None, edge: Edge, setting: Setting) -> Ledger:
 
 def _inform(objective: DeCUR, cell: Cell, setting: Setting) -> None:
     """Write what the blocks of the embeddings tell about each other and about the labels of the test records."""
+    last = replace(cell, shots=None, metric=TOLD_LAST)
+    if not setting.sheet.missing([last]):
+        return
     start = time.perf_counter()
     record = setting.source[setting.plan.query]
     try:
         found = information(objective.embeddings(record), record["label"], objective.common)
     except FAILURES as error:
-        setting.sheet.fail([replace(cell, shots=None, metric="information")], reason(error))
+        setting.sheet.fail([replace(last, metric="information")], reason(error))
         return
     values: Values = {(f"information, {one.between} ({one.estimator})", None): one.bits for one in found}
-    fill(setting, replace(cell, shots=None), values, time.perf_counter() - start)
+    fill(setting, last, values, time.perf_counter() - start)

@@ -1,5 +1,6 @@
 """Beside the comparison of methods: the classical separate design, and a class that nobody has told the server of."""
 
+import math
 import time
 from dataclasses import replace
 
@@ -29,7 +30,8 @@ RECALL_OF_NEW = "recall of the new class"
 def separate_design(edge: Edge, setting: Setting, counts: tuple[int | None, ...], symbols: int) -> None:
     """Fill the cells of a server that gets compressed pictures by a code that reaches capacity, and learns by itself.
 
-    Networks and steps are those of the other methods, and nothing goes down: training records go up once.
+    Networks and steps are those of the other methods, and nothing goes down: training records go up once. Where gains
+    are estimated, each block of the link has its pilots beside these symbols, too, and the code pays for their errors.
 
     Args:
         edge: what all methods share.
@@ -54,7 +56,8 @@ def _separately(edge: Edge, setting: Setting, rows: Tensor, symbols: int) -> Val
     codecs = {name: ZonalCodec.learned(record[name][pool]) for name in edge.contracts}
 
     def budget(snr_db: float) -> float:
-        return symbols * float(capacity(torch.tensor(snr_db, dtype=torch.float64), edge.link.rician_k))
+        heard_db = estimated_snr_db(snr_db, edge.link.num_pilots)
+        return symbols * float(capacity(torch.tensor(heard_db, dtype=torch.float64), edge.link.rician_k))
 
     def arriving(snr_db: float) -> Record:
         return {name: codec.sent(record[name], budget(snr_db)) for name, codec in codecs.items()}
@@ -69,19 +72,31 @@ def _separately(edge: Edge, setting: Setting, rows: Tensor, symbols: int) -> Val
 
     trained_db = sum(edge.link.snr_db) / 2
     encoders, num_classes = edge.new_encoders(setting.seed), len(setting.source.classes)
-    system = semantic.second_stage(
-        encoders, central, setting, rows, record["label"], num_classes, noted, arriving(trained_db)
-    )
-    assert isinstance(system.engine, OneProcess)
-    values[ACCURACY, None] = semantic.asked(system, setting, inside)
-    for snr_db in edge.snrs_db:
-        for name, x in arriving(snr_db).items():
-            system.engine.devices[name].inputs = x
-        values[ACCURACY, snr_db] = semantic.asked(system, setting, inside)
+    given = encoders, central, setting, rows, record["label"], num_classes, noted, arriving(trained_db)
+    with semantic.second_stage(*given) as system:
+        assert isinstance(system.engine, OneProcess)
+        values[ACCURACY, None] = semantic.asked(system, setting, inside)
+        for snr_db in edge.snrs_db:
+            for name, x in arriving(snr_db).items():
+                system.engine.devices[name].inputs = x
+            values[ACCURACY, snr_db] = semantic.asked(system, setting, inside)
     ledger, num_bits = Ledger(), sum(codec.bits(budget(trained_db)) for codec in codecs.values())
-    ledger.digital("training", UP, bits=num_bits * len(rows), symbols=symbols * len(codecs) * len(rows))
+    used = symbols + edge.link.num_pilots * math.ceil(symbols / edge.link.num_symbols)  # pilots in each block
+    ledger.digital("training", UP, bits=num_bits * len(rows), symbols=used * len(codecs) * len(rows))
     values["Mbit once", None] = ledger.traffic("training", UP).bits / 1e6
     return values
+
+
+def estimated_snr_db(snr_db: float, num_pilots: int) -> float:
+    """Return the SNR that is left where gains are estimated from pilots: what is wrong in them is noise.
+
+    Hassibi and Hochwald (IEEE Transactions on Information Theory, 2003); 0 pilots: gains are known.
+    """
+    if num_pilots == 0:
+        return snr_db
+    snr = 10 ** (snr_db / 10)
+    error = 1 / (1 + snr * num_pilots)
+    return 10 * math.log10(snr * (1 - error) / (1 + snr * error))
 
 
 def new_class(method: Method, edge: Edge, setting: Setting, shots: int) -> None:
@@ -114,14 +129,11 @@ def _with_new(method: Method, edge: Edge, setting: Setting, new: int, shots: int
     encoders, _ = semantic.first_stage(method, edge, setting, plan.pretraining[label[plan.pretraining] != new])
     number = label - (label > new).long()  # the known classes, numbered without a gap
     num_known = len(setting.source.classes) - 1
-    system = semantic.second_stage(encoders, edge, setting, told, number, num_known)
     own = plan.support[label[plan.support] == new]
     lent = own[torch.randperm(len(own), generator=generator(setting.seed, "new class"))[:shots]]
-
-    def features(rows: Tensor, draw: int) -> Tensor:
-        return system.fused(system.receive(rows, edge.link, draw=draw))
-
-    support, few, query = (features(rows, draw) for draw, rows in enumerate((told, lent, plan.query)))
+    with semantic.second_stage(encoders, edge, setting, told, number, num_known) as system:
+        received = [system.receive(rows, edge.link, draw=i) for i, rows in enumerate((told, lent, plan.query))]
+    support, few, query = map(system.fused, received)
     known = Prototype().fit({"features": support, "label": number[told]})
     is_new = label[plan.query] == new
     nearest = F.normalize(query - known.head.centre, dim=-1) @ F.normalize(known.head.prototypes, dim=-1).T
@@ -134,7 +146,6 @@ def _with_new(method: Method, edge: Edge, setting: Setting, new: int, shots: int
     answers = {name: one.predict({"features": query}).argmax(-1) for name, one in (("before", known), ("after", grown))}
     confidence = system.server.head(query).detach().softmax(dim=-1).amax(dim=-1)
     known_label = number[plan.query][~is_new]
-    system.engine.close()
     return {
         ("AUROC of the new class", None): area(-nearest.detach().amax(dim=-1), is_new),
         ("AUROC of the new class by confidence", None): area(-confidence, is_new),

@@ -129,9 +129,13 @@ class Beamspace(nn.Module):
         safe = torch.where(dip, determinant, scale)
         one = (both * across - across2 * down) / safe
         other = (both * down - down2 * across) / safe
-        if 1 in self.sides:  # a row of elements: nothing changes along the other side
-            alone = torch.where(across2 > 1e-3 * across2.abs().mean(), -across / across2.clamp_min(1e-6), 0)
-            return torch.stack([torch.zeros_like(alone), alone], 1).clamp(-1, 1)
+        if 1 in self.sides:  # a row or a column of elements: nothing changes along the other side
+            column = self.sides[1] == 1
+            slope, curvature = (down, down2) if column else (across, across2)
+            usual = curvature.abs().mean((1, 2), keepdim=True)
+            alone = torch.where(curvature > 1e-3 * usual, -slope / curvature.clamp_min(1e-6), 0)
+            none = torch.zeros_like(alone)
+            return torch.stack([alone, none] if column else [none, alone], 1).clamp(-1, 1)
         return (torch.stack([one, other], 1) * dip[:, None]).clamp(-1, 1)
 
 

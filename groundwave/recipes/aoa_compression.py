@@ -27,7 +27,7 @@ from groundwave.deploy.export import converted, start_session
 from groundwave.model import Model
 from groundwave.nn.heads import DirectionHead
 from groundwave.page import png
-from groundwave.recipes.compress_parts import deal
+from groundwave.recipes.compress_parts import deal, inputs
 from groundwave.rng import stable_hash
 from groundwave.scenes.angles import Angles
 from groundwave.train import Schedule, fit
@@ -154,14 +154,14 @@ class _Bench:
             torch.manual_seed(stable_hash(self.seed, "aoa"))
             model = Model.build("aoanet", self.contract)
             network = Scored(model.backbone, DirectionHead(model.num_features))
-        return self._taught(ORIGINAL, network, Directions(network, _inputs))
+        return self._taught(ORIGINAL, network, Directions(network, inputs))
 
     def _pruned(self, title: str, network: Scored, teacher: Scored, target: float) -> Scored:
         few = Side(*(column[:MEASURED_ON] for column in self.train))
         left = prune(network, partial(_loss, part=few), target).network
         assert isinstance(left, Scored)
         left.requires_grad_(True)
-        return self._taught(title, left, Directions(left, _inputs, deepcopy(teacher)))
+        return self._taught(title, left, Directions(left, inputs, deepcopy(teacher)))
 
     def _taught(self, title: str, network: Scored, objective: nn.Module) -> Scored:
         records = Records({"x": self.train.x, "angle": self.train.angle})
@@ -235,10 +235,6 @@ class _Bench:
     def _cells(self, title: str) -> list[Cell]:
         config = {"num_records": self.num_records, "epochs": self.epochs, "num_samples": NUM_SAMPLES, "size": SIZE}
         return [Cell(method=title, data="angles", seed=self.seed, metric=metric, config=config) for metric in METRICS]
-
-
-def _inputs(record: dict[str, Tensor]) -> Tensor:
-    return record["x"]
 
 
 @torch.no_grad()

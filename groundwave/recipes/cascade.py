@@ -7,7 +7,6 @@ from shutil import rmtree
 from time import perf_counter
 
 import torch
-from torch import Tensor
 
 from groundwave.bench.cells import Cell, Sheet
 from groundwave.bench.plans import Plan
@@ -21,7 +20,7 @@ from groundwave.nn.heads import LinearHead
 from groundwave.recipes.compress import Budget
 from groundwave.recipes.compress import cascade as compressed
 from groundwave.recipes.compress_measured import Candidate
-from groundwave.recipes.compress_parts import Part, deal, parts_of
+from groundwave.recipes.compress_parts import Part, deal, inputs, parts_of
 from groundwave.rng import stable_hash
 from groundwave.scenes.radioml import RadioML
 from groundwave.train import Schedule, fit
@@ -168,7 +167,7 @@ def _taught(model: Model, train: Part, out: Path, setting: _Setting) -> None:
     records = Records({"x": train.x, "label": train.label})
     size = min(64, len(train.x))
     fit(
-        Labels(Scored(model.backbone.requires_grad_(True), model.head), _inputs),
+        Labels(Scored(model.backbone.requires_grad_(True), model.head), inputs),
         lambda epoch: loader(records, batch_size=size, seed=setting.seed, drop_last=True, epoch=epoch),
         schedule=Schedule(epochs=setting.epochs, lr=1e-3),
         out=out,
@@ -178,7 +177,3 @@ def _taught(model: Model, train: Part, out: Path, setting: _Setting) -> None:
         progress=False,
     )
     model.modules().eval()
-
-
-def _inputs(record: dict[str, Tensor]) -> Tensor:
-    return record["x"]

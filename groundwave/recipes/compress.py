@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.onnx.errors import OnnxExporterError
 
@@ -29,7 +29,7 @@ from groundwave.nn.cuts import cut
 from groundwave.nn.dense import Decoder
 from groundwave.nn.exits import exit_settings, multi_exit
 from groundwave.recipes.compress_measured import AT_ONCE, Candidate, of_model, of_onnx
-from groundwave.recipes.compress_parts import Part, deal, parts_of
+from groundwave.recipes.compress_parts import Part, deal, inputs, parts_of
 from groundwave.recipes.compress_report import report, table
 from groundwave.recipes.inputs import open_any
 from groundwave.rng import generator, stable_hash
@@ -258,7 +258,7 @@ class _Cascade:
             return
         left = pruned.network
         assert isinstance(left, Scored)
-        self._fit(f"pruned-{factor:g}", Distillation(left, _inputs, _scored(deepcopy(self.base))))
+        self._fit(f"pruned-{factor:g}", Distillation(left, inputs, _scored(deepcopy(self.base))))
         made = _pruned(self.last, left, pruned.shapes)
         found = of_model(f"pruned {factor:g} x", made, self.parts)
         self._add(found, made)
@@ -294,7 +294,7 @@ class _Cascade:
         few, copy = self.parts["train"].x[:MEASURED_ON], deepcopy(model)
         network = _scored(copy)
         with rehearsed(network, few):
-            self._fit(f"integers-{title}", Distillation(network, _inputs, _scored(deepcopy(model))))
+            self._fit(f"integers-{title}", Distillation(network, inputs, _scored(deepcopy(model))))
         network.eval()
         small = quantize(self._exported(f"{title}-rehearsed", copy), few)
         again = of_onnx(f"{title}, INT8 after rehearsal", small, self.parts, floats)
@@ -322,7 +322,7 @@ class _Cascade:
             copy = deepcopy(self.last)
             assert copy.head is not None
             network = multi_exit(copy.backbone, copy.head, after, settings, "pooled")
-        self._fit("exits", ExitTraining(network, _inputs, "exits"))
+        self._fit("exits", ExitTraining(network, inputs, "exits"))
         check = self.parts["validation"]
         judged = judge(network, iter(zip(check.x.split(AT_ONCE), check.label.split(AT_ONCE), strict=True)))
         loss = self.budget.bound if self.budget.kind == "accuracy" else 0.005
@@ -374,10 +374,6 @@ class _Cascade:
     def _exported(self, title: str, model: Model) -> bytes:
         target = self.folder.parent / "runs" / f"{title.replace(' ', '-')}.onnx"
         return export(model, target, num_samples=self.parts["test"].x.shape[-1]).read_bytes()
-
-
-def _inputs(record: dict[str, Tensor]) -> Tensor:
-    return record["x"]
 
 
 def _scored(model: Model) -> Scored:

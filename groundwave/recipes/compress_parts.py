@@ -73,3 +73,8 @@ def part_of(model: Model, source: Source, rows: Tensor) -> Part:
     columns = (numbers[record["label"]], record["snr_db"])
     label, snr_db = (column.repeat_interleave(windows.shape[1]) for column in columns)
     return Part(model.contract.channels(windows.flatten(0, 1)), label, snr_db)
+
+
+def inputs(record: Mapping[str, Tensor]) -> Tensor:
+    """Return what the network takes of a record of a part."""
+    return record["x"]

@@ -31,7 +31,7 @@ from groundwave.errors import lookup
 from groundwave.model import Model
 from groundwave.nn.exits import Answered, MultiExit, Policy, exit_settings, multi_exit
 from groundwave.nn.heads import LinearHead
-from groundwave.recipes.compress_parts import Part, deal, parts_of
+from groundwave.recipes.compress_parts import Part, deal, inputs, parts_of
 from groundwave.rng import stable_hash
 from groundwave.scenes.rml22 import CLASSES, RML22, SNRS_DB
 from groundwave.train import Schedule, fit
@@ -158,10 +158,10 @@ class _Bench:
         objective: nn.Module
         if variant is None:
             network: MultiExit | Scored = Scored(model.backbone, model.head)
-            objective = Labels(network, _inputs)
+            objective = Labels(network, inputs)
         else:
             network = _with_exits(model, variant, seed)
-            objective = ExitTraining(network, _inputs, variant.how)
+            objective = ExitTraining(network, inputs, variant.how)
         train = parts["train"]
         records = Records({"x": train.x, "label": train.label})
         fit(
@@ -247,10 +247,6 @@ def _with_exits(model: Model, variant: Variant, seed: int) -> MultiExit:
         torch.manual_seed(stable_hash(seed, "early-exit", "exits"))
         settings = exit_settings(model.backbone, torch.zeros(1, 2, 128), variant.after, len(CLASSES), variant.kind)
         return multi_exit(model.backbone, model.head, variant.after, settings, variant.kind)
-
-
-def _inputs(record: dict[str, Tensor]) -> Tensor:
-    return record["x"]
 
 
 def _judge(network: MultiExit, part: Part, rule: str) -> Judged:

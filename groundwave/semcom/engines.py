@@ -101,10 +101,7 @@ class RayActors:
 
     def ask(self, method: str, arguments: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """Call a method of some devices at once."""
-        calls = {name: self.actors[name].call.remote(method, *given) for name, given in arguments.items()}
-        timeout = self.deadline_s if math.isfinite(self.deadline_s) else None
-        done, _ = self._ray.wait(list(calls.values()), num_returns=len(calls), timeout=timeout)
-        answers = {name: self._answer(name, call, call in done) for name, call in calls.items()}
+        answers = self._called(method, arguments)
         if method == "learn":
             self._put_aside({name: given[0] for name, given in arguments.items()}, answers)
         return answers
@@ -113,6 +110,12 @@ class RayActors:
         """End the actors."""
         for actor in self.actors.values():
             self._ray.kill(actor)
+
+    def _called(self, method: str, arguments: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+        calls = {name: self.actors[name].call.remote(method, *given) for name, given in arguments.items()}
+        timeout = self.deadline_s if math.isfinite(self.deadline_s) else None
+        done, _ = self._ray.wait(list(calls.values()), num_returns=len(calls), timeout=timeout)
+        return {name: self._answer(name, call, call in done) for name, call in calls.items()}
 
     def _answer(self, name: str, call: Any, done: bool) -> Any:
         if not done:
@@ -126,11 +129,11 @@ class RayActors:
             return Fault(LOST, str(error).strip().splitlines()[-1])
 
     def _put_aside(self, steps: Mapping[str, int], answers: Mapping[str, Any]) -> None:
-        for name, step in steps.items():
-            if step % SNAPSHOT_EVERY == 0 and not isinstance(answers[name], Fault):
-                state = self._answer(name, self.actors[name].call.remote("state"), done=True)
-                if not isinstance(state, Fault):
-                    self._snapshots[name] = self._ray.put(state)
+        due = [name for name, step in steps.items() if step % SNAPSHOT_EVERY == 0]
+        asked = {name: () for name in due if not isinstance(answers[name], Fault)}
+        for name, state in self._called("state", asked).items() if asked else ():
+            if not isinstance(state, Fault):
+                self._snapshots[name] = self._ray.put(state)
 
     def _hosted(self, name: str) -> Any:
         return self._ray.remote(num_cpus=0.5)(_Host).remote(self._devices[name], self._snapshots[name])

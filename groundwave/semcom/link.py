@@ -117,10 +117,15 @@ class DigitalLink(Link):
     What the code may carry is the capacity of the channel at the link's mean SNR, over many blocks. Each value gets
     the same whole number of bits; where there is less than one for each, the first values get one and the others are
     not sent (they arrive as zeros). Quantisers are uniform over +- `REACH` times the values' root mean square, which
-    `normalise` has made sqrt(1/2). Gradients pass as if nothing had been quantised.
+    `normalise` has made sqrt(1/2). Gradients pass as if nothing had been quantised. It is the reference for features
+    that are sent digitally; no recipe trains through it.
     """
 
     REACH = 3.0
+
+    def config(self) -> dict[str, object]:
+        """Return all settings, as rows tell them, and that they are of bits."""
+        return {**super().config(), "digital": True}
 
     def at(self, snr_db: float) -> "DigitalLink":
         """Return the same link at one SNR."""

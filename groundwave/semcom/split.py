@@ -129,6 +129,9 @@ class SplitTraining:
             link: that carries them, such as the one of training at another SNR.
             present: which devices; all by default.
             draw: another number is other noise.
+
+        Raises:
+            GroundwaveError: one of them does not answer, so that no answer without it passes for one with it.
         """
         names = present or self.engine.names
         answers = self.engine.ask("encode", {name: (rows,) for name in names})
@@ -137,7 +140,11 @@ class SplitTraining:
         for name, symbols in heard.items():
             if isinstance(symbols, Fault):
                 self._note(name, symbols)
-                continue
+                raise GroundwaveError(
+                    got=f"no answer at test time, {self._last_fault}",
+                    expected="symbols from every device that is asked",
+                    do="look after the device, or ask the others alone (present)",
+                )
             self._carried("inference", UP, symbols, link)
             found[name] = link(symbols, self._noise("test", draw, name))
         return found

@@ -1,5 +1,8 @@
 """Beam prediction from few powers: features, baselines against loops, and a committee that uses other sites."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -17,8 +20,9 @@ from groundwave.bench.beam_powers import (
     scale_of,
     select,
 )
+from groundwave.bench.cells import Sheet
 from groundwave.contracts import Record
-from groundwave.recipes.deepsense_beams import simulated_drives
+from groundwave.recipes.deepsense_beams import Site, Street, simulated_drives
 
 BEAMS = torch.arange(8) * 8 + 3
 DRIVES = simulated_drives(3)
@@ -97,3 +101,18 @@ def test_the_forest_knows_its_own_site_alone(monkeypatch: pytest.MonkeyPatch) ->
     )
     torch.testing.assert_close(one.predict(record), two.predict(record))
     assert hits(one.predict(record), record["label"], 1) > 0.7
+
+
+def test_the_beams_of_a_new_scenario_are_chosen_on_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    street = Street(DRIVES, "drives", Sheet(tmp_path / "rows.jsonl", "rows"), small=True)
+    sites, seen = street.sites(0), []
+
+    def chosen(some: Sequence[Site]) -> Tensor:
+        seen.append([site.number for site in some])
+        return BEAMS
+
+    monkeypatch.setattr(street, "chosen", chosen)
+    monkeypatch.setattr(street, "_ask", lambda *_: None)
+    for site in sites:
+        street.new(site, sites, 0, 4)
+    assert seen == [[2, 3], [1, 3], [1, 2]]

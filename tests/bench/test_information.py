@@ -60,6 +60,11 @@ def test_neighbours_see_a_circle_that_ranks_do_not() -> None:
     assert gaussian_copula(x, y) < 0.05
 
 
+def test_two_coins_tell_nothing_of_each_other() -> None:
+    one, other = default_rng(0).integers(0, 2, (2, 1500, 1)).astype(float)
+    assert ksg(one, other) == pytest.approx(0, abs=0.1)
+
+
 def classes(apart: float, num: int = 1200) -> tuple[Array, Array]:
     label = np.arange(num) % 3
     return apart * np.eye(3)[label] + default_rng(0).standard_normal((num, 3)), label

@@ -1,5 +1,6 @@
 """The comparison across the air in small: what is sent where, a class left out, and the classical design."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ from torch import Tensor
 from groundwave.bench import semantic, semantic_asides
 from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Setting
+from groundwave.bench.information import Measured, information
 from groundwave.bench.rows import read
-from groundwave.bench.semantic import Edge, Prepared, across, labelled
-from groundwave.bench.semantic_asides import area
+from groundwave.bench.semantic import TOLD_LAST, Edge, Prepared, across, labelled
+from groundwave.bench.semantic_asides import area, estimated_snr_db
 from groundwave.errors import UnknownNameError
 from groundwave.recipes.semantic_communication import METHODS
 from groundwave.recipes.semantic_sets import PAIRS, pair_of
 from groundwave.recipes.spectrogram_sets import Sizes, plan_of
 from groundwave.rng import generator
 from groundwave.semcom.edge import Pace
+from groundwave.semcom.engines import OneProcess
 from groundwave.semcom.link import Link
 from groundwave.train import Schedule
 
@@ -107,6 +110,62 @@ def test_stage_one_is_taken_up_where_it_ended(source: Any, tmp_path: Path) -> No
     weights = "to_symbols.weight"
     assert not torch.equal(once["rgb"].state_dict()[weights], fresh["rgb"].state_dict()[weights])
     assert len(list((tmp_path / "stage-one").iterdir())) == 1
+
+
+def test_stage_one_is_shared_by_settings_that_it_does_not_use(
+    source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[Path] = []
+    monkeypatch.setattr(semantic, "fit", lambda *_, out, **__: used.append(out))
+    here = setting(source, tmp_path)
+    other = replace(EDGE, link=Link(4, (0, 0), 1.0, 2), noisy_gradients=False, pace=Pace(rounds=9), marks=(1,))
+    for edge, folders in ((EDGE, 1), (other, 1), (replace(EDGE, stage_one_batch=20), 2)):
+        semantic.first_stage(METHODS["ours"], edge, here, here.plan.pretraining)
+        assert len(set(used)) == folders
+
+
+def test_what_blocks_tell_is_asked_once(source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = setting(source, tmp_path)
+    told = information({"rgb": torch.randn(80, 8, generator=generator(0, "told"))}, torch.arange(80) % 4, 0.5)
+    asked: list[float] = []
+
+    def informed(*given: Any) -> list[Measured]:
+        asked.append(given[2])
+        return told
+
+    monkeypatch.setattr(semantic, "information", informed)
+    monkeypatch.setattr(semantic, "_measure", lambda *_: None)
+    for counts in ((40,), (40, 20)):
+        semantic.compared(METHODS["ours"], EDGE, here, counts)
+    assert len(asked) == 1
+    rows = read(tmp_path / "rows.jsonl")
+    assert len(rows) == len(told)
+    assert rows[-1].metric == TOLD_LAST
+
+
+def test_devices_are_given_back_also_where_something_fails(
+    source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[int] = []
+    monkeypatch.setattr(OneProcess, "close", lambda engine: closed.append(len(engine.names)))
+    monkeypatch.setattr(semantic, "asked", failing)
+    here = setting(source, tmp_path)
+    semantic.compared(METHODS["supervised"], EDGE, here, (40,))
+    semantic_asides.separate_design(EDGE, here, (40,), 4)
+    assert [row.failed for row in read(tmp_path / "rows.jsonl")] == ["RuntimeError: no server"] * 2
+    assert closed == [2, 2]
+
+
+def failing(*_: Any) -> float:
+    raise RuntimeError("no server")
+
+
+def test_what_pilots_leave_is_less_than_known_gains_and_more_with_more() -> None:
+    left = [estimated_snr_db(10.0, pilots) for pilots in (1, 4, 10_000, 0)]
+    assert left == sorted(left)
+    assert left[0] == pytest.approx(10 * math.log10((10 * 10 / 11) / (1 + 10 / 11)))
+    assert left[2] == pytest.approx(10, abs=0.01)
+    assert left[3] == 10
 
 
 def test_the_separate_design_fills_its_cells_and_more_symbols_bring_more_bits(source: Any, tmp_path: Path) -> None:

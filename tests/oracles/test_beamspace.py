@@ -148,6 +148,25 @@ def test_peaks_are_told_in_order_and_between_cells() -> None:
     torch.testing.assert_close(found[:, 2], torch.tensor([3.0, 1.0]).sigmoid())
 
 
+@pytest.mark.parametrize("size", [(1, 8), (8, 1)])
+def test_in_a_row_or_column_steps_lead_to_the_source_whatever_else_is_in_the_batch(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    backbone = Beamspace(16, size=size, cells=CELLS, dim=8).eval()
+    turn = torch.tensor([0.11, -0.27])
+    wave = torch.exp(2j * math.pi * turn[:, None] * torch.arange(8))[..., None]
+    draw = generator(0, "line")
+    signal, noise = (torch.randn(2, n, 64, dtype=torch.complex64, generator=draw) for n in (1, 8))
+    x = to_channels(wave * signal + torch.tensor([0.01, 3.0])[:, None, None] * noise)
+    alone, both = backbone.tokens(x[:1]).detach(), backbone.tokens(x).detach()
+    torch.testing.assert_close(both[:1], alone)
+    nearest = int((CELLS * (cell_turns(CELLS) - turn[0])).abs().argmin())
+    axis = int(size[0] == 1)
+    wanted = CELLS * float(turn[0] - cell_turns(CELLS)[nearest])
+    for first in (-4, -2):  # the steps of beamscan, then those of Capon
+        assert float(alone[0, nearest, first + axis]) == pytest.approx(wanted, abs=0.02)
+        assert float(alone[0, nearest, first + 1 - axis]) == 0
+
+
 def test_a_size_that_is_not_that_of_the_array_is_told() -> None:
     with pytest.raises(GroundwaveError, match="3 x 4 elements for 16 signals"):
         Beamspace(32, size=(3, 4))

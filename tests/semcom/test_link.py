@@ -72,6 +72,7 @@ def test_quantisers_err_by_half_a_step_at_most_and_clip() -> None:
 def test_the_digital_link_brings_few_values_at_low_snr_and_all_at_high_snr() -> None:
     symbols = normalise(torch.randn(3, 16, generator=generator(4, "values"))).requires_grad_()
     low, high = (DigitalLink(8).at(snr_db) for snr_db in (-5, 20))
+    assert low.config() == {**Link(8, (-5, -5)).config(), "digital": True}
     assert low.num_bits() == 3  # 8 log2(1 + 10^-0.5) = 3.2
     received = low(symbols, generator(5, "none"))
     assert (received[:, 3:] == 0).all()

@@ -128,6 +128,20 @@ def test_a_device_in_trouble_does_not_stop_the_others_and_is_counted(
     assert all(values.isfinite().all() for values in weights.values())
 
 
+class Mute(Device):
+    """Trains, and says nothing at test time."""
+
+    def encode(self, rows: Tensor) -> Tensor:
+        raise TimeoutError("asleep")
+
+
+def test_a_device_that_is_asked_at_test_time_must_answer() -> None:
+    system = training(OneProcess(devices(camera=Mute)))
+    with pytest.raises(GroundwaveError, match=r"camera being lost: TimeoutError: asleep.*ask the others"):
+        system.receive(ROWS, link())
+    assert set(system.receive(ROWS, link(), ("ranger",))) == {"ranger"}
+
+
 class Broken(Device):
     """Never answers."""
 
