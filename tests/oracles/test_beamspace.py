@@ -159,6 +159,8 @@ def test_in_a_row_or_column_steps_lead_to_the_source_whatever_else_is_in_the_bat
     x = to_channels(wave * signal + torch.tensor([0.01, 3.0])[:, None, None] * noise)
     alone, both = backbone.tokens(x[:1]).detach(), backbone.tokens(x).detach()
     torch.testing.assert_close(both[:1], alone)
+    spectra = torch.randn(2, 6, *backbone.sides, generator=draw) * torch.tensor([1.0, 1e4])[:, None, None, None]
+    torch.testing.assert_close(backbone._newton(spectra)[:1], backbone._newton(spectra[:1]))
     nearest = int((CELLS * (cell_turns(CELLS) - turn[0])).abs().argmin())
     axis = int(size[0] == 1)
     wanted = CELLS * float(turn[0] - cell_turns(CELLS)[nearest])
