@@ -4,6 +4,7 @@ A source yields `Packet`s of whole samples, or None when nothing has come for a 
 away. All but UDP and a ZeroMQ publisher can be made to wait.
 """
 
+import math
 import os
 import socket
 import struct
@@ -23,7 +24,8 @@ from groundwave.errors import DataError, GroundwaveError
 POLL_S = 0.1  # how long a source is silent before it says so
 PIECE_BYTES = 1 << 18  # read at once
 MOST_HELD = 64  # packets that wait for an earlier one
-RESTART = 1 << 16  # packets back: no delay, the sender has begun anew
+RESTART = 1 << 16  # packets back or ahead: neither delay nor loss, the sender has begun anew
+RESTART_SAMPLES = 1 << 32  # the same, where samples are counted and few are far ahead
 SOCKET_BYTES = 1 << 25  # asked of the system, which may give less
 DROPS_OPTION = 40  # SO_RXQ_OVFL of Linux: each packet tells how many the system has dropped before
 
@@ -194,13 +196,16 @@ class UDPSource(_Source):
             yield Packet(data, lost=dropped * self._size)
             return
         number = struct.unpack("<Q", message[:8])[0]
-        if self._next is None or number + RESTART < self._next:
-            self._held, self._next = {}, number
+        anew = self._next is not None and abs(number - self._next) > RESTART
+        if anew:
+            yield from self._overdue()
+        if anew or self._next is None:
+            self._next = number
         if number < self._next or number in self._held:
             self.thrown["late or doubled packets"] += 1
         elif number == self._next:
             self._next += 1
-            yield Packet(data)
+            yield Packet(data, cut=anew)
             yield from self._following()
         else:
             self._held[number] = bytes(data)
@@ -294,5 +299,7 @@ class ZeroMQSource(_Source):
         lost = tags.offset - self._expected if self._expected else 0
         self._expected = tags.offset + len(data) // self.sample_bytes
         rate = tags.values.get("rx_rate")
-        known = float(rate) if isinstance(rate, float | int) and rate > 0 else None
-        yield Packet(data, lost=max(0, lost), cut=lost < 0, sample_rate_hz=known)
+        if not isinstance(rate, float | int) or isinstance(rate, bool) or not (math.isfinite(rate) and rate > 0):
+            rate = None
+        anew = not 0 <= lost <= RESTART_SAMPLES
+        yield Packet(data, lost=0 if anew else lost, cut=anew, sample_rate_hz=rate)

@@ -131,8 +131,11 @@ class Ring:
         return self._closed and self.taken == self.written and not self._marks
 
     def close(self) -> None:
-        """Say that nothing more will be put in."""
+        """Say that nothing more will be put in; what was dropped or lost at the very end gets a last mark."""
         with self._changed:
+            if self._dropped or self._before.lost:
+                self._marks.append(Mark(self.written, self._before.lost, self._dropped, self._before.sample_rate_hz))
+                self._before, self._dropped = Packet(b""), 0
             self._closed = True
             self._changed.notify_all()
 

@@ -52,7 +52,7 @@ class Batcher(Generic[Request, Answer]):
         seconds: float = 10.0,
     ) -> None:
         self.compute, self.most_at_once, self.most_waiting, self.seconds = compute, most_at_once, most_waiting, seconds
-        self.waiting = 0  # records
+        self.waiting = 0  # records in the queue and at work, also those that were given up there
         self._queue: asyncio.Queue[_Waiting[Request, Answer]] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._task: asyncio.Task[None] | None = None
@@ -87,7 +87,7 @@ class Batcher(Generic[Request, Answer]):
         except TimeoutError:
             raise TooSlowError(self.seconds) from None
         finally:
-            self.waiting -= size
+            del asked.request  # what was given up stays in the queue, and counted, but not its records
 
     async def _work(self) -> None:
         while True:
@@ -96,18 +96,20 @@ class Batcher(Generic[Request, Answer]):
             while not self._queue.empty() and size < self.most_at_once:
                 batch.append(self._queue.get_nowait())
                 size += batch[-1].size
-            batch = [one for one in batch if not one.answer.done()]
-            if not batch:
+            if wanted := [one for one in batch if not one.answer.done()]:
+                await self._answer(wanted)
+            self.waiting -= size
+
+    async def _answer(self, batch: Sequence[_Waiting[Request, Answer]]) -> None:
+        requests = [one.request for one in batch]
+        try:
+            answers = await asyncio.get_running_loop().run_in_executor(self._thread, self.compute, requests)
+        except Exception as error:  # whatever it is, each of them waits for an answer
+            answers = [error] * len(batch)
+        for one, answer in zip(batch, answers, strict=True):
+            if one.answer.done():
                 continue
-            requests = [one.request for one in batch]
-            try:
-                answers = await asyncio.get_running_loop().run_in_executor(self._thread, self.compute, requests)
-            except Exception as error:  # whatever it is, each of them waits for an answer
-                answers = [error] * len(batch)
-            for one, answer in zip(batch, answers, strict=True):
-                if one.answer.done():
-                    continue
-                if isinstance(answer, Exception):
-                    one.answer.set_exception(answer)
-                else:
-                    one.answer.set_result(answer)
+            if isinstance(answer, Exception):
+                one.answer.set_exception(answer)
+            else:
+                one.answer.set_result(answer)

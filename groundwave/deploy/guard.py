@@ -3,16 +3,18 @@
 import asyncio
 import hmac
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from groundwave.deploy.batching import OverloadedError
 from groundwave.errors import GroundwaveError
 
 OPEN_PATHS = ("/health",)  # need no token
+BODILESS = ("GET", "HEAD")
+HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@]+)(?::\d*)?")  # urlsplit takes more: [::1].example is ::1 to it
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Limits:
         body_bytes: of a request.
         body_seconds: in which it must have come.
         seconds: in which it must be answered.
-        open_requests: at once, also those that are still being sent.
+        open_requests: at once, also those that are still being sent; what has no body is answered all the same.
         waiting_records: that may wait for the model.
     """
 
@@ -43,11 +45,14 @@ def is_loopback(host: str) -> bool:
 
 
 def _name(host: str) -> str:
-    """Return the name in a host header, without the port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    """Return the name in a host header, without the port; nothing for what is no host."""
+    found = HOST.fullmatch(host)
+    return found[1].strip("[]").lower() if found else ""
+
+
+def _has_body(headers: dict[str, str]) -> bool:
+    """Return whether a body follows the headers."""
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def refusal(error: GroundwaveError) -> dict[str, Any]:
@@ -98,8 +103,8 @@ class Guard:
 
     def _admit(self, scope: Any, headers: dict[str, str]) -> None:
         if self.token is None:
-            host = headers.get("host", "").rsplit(":", 1)[0] if "]" not in headers.get("host", "") else "::1"
-            if not is_loopback(host):
+            host = headers.get("host", "")
+            if not is_loopback(_name(host)):
                 error = GroundwaveError(
                     f"the host {host!r}", "this machine's own name", "ask 127.0.0.1, or use a token"
                 )
@@ -113,7 +118,11 @@ class Guard:
                     do="send the token that the server was started with",
                 )
                 raise Refused(401, error, {"www-authenticate": "Bearer"})
-        if scope["method"] == "POST" and (self.full() or self.open > self.limits.open_requests):
+        if not _has_body(headers):
+            return
+        if scope["method"] in BODILESS:
+            raise Refused(413, GroundwaveError(f"{scope['method']} with a body", "one without", "leave it out"))
+        if self.full() or self.open > self.limits.open_requests:
             raise Refused(429, OverloadedError(), {"retry-after": "1"})
 
     async def _whole(self, headers: dict[str, str], receive: Any) -> Any:

@@ -106,7 +106,7 @@ class Lesson(Records):
     """Records with their labels, from which a head is learned."""
 
     labels: Annotated[list[Label], Field(min_length=2, max_length=MOST_RECORDS, description="one for each record")]
-    learner: Literal["lda", "logistic", "prototype", "ridge"] = "logistic"
+    learner: Literal["lda", "logistic", "prototypes", "ridge"] = "logistic"
 
 
 class Features(BaseModel):

@@ -43,7 +43,7 @@ REFUSALS = {
     400: "the body is no text",
     401: "no token, or another one",
     408: "the request came too slowly",
-    413: "the request is too large",
+    413: "the request is too large, or a GET with a body",
     421: "another host was meant",
     422: "the records do not fit the model, or the request is no such JSON",
     429: "too many requests at once; ask again",
@@ -72,7 +72,8 @@ class Service:
         self.name, self.model = name, model
         self.heads: OrderedDict[str, Model] = OrderedDict()
         self.batcher = Batcher(self.compute, most_waiting=limits.waiting_records, seconds=limits.seconds)
-        self._learning = asyncio.Lock()
+        self.seconds = limits.seconds
+        self._learning: asyncio.Task[Model] | None = None
 
     def compute(self, jobs: Sequence[_Job]) -> Sequence[Tensor | Exception]:
         """Answer jobs together where their records have one shape; each that does not fit gets its own error."""
@@ -109,9 +110,9 @@ class Service:
                 )
             classes, probabilities = self.model.classes, await self.ask(question.records, predict=True)
         else:
-            if question.head not in self.heads:
+            adapted = self.heads.get(question.head)
+            if adapted is None:
                 raise UnknownNameError("head", question.head, self.heads)
-            adapted = self.heads[question.head]
             assert adapted.head is not None
             with torch.no_grad():
                 scores = adapted.head(await self.ask(question.records, predict=False))
@@ -120,22 +121,33 @@ class Service:
         return Prediction(classes=list(classes), labels=labels, probabilities=probabilities.tolist())
 
     async def adapt(self, lesson: Lesson) -> Adapted:
-        """Learn a head from labelled records, and return its name; one at a time."""
-        if self._learning.locked():
-            raise OverloadedError
-        async with self._learning:
-            features = await self.ask(lesson.records, predict=False)
-            return await asyncio.to_thread(self._learn, features, lesson)
+        """Learn a head from labelled records, and return its name; one at a time.
 
-    def _learn(self, features: Tensor, lesson: Lesson) -> Adapted:
+        A learner that takes too long cannot be stopped: until it ends no other begins, and its head is not kept.
+        """
+        if self._learning is not None and not self._learning.done():
+            raise OverloadedError
+        self._learning = asyncio.create_task(self._learned(lesson))
+        try:
+            async with asyncio.timeout(self.seconds):
+                adapted = await asyncio.shield(self._learning)
+        except TimeoutError:
+            raise TooSlowError(self.seconds) from None
+        name = secrets.token_hex(8)
+        self.heads[name] = adapted
+        while len(self.heads) > MOST_HEADS:
+            self.heads.popitem(last=False)
+        return Adapted(head=name, classes=list(adapted.classes), num_labels=len(lesson.labels))
+
+    async def _learned(self, lesson: Lesson) -> Model:
+        features = await self.ask(lesson.records, predict=False)
+        return await asyncio.to_thread(self._fit, features, lesson)
+
+    def _fit(self, features: Tensor, lesson: Lesson) -> Model:
         classes = tuple(sorted(set(lesson.labels)))
         label = torch.tensor([classes.index(one) for one in lesson.labels])
         learner = LEARNERS[lesson.learner]().fit({"features": features, "label": label})
-        name = secrets.token_hex(8)
-        self.heads[name] = self.model.with_head(learner.head_name, learner.head, learner.head_args(), classes)
-        while len(self.heads) > MOST_HEADS:
-            self.heads.popitem(last=False)
-        return Adapted(head=name, classes=list(classes), num_labels=len(label))
+        return self.model.with_head(learner.head_name, learner.head, learner.head_args(), classes)
 
     def card(self) -> Card:
         """Return what the model is."""
@@ -182,7 +194,7 @@ def _add_routes(app: FastAPI, service: Service, locked: Sequence[Any]) -> None:
     }
     unknown: dict[int | str, dict[str, Any]] = {404: {"model": Refusal, "description": "no such head"}}
 
-    @app.get("/health", responses={408: told[408], 421: told[421]})
+    @app.get("/health", responses={status: told[status] for status in (408, 413, 421)})
     async def health() -> Health:
         """Say whether the server answers; needs no token."""
         return Health(

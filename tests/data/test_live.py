@@ -67,7 +67,27 @@ def test_packets_are_put_in_order_and_the_missing_are_counted() -> None:
 def test_a_sender_that_begins_anew_is_followed() -> None:
     source = UDPSource("127.0.0.1", 0, "cs16", header="sequence")
     send(source, numbered(1 << 40, 0), numbered(1, 2), numbered(2, 4))
-    assert counted(source.packets()) == [([0, 1], 0), ([2, 3], 0), ([4, 5], 0)]
+    found = [packet._replace(data=bytes(packet.data)) for packet in source.packets() if packet]
+    assert counted(iter(found)) == [([0, 1], 0), ([2, 3], 0), ([4, 5], 0)]
+    assert [packet.cut for packet in found] == [False, True, False]
+    source.close()
+
+
+def test_packets_held_when_the_sender_begins_anew_come_before_the_cut() -> None:
+    source = UDPSource("127.0.0.1", 0, "cs16", header="sequence")
+    send(source, *(numbered(number, 2 * k) for k, number in enumerate((100000, 100002, 0, 1))))
+    found = [packet._replace(data=bytes(packet.data)) for packet in source.packets() if packet]
+    assert counted(iter(found)) == [([0, 1], 0), ([2, 3], 2), ([4, 5], 0), ([6, 7], 0)]
+    assert [packet.cut for packet in found] == [False, False, True, False]
+    source.close()
+
+
+def test_a_stray_number_far_ahead_is_a_cut_and_no_loss() -> None:
+    source = UDPSource("127.0.0.1", 0, "cs16", header="sequence")
+    send(source, numbered(7, 0), numbered(1 << 62, 2), numbered(8, 4))
+    found = [packet._replace(data=bytes(packet.data)) for packet in source.packets() if packet]
+    assert [(packet.lost, packet.cut) for packet in found] == [(0, False), (0, True), (0, True)]
+    assert not source.thrown
     source.close()
 
 
@@ -136,6 +156,22 @@ def test_gnu_radios_pub_sink_with_tags_and_a_key(messenger: tuple["zmq.Socket[by
     assert [(p.lost, p.sample_rate_hz) for p in found] == [(0, None), (5, 5e5)]
     assert counted(iter(found)) == [([10, 11], 0), ([17], 5)]
     assert source.thrown == {"messages without tags": 1}
+    source.close()
+
+
+@pytest.mark.parametrize("messenger", [zmq.PUSH], indirect=True)
+def test_offsets_far_away_are_cuts_and_rates_that_cannot_be_are_none(
+    messenger: tuple["zmq.Socket[bytes]", str],
+) -> None:
+    sender, address = messenger
+    source = ZeroMQSource("pull", address, "cs16")
+    rates = (float("inf"), float("nan"), True, -1.0, 5)
+    for offset, rate in zip((10, 1 << 62, 12, 15, 2), rates, strict=True):
+        sender.send(header(offset, {"rx_rate": rate}) + samples(0, 1))
+    sender.send(b"")
+    found = [packet for packet in source.packets() if packet is not None]
+    assert [(p.lost, p.cut) for p in found] == [(0, False), (0, True), (0, True), (2, False), (0, True)]
+    assert [p.sample_rate_hz for p in found] == [None] * 4 + [5.0]
     source.close()
 
 

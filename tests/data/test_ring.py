@@ -72,3 +72,17 @@ def test_a_writer_is_told_when_nobody_reads_any_more() -> None:
     ring.abandon()
     writer.join(timeout=5)
     assert told == [False]
+
+
+def test_what_is_missing_at_the_very_end_is_told() -> None:
+    ring = Ring(4, WIDTH)
+    ring.put(Packet(numbers(0, 4)), wait=False)
+    ring.put(Packet(numbers(6, 3), lost=2), wait=False)
+    ring.close()
+    ring.abandon()  # tells it no second time
+    found = [ring.take(1, 8, 0.0) for _ in range(2)]
+    assert [(mark and (mark.at, mark.lost, mark.dropped), len(raw) // WIDTH) for mark, raw in found] == [
+        (None, 4),
+        ((4, 2, 3), 0),
+    ]
+    assert ring.ended

@@ -1,7 +1,9 @@
 """Batches of concurrent requests: each gets its own answer, and nobody waits without end."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -96,6 +98,44 @@ def test_a_model_that_breaks_is_told_to_all() -> None:
         for _ in range(2):
             with pytest.raises(RuntimeError, match="weights"):
                 await batcher.ask(1)
+        await batcher.stop()
+
+    asyncio.run(run())
+
+
+class Record:
+    """What a request holds."""
+
+
+def test_what_was_given_up_is_counted_until_it_leaves_the_queue_but_not_kept() -> None:
+    may_go_on = threading.Event()
+
+    def slow(requests: Sequence[Record]) -> list[int | Exception]:
+        may_go_on.wait(10)
+        return [1] * len(requests)
+
+    async def run() -> None:
+        batcher: Batcher[Record, int] = Batcher(slow, most_waiting=2, seconds=0.1)
+        batcher.start()
+        first = asyncio.create_task(batcher.ask(Record()))
+        await asyncio.sleep(0.02)  # the model is at work
+        record = Record()
+        kept = weakref.ref(record)
+        second = asyncio.create_task(batcher.ask(record))
+        del record
+        found = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(one) for one in found] == [TooSlowError] * 2
+        del first, second, found
+        await asyncio.sleep(0)  # the loop lets go of their answers
+        gc.collect()  # errors hold frames that hold errors
+        assert kept() is None
+        assert batcher.waiting == 2
+        with pytest.raises(OverloadedError):
+            await batcher.ask(Record())
+        may_go_on.set()
+        await asyncio.sleep(0.05)
+        assert batcher.waiting == 0
+        assert await batcher.ask(Record()) == 1
         await batcher.stop()
 
     asyncio.run(run())

@@ -1,12 +1,15 @@
 """The HTTP door: answers as the model does, refuses in one form, and outlives whoever asks badly."""
 
+import asyncio
 import base64
 import json
 import socket
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, get_args
 
 import httpx
 import numpy as np
@@ -18,7 +21,9 @@ from groundwave.adapt import LEARNERS
 from groundwave.deploy import listen
 from groundwave.deploy.guard import Limits, is_loopback
 from groundwave.deploy.listen import ImpatientProtocol
-from groundwave.deploy.serve import application
+from groundwave.deploy.messages import Lesson, Question
+from groundwave.deploy.serve import Service, application
+from groundwave.errors import UnknownNameError
 from groundwave.model import InputContract, Model
 from groundwave.nn.heads import LinearHead
 from groundwave.rng import generator
@@ -164,6 +169,10 @@ def test_unknown_routes_methods_and_hosts(door: httpx.Client) -> None:
     fault(door.get("/nothing"), 404)
     fault(door.get("/predict"), 405)
     assert "evil" in fault(door.get("/model", headers={"host": "evil.example"}), 421)["got"]
+    for host in ("evil]", "[::1].evil.example", "[evil]:80", ""):
+        fault(door.get("/model", headers={"host": host}), 421)
+    for host in ("[::1]", "[::1]:8080", "localhost:8080"):
+        assert door.get("/model", headers={"host": host}).status_code == 200
     assert [is_loopback(h) for h in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "10.0.0.1")] == [1, 1, 1, 0, 0]
 
 
@@ -199,6 +208,7 @@ def test_slow_and_cut_connections_take_nothing_from_others(door: httpx.Client, m
     slow, silent = [raw(door, HEAD) for _ in range(4)], raw(door, b"GET /hea")
     for _ in range(5):
         raw(door, HEAD).close()
+    time.sleep(0.1)  # until the door sees that they are gone: they count while it does not
     assert door.post("/predict", json={"records": encoded(iq(1))}).status_code == 200
     assert all(b" 408 " in connection.recv(1000) for connection in slow)
     assert silent.recv(1000) == b""
@@ -262,3 +272,61 @@ def test_a_model_without_a_head_can_be_given_one() -> None:
     with Server(bare) as client, client:
         assert "/adapt" in fault(client.post("/predict", json={"records": encoded(iq(1))}), 422)["do"]
         assert client.post("/embed", json={"records": encoded(iq(1))}).status_code == 200
+
+
+@pytest.mark.parametrize("learner", get_args(Lesson.model_fields["learner"].annotation))
+def test_every_learner_that_the_door_names_learns(door: httpx.Client, learner: str) -> None:
+    support, labels = torch.cat([iq(8) + 2, iq(8, seed=1)]), ["carrier"] * 8 + ["noise"] * 8
+    told = door.post("/adapt", json={"records": encoded(support), "labels": labels, "learner": learner})
+    assert told.status_code == 200, told.text
+
+
+def test_a_get_with_a_body_is_refused_before_the_body_comes(door: httpx.Client) -> None:
+    for told in (b"Content-Length: 1000", b"Transfer-Encoding: chunked"):
+        with raw(door, b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + told + b"\r\n\r\n") as connection:
+            assert b" 413 " in connection.recv(1000)
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT"])
+def test_whatever_has_a_body_is_counted(method: bytes) -> None:
+    with Server(model(), limits=Limits(open_requests=2)) as client, client:
+        head = HEAD.replace(b"POST", method)
+        held = [raw(client, head) for _ in range(2)]
+        time.sleep(0.1)
+        with raw(client, head) as third:
+            assert b" 429 " in third.recv(1000)
+        assert client.get("/health").status_code == 200
+        for connection in held:
+            connection.close()
+
+
+def test_a_head_that_is_pushed_out_just_now_is_unknown() -> None:
+    class Evicting(OrderedDict[str, Model]):
+        """Heads of which one goes as soon as it was seen."""
+
+        def __contains__(self, key: object) -> bool:
+            return True
+
+    service = Service("test", model(), Limits())
+    service.heads = Evicting()
+    question = Question.model_validate({"records": encoded(iq(1)), "head": "gone"})
+    with pytest.raises(UnknownNameError):
+        asyncio.run(service.predict(question))
+
+
+def test_learning_has_a_deadline_and_no_other_begins_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end, fits = threading.Event(), LEARNERS["prototypes"]
+
+    def stuck() -> Any:
+        may_end.wait(10)
+        return fits()
+
+    monkeypatch.setitem(LEARNERS, "logistic", stuck)
+    support = {"records": encoded(iq(4)), "labels": ["a", "b"] * 2}
+    with Server(model(), limits=Limits(seconds=0.5)) as client, client:
+        assert fault(client.post("/adapt", json=support), 503)["kind"] == "TooSlowError"
+        other = {**support, "learner": "prototypes"}
+        fault(client.post("/adapt", json=other), 429)
+        may_end.set()
+        time.sleep(0.2)
+        assert client.post("/adapt", json=other).status_code == 200
