@@ -178,8 +178,8 @@ def test_unknown_routes_methods_and_hosts(door: httpx.Client) -> None:
 
 def test_too_large_requests_are_refused_however_they_come(door: httpx.Client) -> None:
     big = b" " * (LIMITS.body_bytes + 1)
-    fault(door.post("/predict", content=big), 413)
-    fault(door.post("/predict", content=iter([big[:60_000]] * 2)), 413)  # in chunks, of no declared length
+    assert fault(door.post("/predict", content=big), 413)["do"]
+    assert fault(door.post("/predict", content=iter([big[:60_000]] * 2)), 413)["do"]  # in chunks, of no declared length
 
 
 def test_without_the_token_nothing_but_health_is_told() -> None:
