@@ -49,8 +49,8 @@ has 40 steps to be fine-tuned in, too few for 8 labels.
 MEASURED = """Which 8 beams are measured is chosen on the training sides of all scenarios; for one that is new, on those
 of the others. *Ours* is a network that learned from all scenarios how good each beam would have been and goes on at
 home, beside trees; from position it learns at home alone. The random forest is what was to be beaten; the tables tell
-where nearest neighbours do better than either. The design of *ours* was tried with test sequences of seeds 0, 1 and 3 in
-view: what is asked here has been seen.
+where nearest neighbours do better than either. The design of *ours* was tried with test sequences of seeds 0, 1 and 3
+in view: what is asked here has been seen.
 
 """
 
