@@ -89,7 +89,7 @@ def ablations(
         seeds=seeds,
         results=results,
         runs=runs,
-        home="contrastive",
+        folder="contrastive",
         by=by,
         epochs=epochs,
         smoke=smoke,

@@ -18,6 +18,7 @@ from groundwave.errors import lookup
 from groundwave.model import Model
 from groundwave.pretrain.run import pretrain
 from groundwave.recipes.inputs import read
+from groundwave.recipes.place import Place
 from groundwave.recipes.unseen_angles import unseen_angles
 from groundwave.scenes.angles import Angles
 from groundwave.signal.array import steering
@@ -115,14 +116,14 @@ def angles(
     Returns:
         The file of rows.
     """
-    sheet = Sheet((runs / "smoke" / "results" if smoke else results) / "angles.jsonl", "angles")
-    home = runs / "smoke" if smoke else runs
+    place = Place(name="angles", results=results, runs=runs, smoke=smoke)
+    sheet = place.sheet()
     for name in data:
         for seed in seeds[:1] if smoke else seeds:
             if name == "unseen":
-                unseen_angles(sheet, home / "unseen", seed, small=smoke)
+                unseen_angles(sheet, place.home / "unseen", seed, small=smoke)
             else:
-                _contest(Trial(name, seed, sheet, home, smoke))
+                _contest(Trial(name, seed, sheet, place.home, smoke))
     return sheet.path
 
 

@@ -28,6 +28,7 @@ from groundwave.model import Model
 from groundwave.nn.heads import DirectionHead
 from groundwave.page import png
 from groundwave.recipes.compress_parts import deal, inputs
+from groundwave.recipes.place import Place
 from groundwave.rng import stable_hash
 from groundwave.scenes.angles import Angles
 from groundwave.train import Schedule, fit
@@ -77,17 +78,16 @@ def aoa_compression(
     Returns:
         The file of rows.
     """
-    home = runs / "smoke" if smoke else runs
-    path = (home / "results" if smoke else results) / "aoa-compression.jsonl"
-    sheet = Sheet(path, "aoa-compression")
+    place = Place(name="aoa-compression", results=results, runs=runs, smoke=smoke)
+    sheet = place.sheet()
     shrink: tuple[float, ...] = SHRINK
     if smoke:
         seeds, num_records, epochs, shrink = tuple(seeds)[:1], 80, 1, SHRINK[:1]
     record = _simulated(num_records)
     for seed in seeds:
-        bench = _Bench(sheet, record, seed, home, num_records, epochs)
+        bench = _Bench(sheet, record, seed, place.home, num_records, epochs)
         bench.run(shrink)
-    return path
+    return place.path
 
 
 def _simulated(num_records: int) -> Records:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from groundwave.adapt import LEARNERS
 from groundwave.bench.antennas import as_recorded, cross, crossing
-from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Contender, Questions, Setting, Way
 from groundwave.bench.methods import Method, settings
 from groundwave.contract import InputContract
@@ -20,6 +19,7 @@ from groundwave.data.store import Store
 from groundwave.errors import DataError
 from groundwave.model import Model
 from groundwave.recipes.inputs import read
+from groundwave.recipes.place import Place
 from groundwave.scenes.beams import Beams
 
 SCENE_SEED = 7  # settings were tried out on seed 0, which has other hardware and another room
@@ -46,36 +46,18 @@ class BeamSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
-    """A recipe of beams at work: its name, where rows and runs go, and how large it is.
+class Field(Place):
+    """A recipe of beams at work: its place, its records, and how large it is.
 
     Args:
-        name: of the protocol and its file of rows.
         data: `beams`, the simulator, or a store with the column `front_end`.
-        results: folder of the file of rows.
-        runs: folder of pretraining runs and pictures.
         pairs: front-ends by their place among those that there are: one that is learned on, another that is asked.
         shots: labels per beam.
-        smoke: as small as can be, and apart from real rows and runs.
     """
 
-    name: str
     data: str
-    results: Path
-    runs: Path
     pairs: Sequence[int]
     shots: Sequence[int]
-    smoke: bool
-
-    @property
-    def home(self) -> Path:
-        """The folder of runs."""
-        return self.runs / "smoke" if self.smoke else self.runs
-
-    @property
-    def path(self) -> Path:
-        """The file of rows."""
-        return (self.home / "results" if self.smoke else self.results) / f"{self.name}.jsonl"
 
     def opened(self) -> BeamSet:
         """Return the records, a few of them in a rehearsal."""
@@ -109,7 +91,7 @@ class Field:
         plans = [crossing(beams.source, beams.front_end, lent, asked, seed=pair) for asked in (first, second)]
         if learned == "all":
             plans = [replace(plan, pretraining=plan.pretraining[:: len(numbers)]) for plan in plans]
-        sheet, none = Sheet(self.path, self.name), torch.full((len(beams.source),), torch.nan)
+        sheet, none = self.sheet(), torch.full((len(beams.source),), torch.nan)
         config = {**beams.config, "learned": lent}
         return [
             Setting(f"{beams.name}, {where}", beams.source, none, plan, pair, sheet, self.home, config, not self.smoke)

@@ -21,6 +21,7 @@ from groundwave.recipes.compress import Budget
 from groundwave.recipes.compress import cascade as compressed
 from groundwave.recipes.compress_measured import Candidate
 from groundwave.recipes.compress_parts import Part, deal, inputs, parts_of
+from groundwave.recipes.place import Place
 from groundwave.rng import stable_hash
 from groundwave.scenes.radioml import RadioML
 from groundwave.train import Schedule, fit
@@ -60,15 +61,15 @@ def cascade(
     Returns:
         The file of rows.
     """
-    home = runs / "smoke" if smoke else runs
-    sheet = Sheet((home / "results" if smoke else results) / "cascade.jsonl", "cascade")
+    place = Place(name="cascade", results=results, runs=runs, smoke=smoke)
+    sheet = place.sheet()
     shrink: tuple[float, ...] = SHRINK
     if smoke:
         models, seeds, records_per_cell, epochs, shrink = ("vit",), tuple(seeds)[:1], 4, 1, (1.5,)
     source = _simulated(records_per_cell)
     for name in models:
         for seed in seeds:
-            _run(_Setting(name, seed, records_per_cell, epochs, shrink), source, sheet, home / "cascade")
+            _run(_Setting(name, seed, records_per_cell, epochs, shrink), source, sheet, place.home / "cascade")
     return sheet.path
 
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from groundwave.adapt.discriminant import LDA
-from groundwave.bench.cells import Sheet
 from groundwave.bench.domains import Approach, Domains, contest, leave_out
 from groundwave.bench.methods import Forest, settings, weights_sha256
 from groundwave.contracts import Record
@@ -16,6 +15,7 @@ from groundwave.data.store import Store
 from groundwave.errors import DataError
 from groundwave.model import Model
 from groundwave.recipes.inputs import read
+from groundwave.recipes.place import Place
 from groundwave.scenes.csi import CSI
 from groundwave.signal.motion import level_profile, motion_statistics
 
@@ -56,8 +56,7 @@ def csi_activity(
     Returns:
         The file of rows.
     """
-    path = (runs / "smoke" / "results" if smoke else results) / "csi-activity.jsonl"
-    sheet = Sheet(path, "csi-activity")
+    sheet = Place(name="csi-activity", results=results, runs=runs, smoke=smoke).sheet()
     for name in data:
         domains, columns = _opened(name, small=smoke)
         ways = [*CLASSICAL, *(way for model in models for way in encoded(model))]
@@ -73,7 +72,7 @@ def csi_activity(
                 seeds=seeds,
                 config={"hold_out": what, "only": only, "records": len(domains.group)},
             )
-    return path
+    return sheet.path
 
 
 def amplitudes(csi: Tensor) -> Tensor:

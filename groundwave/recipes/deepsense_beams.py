@@ -34,6 +34,7 @@ from groundwave.contracts import Record
 from groundwave.data.deepsense import open_deepsense
 from groundwave.data.sources import Records
 from groundwave.data.split import split
+from groundwave.recipes.place import Place
 from groundwave.rng import generator
 from groundwave.signal.array import beam_gain, linear_array, steering
 from groundwave.signal.codebook import fan, steered_beams
@@ -78,9 +79,9 @@ def deepsense_beams(
     Returns:
         The file of rows.
     """
-    path = (runs / "smoke" / "results" if smoke else results) / "deepsense-beams.jsonl"
+    sheet = Place(name="deepsense-beams", results=results, runs=runs, smoke=smoke).sheet()
     source = simulated_drives(num_sites=3 if smoke else 9) if data == "drives" else open_deepsense(data)
-    street = Street(source, Path(data).name, Sheet(path, "deepsense-beams"), smoke)
+    street = Street(source, Path(data).name, sheet, smoke)
     for seed in seeds[:1] if smoke else seeds:
         sites = street.sites(seed)
         beams = street.chosen(sites)
@@ -88,7 +89,7 @@ def deepsense_beams(
             street.within(site, sites, beams, seed)
         for site in sites:
             street.new(site, sites, seed, labels)
-    return path
+    return sheet.path
 
 
 def simulated_drives(num_sites: int, num_sequences: int = 10, num_records: int = 20) -> Records:

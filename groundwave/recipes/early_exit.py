@@ -32,6 +32,7 @@ from groundwave.model import Model
 from groundwave.nn.exits import Answered, MultiExit, Policy, exit_settings, multi_exit
 from groundwave.nn.heads import LinearHead
 from groundwave.recipes.compress_parts import Part, deal, inputs, parts_of
+from groundwave.recipes.place import Place
 from groundwave.rng import stable_hash
 from groundwave.scenes.rml22 import CLASSES, RML22, SNRS_DB
 from groundwave.train import Schedule, fit
@@ -92,17 +93,15 @@ def early_exit(
     Returns:
         The file of rows.
     """
-    home = runs / "smoke" if smoke else runs
-    path = (home / "results" if smoke else results) / "early-exit.jsonl"
-    sheet = Sheet(path, "early-exit")
+    place = Place(name="early-exit", results=results, runs=runs, smoke=smoke)
     names = [ALONE, *(name for name in variants if name != ALONE)]
     if smoke:
         names, seeds, records_per_cell = [ALONE, "three exits"], tuple(seeds)[:1], 10
-    bench = _Bench(sheet, home / "early-exit", records_per_cell, smoke)
+    bench = _Bench(place.sheet(), place.home / "early-exit", records_per_cell, smoke)
     for seed in seeds:
         for name in names:
             bench.run(name, lookup(VARIANTS, name, "variant"), seed)
-    return path
+    return place.path
 
 
 class _Bench:

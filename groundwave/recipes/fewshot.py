@@ -134,7 +134,7 @@ def new_classes(
         seeds=seeds,
         results=results,
         runs=runs,
-        home="new-classes",
+        folder="new-classes",
         by=by,
         epochs=epochs,
         joint=joint,

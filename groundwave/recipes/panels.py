@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Contender, Questions, Setting, compete
 from groundwave.bench.plans import Plan
 from groundwave.recipes.contenders import TINY, Size, chosen, contenders
+from groundwave.recipes.place import Place
 from groundwave.recipes.radioml_sets import RECORDS_PER_CELL, DataSet, open_set
 from groundwave.scenes.radioml import SNRS_DB
 
@@ -22,41 +22,28 @@ PlanOf = Callable[[DataSet, int], tuple[Plan, dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class Panel(Place):
     """A panel: who takes part, on which data, parted how.
 
     Args:
-        name: of the protocol and its file of rows.
         plan: from a data set and a seed to who may see what, and settings to store with each row.
         data: data sets, see `open_set`.
         methods: names of contenders.
         seeds: of splits, weights and draws.
-        results: folder of the file of rows.
-        runs: folder of pretraining runs.
-        home: folder in there; by default the panel's name.
+        folder: of pretraining runs, in that of all runs; by default the panel's name.
         by: what splits keep whole, see `open_set`.
         epochs: of each pretraining, instead of the contender's own.
         joint: one encoder for all SNRs for those, too, that have one for each.
-        smoke: as small as can be, and apart from real rows and runs, so that it gets into no table.
     """
 
-    name: str
     plan: PlanOf
     data: Sequence[str]
     methods: Sequence[str]
     seeds: Sequence[int]
-    results: Path
-    runs: Path
-    home: str = ""
+    folder: str = ""
     by: str = "groups"
     epochs: int | None = None
     joint: bool = False
-    smoke: bool = False
-
-    @property
-    def path(self) -> Path:
-        """The file of rows."""
-        return (self.runs / "smoke" / "results" if self.smoke else self.results) / f"{self.name}.jsonl"
 
     def snrs_db(self, wanted: Sequence[float]) -> tuple[float, ...]:
         """Return at which SNRs to ask."""
@@ -83,7 +70,7 @@ class Panel:
 
     def settings(self) -> Iterator[Setting]:
         """Yield each data set with each seed's plan."""
-        sheet = Sheet(self.path, self.name)
+        sheet = self.sheet()
         for data in self.data[:1] if self.smoke else self.data:
             opened = self._open(data)
             for seed in self.seeds[:1] if self.smoke else self.seeds:
@@ -95,7 +82,7 @@ class Panel:
                     plan=plan,
                     seed=seed,
                     sheet=sheet,
-                    runs=(self.runs / "smoke" if self.smoke else self.runs) / (self.home or self.name),
+                    runs=self.home / (self.folder or self.name),
                     config={**opened.config, **config},
                     progress=not self.smoke,
                 )

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Setting
 from groundwave.bench.semantic import Edge, Method, compared
 from groundwave.bench.semantic_asides import new_class, separate_design
 from groundwave.errors import lookup
 from groundwave.pretrain.clip import CLIP
 from groundwave.pretrain.decur import DeCUR
+from groundwave.recipes.place import Place
 from groundwave.recipes.semantic_sets import pair_of
 from groundwave.recipes.spectrogram_sets import Sizes, plan_of
 from groundwave.semcom.edge import Pace
@@ -117,8 +117,8 @@ def semantic_communication(
         snrs_db=SNRS_DB[::3] if smoke else SNRS_DB,
         engine=engine,
     )
-    home = runs / "smoke" if smoke else runs
-    sheet = Sheet((home / "results" if smoke else results) / "semantic-communication.jsonl", "semantic-communication")
+    place = Place(name="semantic-communication", results=results, runs=runs, smoke=smoke)
+    sheet = place.sheet()
     told = {"scene": dict(pair.settings), "sizes": repr(sizes), "width": width, "backbones": repr(pair.backbones)}
     for seed in seeds[:1] if smoke else seeds:
         setting = Setting(
@@ -128,7 +128,7 @@ def semantic_communication(
             plan=plan_of(source, sizes, seed),
             seed=seed,
             sheet=sheet,
-            runs=home,
+            runs=place.home,
             config=told,
             progress=not smoke,
         )

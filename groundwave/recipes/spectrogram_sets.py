@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Setting
 from groundwave.bench.plans import Plan
 from groundwave.bench.rows import hash_config
@@ -19,6 +18,7 @@ from groundwave.data.sources import Records, SceneSource
 from groundwave.data.split import Grouped, split
 from groundwave.errors import lookup
 from groundwave.page import png
+from groundwave.recipes.place import Place
 from groundwave.recipes.radioml_sets import DataSet
 from groundwave.scenes import SCENES
 
@@ -131,36 +131,18 @@ def plan_of(source: Grouped, sizes: Sizes, seed: int) -> Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
-    """Where a recipe takes place.
+class Field(Place):
+    """Where a recipe takes place, and on which records.
 
     Args:
-        name: of the recipe and its file of rows.
         scenes: settings of each scene whose records take part, by name in `SCENES`.
         sizes: how many records of each kind.
-        seeds: of splits, weights and labels.
-        results: folder of the file of rows.
-        runs: folder of records, pretraining and tuning.
-        smoke: whether this is a rehearsal, apart from real rows and runs: one seed, no progress bars.
+        seeds: of splits, weights and labels; a rehearsal has the first alone.
     """
 
-    name: str
     scenes: Mapping[str, Mapping[str, Any]]
     sizes: Sizes
     seeds: Sequence[int]
-    results: Path
-    runs: Path
-    smoke: bool
-
-    @property
-    def home(self) -> Path:
-        """The folder of runs."""
-        return self.runs / "smoke" if self.smoke else self.runs
-
-    @property
-    def path(self) -> Path:
-        """The file of rows."""
-        return (self.home / "results" if self.smoke else self.results) / f"{self.name}.jsonl"
 
     def opened(self) -> DataSet:
         """Return the records."""
@@ -169,7 +151,7 @@ class Field:
     def settings_of(self, opened: DataSet | None = None) -> Iterator[Setting]:
         """Yield the plan of each seed on the same records: those of the scenes, or those that are given."""
         opened = opened or self.opened()
-        sheet = Sheet(self.path, self.name)
+        sheet = self.sheet()
         for seed in self.seeds[:1] if self.smoke else self.seeds:
             yield Setting(
                 data=opened.name,
