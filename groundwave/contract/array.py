@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from groundwave.contract.given import Given, first_of, taken
-from groundwave.contract.samples import cut_long, unit_power
+from groundwave.contract.samples import check_complex, check_length, cut_long, unit_power
 from groundwave.data.typed import COUNT, NUMBER
 from groundwave.errors import ContractError
 from groundwave.nn.complex import to_channels
@@ -72,13 +72,8 @@ class ArrayContract:
             ContractError: the input does not fit.
         """
         x, index = taken(array, self.modality, index)
+        check_complex(x, {2: "[antennas, time]", 3: "[records, antennas, time]"})
         x = x[None] if x.dim() == 2 else x
-        if not x.is_complex() or x.dim() != 3:
-            raise ContractError(
-                got=f"{x.dtype} samples of shape {tuple(x.shape)}",
-                expected="complex samples [antennas, time] or [records, antennas, time]",
-                do="combine I and Q into one complex array (i + 1j * q)",
-            )
         if x.shape[1] != self.num_antennas:
             rows, columns = self.size
             raise ContractError(
@@ -86,12 +81,7 @@ class ArrayContract:
                 expected=f"{self.num_antennas}, in {rows} rows of {columns}",
                 do="train a model for this array: another geometry means other directions",
             )
-        if x.shape[-1] < self.min_samples:
-            raise ContractError(
-                got=f"records of {x.shape[-1]} snapshots",
-                expected=f"at least {self.min_samples}",
-                do="give longer records",
-            )
+        check_length(x, self.min_samples)
         return self._alive(unit_power(x.to(torch.complex64), index), index)
 
     def _alive(self, x: Tensor, index: Tensor | None) -> Tensor:

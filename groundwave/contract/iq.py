@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from groundwave.contract.given import Given, taken
-from groundwave.contract.samples import cut_long, unit_power
+from groundwave.contract.samples import check_complex, check_length, cut_long, unit_power
 from groundwave.data.typed import COUNT, NUMBER
 from groundwave.errors import ContractError
 from groundwave.nn.complex import to_channels
@@ -67,13 +67,8 @@ class InputContract:
             ContractError: the input does not fit and no rule adapts it.
         """
         x, index = taken(iq, self.modality, index)
+        check_complex(x, {1: "[time]", 2: "[records, time]", 3: "[records, antennas, time]"})
         x = x[None] if x.dim() == 1 else x
-        if not x.is_complex() or x.dim() not in (2, 3):
-            raise ContractError(
-                got=f"{x.dtype} samples of shape {tuple(x.shape)}",
-                expected="complex samples [time], [records, time] or [records, antennas, time]",
-                do="combine I and Q into one complex array (i + 1j * q)",
-            )
         antennas = 1 if x.dim() == 2 else x.shape[1]
         if antennas != self.num_antennas:
             raise ContractError(
@@ -81,12 +76,7 @@ class InputContract:
                 expected=f"{self.num_antennas}",
                 do="select channels, or pretrain a model for this many antennas",
             )
-        if x.shape[-1] < self.min_samples:
-            raise ContractError(
-                got=f"records of {x.shape[-1]} samples",
-                expected=f"at least {self.min_samples}",
-                do="give longer records; they are not padded, because padding changes what the model sees",
-            )
+        check_length(x, self.min_samples)
         low, high = self.oversampling
         if oversampling is not None and not low <= oversampling <= high:
             raise ContractError(

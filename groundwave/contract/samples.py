@@ -1,10 +1,33 @@
-"""What contracts of complex samples share: unit mean power, and windows that overlap by half."""
+"""What contracts of complex samples share: two refusals, unit mean power, and windows that overlap by half."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from groundwave.contract.given import first_of
 from groundwave.errors import ContractError
+
+
+def check_complex(x: Tensor, layouts: Mapping[int, str]) -> None:
+    """Raise `ContractError` for what is not complex or has another number of axes than the layouts, by that number."""
+    if not x.is_complex() or x.dim() not in layouts:
+        *others, last = layouts.values()
+        raise ContractError(
+            got=f"{x.dtype} samples of shape {tuple(x.shape)}",
+            expected=f"complex samples {', '.join(others)} or {last}",
+            do="combine I and Q into one complex array (i + 1j * q)",
+        )
+
+
+def check_length(x: Tensor, min_samples: int) -> None:
+    """Raise `ContractError` for records `[..., time]` that are too short."""
+    if x.shape[-1] < min_samples:
+        raise ContractError(
+            got=f"records of {x.shape[-1]} samples",
+            expected=f"at least {min_samples}",
+            do="give longer records; they are not padded, because padding changes what the model sees",
+        )
 
 
 def unit_power(x: Tensor, index: Tensor | None) -> Tensor:

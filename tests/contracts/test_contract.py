@@ -130,7 +130,7 @@ def test_spectrograms_of_any_size_from_the_least_up_are_taken_whole(size: tuple[
         ("array", torch.randn(2, 6, 64), "complex samples"),
         ("array", torch.randn(64, dtype=torch.complex64), "shape"),
         ("array", torch.randn(2, 4, 64, dtype=torch.complex64), "4 antennas; expected 6, in 2 rows of 3"),
-        ("array", torch.randn(2, 6, 31, dtype=torch.complex64), "31 snapshots; expected at least 32"),
+        ("array", torch.randn(2, 6, 31, dtype=torch.complex64), "31 samples; expected at least 32"),
         ("rgb", torch.rand(2, 12, 16, 3), "channels before rows and columns"),
         ("rgb", torch.rand(2, 3, 7, 16), "16 by 7 pixels.*at least 8 by 8"),
         ("rgb", torch.rand(2, 3, 12, 16) + 0.5, "not between 0 and 1 in record 0.*divide by the full scale"),
