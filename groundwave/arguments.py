@@ -1,8 +1,8 @@
 """From a typed signature and its docstring to command-line arguments: Python API and command line are one thing.
 
 Positional parameters become positional arguments, keyword-only ones become options (`sample_rate` is `--sample-rate`),
-lists and tuples take several values, the fields of a dataclass are options `--NAME.FIELD`, and each argument's help is
-its line in the docstring.
+lists and tuples take several values, the fields of a dataclass are options `--NAME.FIELD`, those of an unpacked typed
+dict are options that functions share, and each argument's help is its line in the docstring.
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import is_dataclass
 from functools import reduce
 from inspect import Parameter, isclass, signature
 from operator import getitem
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, Unpack, get_args, get_origin, get_type_hints
 
 from docstring_parser import parse
 from jsonargparse import ArgumentParser
@@ -53,9 +53,11 @@ def add_signature(
 
     `default`: an instance whose attributes are the defaults, instead of the signature's.
     """
-    texts = {p.arg_name: p.description for p in parse(function.__doc__ or "").params}
+    texts = _texts(function)
     hints = get_type_hints(function.__init__ if isclass(function) else function)
     for name, parameter in signature(function).parameters.items():
+        if get_origin(hints.get(name)) is Unpack:
+            _add_shared(parser, *get_args(hints[name]))
         if name in skip or parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
             continue
         if takes_mapping(hints.get(name)):  # settings of something else, which has options of its own
@@ -69,9 +71,21 @@ def add_signature(
             continue
         parser.add_argument(
             name if positional else f"--{dashed}",
-            help=" ".join((texts.get(name) or "").split()),
+            help=texts.get(name, ""),
             **_settings(hint, usual, positional),
         )
+
+
+def _add_shared(parser: Parser, shared: type) -> None:
+    """Add the fields of a typed dict, all of which may be left out."""
+    texts = _texts(shared)
+    for name, hint in get_type_hints(shared).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", help=texts[name], **_settings(hint, None, positional=False))
+
+
+def _texts(documented: object) -> dict[str, str]:
+    """Return what a docstring says of each argument."""
+    return {p.arg_name: " ".join((p.description or "").split()) for p in parse(documented.__doc__ or "").params}
 
 
 def takes_mapping(hint: Any) -> bool:

@@ -6,10 +6,11 @@ Heavy imports are inside the functions, so that help answers at once. Each verb 
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
 from groundwave.data.atomic import check_output
 from groundwave.errors import GroundwaveError
+from groundwave.windows import Windows, reader_options
 
 
 def demo(
@@ -173,16 +174,12 @@ def audit(
     window: int = 1024,
     seed: int = 0,
     strict: bool = False,
-    sample_rate: float | None = None,
     format: str | None = None,
     datatype: str | None = None,
-    iq: str | None = None,
-    label: str | None = None,
-    group: str | None = None,
     snr: str | None = None,
-    classes: str | None = None,
     group_names: str | None = None,
     scene: Mapping[str, Any] = MappingProxyType({}),
+    **windows: Unpack[Windows],
 ) -> int:
     """Say what is wrong with a data set: SNR, empty classes, one channel, copies, give-aways, clipping, ...
 
@@ -196,20 +193,15 @@ def audit(
         window: length in samples of the windows that a recording is cut into.
         seed: of a scene, and of which records are looked at.
         strict: exit with 1 if there is a finding.
-        sample_rate: in Hz, where a file does not say.
         format: see `groundwave list formats`; by default told by the name.
         datatype: sample type of a raw recording (cu8, cs8, cs16, cf32, ...).
-        iq: name of the array of windows in a .npz.
-        label: name of the array of labels in a .npz.
-        group: name of the array of groups (recording, device, ...) in a .npz.
         snr: name of the array of SNRs in dB in a .npz.
-        classes: name of the array of class names in a .npz, if labels are numbers.
         group_names: name of the array of group names in a .npz.
         scene: the scene's settings.
+        windows: see `Windows`.
     """
-    names = ("format", "datatype", "iq", "label", "group", "snr", "classes", "group_names")
-    given = dict(locals())
-    options = {"sample_rate_hz": sample_rate, **{name: given[name] for name in names}}
+    own = {"format": format, "datatype": datatype, "snr": snr, "group_names": group_names}
+    options = {**own, **reader_options(windows)}
     check_output(out, new=False)
     from groundwave.recipes.audit import audit as run
     from groundwave.recipes.bar import bar
@@ -239,11 +231,7 @@ def pretrain(
     num_records: int = 20_000,
     num_samples: int = 1024,
     seed: int = 0,
-    sample_rate: float | None = None,
-    iq: str | None = None,
-    label: str | None = None,
-    group: str | None = None,
-    classes: str | None = None,
+    **windows: Unpack[Windows],
 ) -> None:
     """Pretrain a backbone, most often without labels; the same command resumes an interrupted run.
 
@@ -262,11 +250,7 @@ def pretrain(
         num_records: how many to draw from a scene.
         num_samples: length of a scene's records, and of windows cut from a recording.
         seed: of weights, order, views, and of a scene.
-        sample_rate: in Hz, where a file does not say.
-        iq: name of the array of windows in a .npz.
-        label: name of the array of labels in a .npz, for objectives that learn from them.
-        group: name of the array of groups (recording, device, ...) in a .npz.
-        classes: name of the array of class names in a .npz, if labels are numbers.
+        windows: see `Windows`.
     """
     check_output(out, new=False)
     from groundwave.recipes.pretrain import pretrain as run
@@ -284,7 +268,7 @@ def pretrain(
         num_records=num_records,
         num_samples=num_samples,
         seed=seed,
-        options={"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes},
+        options=reader_options(windows),
     )
     _wrote(out / "model", "model")
     _wrote(out / "logs", "training curves")
@@ -298,11 +282,7 @@ def adapt(
     out: Path,
     learner: str = "logistic",
     seed: int = 0,
-    sample_rate: float | None = None,
-    iq: str | None = None,
-    label: str | None = None,
-    group: str | None = None,
-    classes: str | None = None,
+    **windows: Unpack[Windows],
 ) -> None:
     """Learn a head from a few labels per class on a frozen model, and score it on groups that lent no label.
 
@@ -315,17 +295,12 @@ def adapt(
         out: the new model folder.
         learner: see `groundwave list learners`.
         seed: of which records are labelled.
-        sample_rate: of the windows in Hz, where a .npz does not say.
-        iq: name of the array of windows in a .npz.
-        label: name of the array of labels in a .npz.
-        group: name of the array of groups (recording, device, ...) in a .npz.
-        classes: name of the array of class names in a .npz, if labels are numbers.
+        windows: see `Windows`.
     """
-    options = {"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes}
     check_output(out)
     from groundwave.recipes.adapt import adapt as run
 
-    result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed, options=options)
+    result = run(model, data=data, shots=shots, out=out, learner=learner, seed=seed, options=reader_options(windows))
     if result.before:
         print(f"macro recall on other groups before, with the head that it had: {_percent(result.before)}")
     print(f"macro recall on other groups: {_percent(result.recall)}")
@@ -382,11 +357,7 @@ def embed(
     model: str,
     data: Path,
     out: Path,
-    sample_rate: float | None = None,
-    iq: str | None = None,
-    label: str | None = None,
-    group: str | None = None,
-    classes: str | None = None,
+    **windows: Unpack[Windows],
 ) -> None:
     """Write the features of records, with their labels and groups, as a .npz.
 
@@ -394,17 +365,12 @@ def embed(
         model: packaged model or model folder.
         data: a store or a .npz of windows.
         out: the .npz to make.
-        sample_rate: of the windows in Hz, where a .npz does not say.
-        iq: name of the array of windows in a .npz.
-        label: name of the array of labels in a .npz.
-        group: name of the array of groups (recording, device, ...) in a .npz.
-        classes: name of the array of class names in a .npz, if labels are numbers.
+        windows: see `Windows`.
     """
-    options = {"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes}
     check_output(out)
     from groundwave.recipes.predict import embed as run
 
-    shape = run(model, data, out=out, options=options)
+    shape = run(model, data, out=out, options=reader_options(windows))
     _wrote(out, f"{shape[0]} records of {shape[1]} features")
 
 

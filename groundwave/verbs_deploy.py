@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 from groundwave.data.atomic import check_output
+from groundwave.windows import Windows, reader_options
 
 
 def compress(
@@ -17,11 +18,7 @@ def compress(
     epochs: int = 10,
     num_records: int = 20_000,
     seed: int = 0,
-    sample_rate: float | None = None,
-    iq: str | None = None,
-    label: str | None = None,
-    group: str | None = None,
-    classes: str | None = None,
+    **windows: Unpack[Windows],
 ) -> None:
     """Make an adapted model smaller and faster (prune, distil, INT8, early exits) and keep what a budget allows.
 
@@ -35,17 +32,12 @@ def compress(
         epochs: of learning from the original after each step.
         num_records: at most so many are read.
         seed: of the split, the order and new weights.
-        sample_rate: of the windows in Hz, where a .npz does not say.
-        iq: name of the array of windows in a .npz.
-        label: name of the array of labels in a .npz.
-        group: name of the array of groups (recording, device, ...) in a .npz.
-        classes: name of the array of class names in a .npz, if labels are numbers.
+        windows: see `Windows`.
     """
     check_output(out)
     from groundwave.recipes.bar import bar
     from groundwave.recipes.compress import compress as run
 
-    options = {"sample_rate_hz": sample_rate, "iq": iq, "label": label, "group": group, "classes": classes}
     with bar("compressing", "step") as progress:
         base, chosen = run(
             model,
@@ -56,7 +48,7 @@ def compress(
             epochs=epochs,
             num_records=num_records,
             seed=seed,
-            options=options,
+            options=reader_options(windows),
             progress=progress,
         )
     print(chosen.beside(base))
