@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
@@ -37,9 +38,8 @@ def tabulate(
     lines = list(methods) or list(dict.fromkeys(method for method, _ in cells))
     heads = sorted({column for _, column in cells}, key=lambda value: (value is not None, value))
     grid = [[cells.get((method, head)) for head in heads] for method in lines]
-    body = [[method, *map(_text, line)] for method, line in zip(lines, grid, strict=True)]
     header = ["method", *(_head(columns, head) for head in heads)]
-    return Table(header, body, _caption(rows, metric, [cell for line in grid for cell in line]), _best(grid))
+    return Table(header, _body(lines, grid), _caption(rows, metric, grid), _best(grid))
 
 
 def summarise(
@@ -67,11 +67,8 @@ def summarise(
             known = {(row.snr_db, row.shots) for row in own} == complete
             line.append(aggregate(own, ("method",), metric).get((method,)) if known else None)
     kept = [i for i, line in enumerate(grid) if any(cell is not None for cell in line)]
-    body = [[lines[i], *map(_text, grid[i])] for i in kept]
-    some = [grid[i] for i in kept]
-    return Table(
-        ["method", *columns], body, _caption(rows, metric, [cell for line in some for cell in line]), _best(some)
-    )
+    lines, grid = [lines[i] for i in kept], [grid[i] for i in kept]
+    return Table(["method", *columns], _body(lines, grid), _caption(rows, metric, grid), _best(grid))
 
 
 def _cells(rows: Sequence[Row], columns: str, metric: str) -> dict[tuple[Any, ...], Cell]:
@@ -85,6 +82,31 @@ def _cells(rows: Sequence[Row], columns: str, metric: str) -> dict[tuple[Any, ..
             f"no row of metric {metric!r} ({metrics})", "at least one", "run the protocol, or name its metric"
         )
     return cells
+
+
+def _body(lines: Sequence[str], grid: Sequence[Sequence[Cell | None]]) -> list[list[str]]:
+    texts = marked([list(map(_text, line)) for line in grid], draws(grid))
+    return [[name, *line] for name, line in zip(lines, texts, strict=True)]
+
+
+def draws(grid: Sequence[Sequence[Cell | None]]) -> list[list[int]]:
+    """Return how many independent values each cell rests on."""
+    return [[0 if cell is None or cell.interval is None else cell.interval.n for cell in line] for line in grid]
+
+
+def marked(texts: Sequence[Sequence[str]], counts: Sequence[Sequence[int]]) -> list[list[str]]:
+    """Return the texts of cells, with the number of values in brackets where it is fewer than most cells rest on."""
+    most = max(chain(*counts), default=0)
+    pairs = (zip(*lines, strict=True) for lines in zip(texts, counts, strict=True))
+    return [[f"{text} ({n})" if 0 < n < most else text for text, n in line] for line in pairs]
+
+
+def behind(counts: Sequence[Sequence[int]], what: str = "seed") -> str:
+    """Return in words how many values there are behind cells that are `marked`."""
+    known = set(chain(*counts)) - {0}
+    most = max(known, default=0)
+    fewer = ", or as many as stand in brackets" if len(known) > 1 else ""
+    return f"{most} {what}{'' if most == 1 else 's'} behind each cell{fewer}"
 
 
 def _text(cell: Cell | None) -> str:
@@ -105,11 +127,10 @@ def _head(field: str, value: Any) -> str:
     }.get(field, str(value))
 
 
-def _caption(rows: Sequence[Row], metric: str, cells: Sequence[Cell | None]) -> str:
-    counts = sorted({cell.rows for cell in cells if cell is not None and cell.rows})
-    behind = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "0"
+def _caption(rows: Sequence[Row], metric: str, grid: Sequence[Sequence[Cell | None]]) -> str:
     data = ", ".join(dict.fromkeys(row.data for row in rows))
-    return f"{metric} in %, mean ± half of the 95 % interval, on {data}; {behind} rows behind each cell."
+    what = "seed" if all(row.episode is None for row in rows) else "episode"
+    return f"{metric} in %, mean ± half of the 95 % interval, on {data}; {behind(draws(grid), what)}."
 
 
 def _best(grid: Sequence[Sequence[Cell | None]]) -> frozenset[tuple[int, int]]:

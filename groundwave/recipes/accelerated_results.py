@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from groundwave.bench.pictures import accuracy_against_snr
 from groundwave.bench.rows import Cell, Row, aggregate, read
+from groundwave.bench.tables import behind, draws, marked
 from groundwave.compress.exits import PUBLISHED
 from groundwave.page import Table
 from groundwave.recipes.early_exit import ALONE, FIXED, GOOD_DB
@@ -115,8 +116,10 @@ def _by_metric(rows: Sequence[Row], methods: Sequence[str], metrics: Sequence[st
     """Return a line for each method and a column for each metric, a share in percent."""
     overall = [row for row in rows if row.snr_db is None]
     cells = {metric: aggregate(overall, ("method",), metric) for metric in metrics}
-    body = [[method, *(_percent(cells[metric].get((method,))) for metric in metrics)] for method in methods]
-    return Table(["method", *metrics], body, "in %, mean ± half of the 95 % interval over seeds.")
+    grid = [[cells[metric].get((method,)) for metric in metrics] for method in methods]
+    texts = marked([list(map(_percent, line)) for line in grid], draws(grid))
+    body = [[method, *line] for method, line in zip(methods, texts, strict=True)]
+    return Table(["method", *metrics], body, f"in %, mean ± half of the 95 % interval; {behind(draws(grid))}.")
 
 
 def _percent(cell: Cell | None) -> str:
@@ -229,10 +232,10 @@ def _numbers(rows: Sequence[Row], methods: Sequence[str]) -> Table:
     """Return a line for each method and a column for each metric, in the metric's own unit."""
     metrics = list(dict.fromkeys(row.metric for row in rows))
     cells = {metric: aggregate(rows, ("method",), metric) for metric in metrics}
-    body = [
-        [method, *(_value(cells[metric].get((method,)), *_look(metric)) for metric in metrics)] for method in methods
-    ]
-    return Table(["method", *metrics], body, "mean ± half of the 95 % interval over seeds.")
+    grid = [[cells[metric].get((method,)) for metric in metrics] for method in methods]
+    texts = [[_value(cell, *_look(metric)) for metric, cell in zip(metrics, line, strict=True)] for line in grid]
+    body = [[method, *line] for method, line in zip(methods, marked(texts, draws(grid)), strict=True)]
+    return Table(["method", *metrics], body, f"mean ± half of the 95 % interval; {behind(draws(grid))}.")
 
 
 def _look(metric: str) -> tuple[float, str]:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from groundwave.bench.pictures import MARKERS
 from groundwave.bench.rows import Cell, Row, aggregate
+from groundwave.bench.tables import behind, draws, marked
 from groundwave.page import PALETTE, Table, clean, new_figure
 from groundwave.recipes.angles import NUM_SAMPLES, NUM_TRAINING
 from groundwave.recipes.results_page import Part, current
@@ -80,12 +81,14 @@ def _by_shots(rows: Sequence[Row]) -> Table:
 def degrees_table(rows: Sequence[Row], metric: str, by: str) -> Table:
     """Return a table of a metric in its own unit (shares in %), a line per method, a column per value of `by`."""
     cells = aggregate(rows, ("method", by), metric)
-    methods = dict.fromkeys(method for method, _ in cells)
+    methods = list(dict.fromkeys(method for method, _ in cells))
     heads = sorted({head for _, head in cells})
     unit = " dB" if by == "snr_db" else " shots"
-    body = [[method, *(_text(cells.get((method, head)), metric) for head in heads)] for method in methods]
-    counts = sorted({cell.rows for cell in cells.values()})
-    told = f"{metric}{', %' if metric == FOUND else ''}; mean ± half of the 95 % interval over {counts[-1]} seeds."
+    grid = [[cells.get((method, head)) for head in heads] for method in methods]
+    texts = marked([[_text(cell, metric) for cell in line] for line in grid], draws(grid))
+    body = [[method, *line] for method, line in zip(methods, texts, strict=True)]
+    share = ", %" if metric == FOUND else ""
+    told = f"{metric}{share}; mean ± half of the 95 % interval; {behind(draws(grid))}."
     return Table(["method", *(f"{head:g}{unit}" for head in heads)], body, told)
 
 

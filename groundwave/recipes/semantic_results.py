@@ -13,7 +13,7 @@ from groundwave.bench.rows import Row, aggregate
 from groundwave.bench.semantic import ACCURACY
 from groundwave.bench.semantic_asides import RECALL_OF_NEW
 from groundwave.bench.semantic_pictures import accuracy_against_traffic, scene_picture
-from groundwave.bench.tables import summarise
+from groundwave.bench.tables import behind, draws, marked, summarise
 from groundwave.metrics import Interval, interval
 from groundwave.page import Table
 from groundwave.recipes.results_page import Choose, Part, current, labels, write_page
@@ -144,11 +144,13 @@ def novelty(rows: Sequence[Row], data: str) -> Iterator[Part]:
     if not some:
         return
     shots = sorted({row.shots for row in some if row.shots is not None})
-    body = []
-    for method in dict.fromkeys(row.method for row in some):
-        cells = (aggregate(some, ("method",), metric).get((method,)) for metric in NEW)
-        body.append([method, *(points(cell.interval) if cell else "" for cell in cells)])
-    caption = f"in %, mean ± half of the 95 % interval over seeds; a new class is added from {shots[0]} labels."
+    methods = list(dict.fromkeys(row.method for row in some))
+    cells = {metric: aggregate(some, ("method",), metric) for metric in NEW}
+    grid = [[cells[metric].get((method,)) for metric in NEW] for method in methods]
+    texts = marked([[points(cell.interval) if cell else "" for cell in line] for line in grid], draws(grid))
+    body = [[method, *line] for method, line in zip(methods, texts, strict=True)]
+    caption = "in %, mean ± half of the 95 % interval; "
+    caption += f"a new class is added from {shots[0]} labels; {behind(draws(grid))}."
     text = "A class that neither stage saw is as new as its features are far from the nearest prototype. It is added\n"
     text += "as one prototype more, at the server: its few records go up once, and no gradient comes down.\n"
     yield Part(f"A new class, {data}", text, {"Noticed and added": Table(["method", *NEW], body, caption)})
@@ -161,9 +163,10 @@ def rounds_table(rows: Sequence[Row], counts: Sequence[int]) -> Table:
     """
     across_the_air = {row.method for row in rows if row.metric == "Mbit per round"}
     found = curves([row for row in rows if row.method in across_the_air])
-    body = []
-    for method in dict.fromkeys(method for method, _, _ in found):
-        cells = []
+    methods = list(dict.fromkeys(method for method, _, _ in found))
+    texts: list[list[str]] = [[] for _ in methods]
+    numbers: list[list[int]] = [[] for _ in methods]
+    for method, line, known in zip(methods, texts, numbers, strict=True):
         for count in counts:
             ratios, reached, missed = [], [], 0
             for seed in {seed for _, n, seed in found if n == count}:
@@ -177,9 +180,11 @@ def rounds_table(rows: Sequence[Row], counts: Sequence[int]) -> Table:
                     continue
                 reached.append(float(mine))
                 ratios.append(mine / its)
-            cells.append(_reached(reached, ratios, missed))
-        body.append([method, *cells])
-    caption = "rounds, mean over seeds, and their share of the supervised method's, with half of the 95 % interval."
+            line.append(_reached(reached, ratios, missed))
+            known.append(len(reached) + missed)
+    body = [[method, *line] for method, line in zip(methods, marked(texts, numbers), strict=True)]
+    caption = "rounds, and their share of the supervised method's, mean ± half of the 95 % interval; "
+    caption += f"{behind(numbers)}."
     return Table(["method", *(f"{count} labels" for count in counts)], body, caption)
 
 

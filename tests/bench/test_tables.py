@@ -29,7 +29,7 @@ def test_table_has_a_line_per_method_and_a_column_per_shots_in_order() -> None:
     assert table.header == ["method", "1 shot", "5 shots"]
     assert [line[0] for line in table.body] == ["ours", "close", "far"]
     assert table.body[0][2] == "82.0 ± 5.0"
-    assert table.caption == "accuracy in %, mean ± half of the 95 % interval, on d; 3 rows behind each cell."
+    assert table.caption == "accuracy in %, mean ± half of the 95 % interval, on d; 3 episodes behind each cell."
 
 
 def test_best_cells_are_those_whose_interval_reaches_the_best() -> None:
@@ -45,6 +45,16 @@ def test_failed_missing_and_single_cells_are_shown_as_such() -> None:
 
 def test_methods_choose_and_order_the_lines() -> None:
     assert [line[0] for line in tabulate(rows(), methods=["far", "ours"]).body] == ["far", "ours"]
+
+
+def test_a_cell_on_fewer_seeds_than_others_says_on_how_many() -> None:
+    seeds = {"a": range(3), "b": range(2), "c": range(1)}
+    some = [replace(ROW, method=method, seed=seed, value=0.5) for method, own in seeds.items() for seed in own]
+    table = tabulate([*some, replace(ROW, method="d", value=None, failed="diverged")])
+    assert [line[1] for line in table.body] == ["50.0 ± 0.0", "50.0 ± 0.0 (2)", "50.0 (1)", "failed: diverged"]
+    assert table.caption.endswith("; 3 seeds behind each cell, or as many as stand in brackets.")
+    assert tabulate(some[:3]).caption.endswith("; 3 seeds behind each cell.")
+    assert tabulate(some[-1:]).caption.endswith("; 1 seed behind each cell.")
 
 
 def test_columns_by_snr() -> None:
@@ -144,7 +154,8 @@ def test_a_column_over_several_snrs_averages_each_seed_first_and_leaves_out_who_
     assert [line[0] for line in table.body] == ["ours", "less"]
     assert table.body[0][2].startswith("75.0 ± ")  # of 0.8 and 0.7, not of four values
     assert float(table.body[0][2].split("± ")[1]) == pytest.approx(63.5, abs=0.1)
-    assert table.body[1] == ["less", "50.0", ""]
+    assert table.body[1] == ["less", "50.0 (1)", ""]
+    assert table.caption.endswith("; 2 seeds behind each cell, or as many as stand in brackets.")
 
 
 def test_a_method_without_any_row_of_the_metric_is_no_line() -> None:
