@@ -67,6 +67,8 @@ def _simulated(version: Any, snrs_db: tuple[float, ...], records_per_cell: int) 
     record = scene.block(0)
     names = [str(group) for group in range(scene.num_per_block)]
     config = {"data_seed": DATA_SEED, "records_per_cell": records_per_cell, "snrs_db": list(map(float, snrs_db))}
+    if version == "as-published":
+        config["fading"] = "GNU Radio 3.7"
     return f"radioml {version}", Records(record, classes=scene.classes, group_names=names), record["snr_db"], config
 
 

@@ -11,8 +11,9 @@ from groundwave.errors import GroundwaveError
 from groundwave.rng import generator
 from groundwave.scenes.air import Air
 from groundwave.scenes.channel import Channel, Course
+from groundwave.scenes.published_fading import published_gains
 from groundwave.scenes.waveforms import WAVEFORMS
-from groundwave.signal.filters import FARROW_TAPS, interpolate_knots
+from groundwave.signal.filters import FARROW_TAPS
 
 _BITS_PER_PASS = {"QAM16": 20_000, "QAM64": 30_000}
 _BITS_PER_SYMBOL = {"QPSK": 2, "8PSK": 3, "PAM4": 2, "QAM16": 4, "QAM64": 6}
@@ -21,16 +22,16 @@ _AUDIO_PER_PASS = 10_000 / 44.1e3
 _WBFM_RATE_HZ = 220.5e3  # the recipe never resampled it to 200 kHz
 # the level of the podcast's opening: GNU Radio's AM-DSB has 99.6 % of its power in the carrier
 _QUIET = (0.063, 0.063)
-# one channel for the whole data set, whatever the scene's seed; this one has the published set's mean gain
-_CHANNEL_SEED = 3846
+_CLOCK_SEED = 3846  # one course of the clocks for the whole data set, whatever the scene's seed
 
 
 @lru_cache(maxsize=4)
 def _course(channel: Channel, num_samples: int) -> Course:
     """Return the one course that the whole data set takes, its gains sample by sample."""
-    address = generator(_CHANNEL_SEED, "radioml", "as-published", "channel")
-    course = channel.draw(1, num_samples, timing=0, settled=False, generator=address).course()
-    return Course(course.offset, course.phase_rad, interpolate_knots(course.gains, course.offset.shape[1]))
+    address = generator(_CLOCK_SEED, "radioml", "as-published", "channel")
+    clocks = channel.draw(1, num_samples, timing=0, settled=False, generator=address).clocks
+    offset = clocks.offset()
+    return Course(offset, clocks.phase_rad(), published_gains(channel, offset.shape[1]))
 
 
 class Passes:

@@ -34,7 +34,9 @@ def test_the_published_set_has_the_defects_that_its_critics_found(num_samples: i
     (channel,) = found["channel"]
     assert {"AM-DSB", "BPSK", "PAM4"} <= set(channel.about)
     assert "AM-SSB" not in channel.about
-    assert {"AM-DSB"} <= {name for finding in found["course"] for name in finding.about} <= {"AM-DSB", "BPSK", "PAM4"}
+    alike = {name for finding in found["course"] for name in finding.about}
+    assert "AM-DSB" in alike
+    assert not {"AM-SSB", "CPFSK", "GFSK", "WBFM"} & alike  # silent, or of a phase that wanders by itself
     assert not set(found) - {"snr", "empty", "channel", "course", "pairs", "duplicates"}
 
 
