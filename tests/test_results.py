@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from groundwave.bench.contest import ACCURACY
+from groundwave.bench.readme import fill_readme
 from groundwave.bench.rows import aggregate, read
-from groundwave.bench.tables import fill_readme
 from groundwave.metrics import Interval
 from groundwave.recipes.lsm_results import lsm_results
 

@@ -1,19 +1,12 @@
-"""From rows to tables: cells with a mean and a 95 % interval, as Markdown and as HTML; README sections from rows."""
+"""From rows to tables: cells with a mean and a 95 % interval, as Markdown and as HTML."""
 
-import re
-import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-from groundwave.bench.rows import Cell, Row, aggregate, latest, only_metric, read
+from groundwave.bench.rows import Cell, Row, aggregate, only_metric
 from groundwave.errors import DataError
 from groundwave.page import Table
-
-SECTION = re.compile(r"<!-- results:(?P<name>\S+)(?P<options>[^>]*?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
-OPTIONS = {"columns", "metric", "methods", "where"}
 
 
 def tabulate(
@@ -85,7 +78,7 @@ def _cells(rows: Sequence[Row], columns: str, metric: str) -> dict[tuple[Any, ..
 
 
 def _body(lines: Sequence[str], grid: Sequence[Sequence[Cell | None]]) -> list[list[str]]:
-    texts = marked([list(map(_text, line)) for line in grid], draws(grid))
+    texts = marked([list(map(written, line)) for line in grid], draws(grid))
     return [[name, *line] for name, line in zip(lines, texts, strict=True)]
 
 
@@ -109,7 +102,8 @@ def behind(counts: Sequence[Sequence[int]], what: str = "seed") -> str:
     return f"{most} {what}{'' if most == 1 else 's'} behind each cell{fewer}"
 
 
-def _text(cell: Cell | None) -> str:
+def written(cell: Cell | None) -> str:
+    """Return a share in percent, with half of its interval where there is one; or that it failed, and why."""
     if cell is None:
         return ""
     if cell.interval is None:
@@ -152,63 +146,3 @@ def markdown(table: Table) -> str:
         lines.append([f"**{text}**" if (i, j) in table.best else text for j, text in enumerate(texts)])
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"{text}\n{table.caption}\n" if table.caption else text
-
-
-def fill_readme(text: str, results: Path) -> str:
-    """Return a README whose sections between `<!-- results:NAME -->` and `<!-- end -->` are what the rows say.
-
-    NAME names `results/NAME.jsonl`. Options follow it, in any order, quoted where they hold a space:
-
-    - `columns=snr_db`: the field that makes the columns, `shots` by default;
-    - `metric="macro recall"`: needed where the rows have several;
-    - `methods="a,b"`: these lines in this order, all by default;
-    - `where="shots=5,seed=0"`: only rows whose fields have these values; `none` is a field without a value.
-
-    Raises:
-        DataError: an unknown option or field, a value that the field cannot have, or a section without rows.
-    """
-
-    def section(match: re.Match[str]) -> str:
-        options = _options(match["options"])
-        methods = [name for name in options.pop("methods", "").split(",") if name]
-        wanted = _conditions(options.pop("where", ""))
-        rows = latest(read(results / f"{match['name']}.jsonl"))
-        table = tabulate(select(rows, **wanted), methods=methods, **options)
-        return f"<!-- results:{match['name']}{match['options']} -->\n{markdown(table)}<!-- end -->"
-
-    return SECTION.sub(section, text)
-
-
-def _options(text: str) -> dict[str, str]:
-    options: Mapping[str, str] = dict(part.partition("=")[::2] for part in shlex.split(text))
-    unknown = options.keys() - OPTIONS
-    if unknown:
-        raise DataError(
-            f"README option {sorted(unknown)[0]!r}", f"one of {', '.join(sorted(OPTIONS))}", "correct the marker"
-        )
-    return dict(options)
-
-
-def _conditions(text: str) -> dict[str, Any]:
-    """Return the fields and values of `shots=5,data=radioml`, each value of its field's type."""
-    hints = get_type_hints(Row)
-    found: dict[str, Any] = {}
-    for condition in filter(None, text.split(",")):
-        name, _, value = (part.strip() for part in condition.partition("="))
-        hint = hints.get(name)
-        kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-        kind = next((kind for kind in (int, float, str) if kind in kinds), None)
-        try:
-            found[name] = None if value == "none" and type(None) in kinds else kind(value)  # type: ignore[misc]
-        except (TypeError, ValueError):
-            raise DataError(
-                got=f"README condition {condition!r}",
-                expected="FIELD=VALUE with a field of a row and a value that it can have, as shots=5",
-                do="correct the marker",
-            ) from None
-    return found
-
-
-def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
-    """Return the rows whose fields equal what is asked: `select(rows, method="cumulants", shots=5)`."""
-    return [row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())]

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from groundwave.bench.pictures import accuracy_against_snr
+from groundwave.bench.readme import fill_readme
 from groundwave.bench.report import write_report
 from groundwave.bench.rows import Row, latest, read
-from groundwave.bench.tables import fill_readme, tabulate
+from groundwave.bench.tables import tabulate
 from groundwave.data.atomic import write_atomically
 from groundwave.errors import DataError
 from groundwave.page import Section
 
 
 def fill(readme: Path, results: Path) -> Path:
-    """Fill the sections of a README from rows; nothing else in it changes."""
+    """Fill the tables and values of a README from rows; nothing else in it changes."""
     if not readme.is_file():
         raise DataError(f"{readme}, which is not a file", "a README", "check the path")
     write_atomically(readme, fill_readme(readme.read_text(), results).encode())

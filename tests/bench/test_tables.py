@@ -1,17 +1,15 @@
-"""Tables are made from rows; the README holds exactly what rows give."""
+"""Tables are made from rows."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from groundwave.bench.rows import Row, append
-from groundwave.bench.tables import SECTION, fill_readme, markdown, select, summarise, tabulate
+from groundwave.bench.rows import Row
+from groundwave.bench.tables import markdown, summarise, tabulate
 from groundwave.errors import DataError
 from groundwave.page import Table, html
 
 ROW = Row(protocol="p", method="a", data="d", metric="accuracy", value=0.5, n=10, shots=5, hardware="test")
-ROOT = Path(__file__).parents[2]
 
 
 def rows() -> list[Row]:
@@ -74,71 +72,6 @@ def test_markdown_and_html_show_the_same_and_escape_everything() -> None:
     assert "<strong>1 &amp; 2</strong>" in page
     assert "a|b &lt;i&gt;" in page
     assert "<caption>caption &lt;b&gt;</caption>" in page
-
-
-README = """Before.
-<!-- results:p -->
-old
-<!-- end -->
-Between.
-<!-- results:p methods="far,ours" metric=accuracy -->
-<!-- end -->
-After.
-"""
-
-
-def test_readme_sections_are_filled_and_the_rest_is_untouched(tmp_path: Path) -> None:
-    for row in rows():
-        append(tmp_path / "p.jsonl", row)
-    filled = fill_readme(README, tmp_path)
-    assert markdown(tabulate(rows())) in filled
-    assert markdown(tabulate(rows(), methods=["far", "ours"])) in filled
-    assert "old" not in filled
-    assert SECTION.sub("", filled) == SECTION.sub("", README)
-    assert fill_readme(filled, tmp_path) == filled
-
-
-@pytest.mark.parametrize(
-    ("where", "chosen"),
-    [
-        ("shots=5", {"shots": 5}),
-        ("shots=1, episode=2", {"shots": 1, "episode": 2}),
-        ("snr_db=none,shots=5", {"shots": 5}),
-        ("method=far", {"method": "far"}),
-    ],
-)
-def test_conditions_choose_rows_by_values_of_the_fields_own_type(tmp_path: Path, where: str, chosen: dict) -> None:
-    for row in rows():
-        append(tmp_path / "p.jsonl", row)
-    filled = fill_readme(f'<!-- results:p where="{where}" -->\n<!-- end -->', tmp_path)
-    assert markdown(tabulate(select(rows(), **chosen))) in filled
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("results:absent", "no row"),
-        ("results:p colour=red", "colour"),
-        ("results:p where=shots=7", "no row"),
-        ("results:p where=shots=few", "shots=few"),
-        ("results:p where=colour=red", "colour=red"),
-        ("results:p where=config=x", "config=x"),
-        ("results:p where=shots", "'shots'"),
-    ],
-)
-def test_a_section_that_cannot_be_filled_is_told(tmp_path: Path, text: str, error: str) -> None:
-    append(tmp_path / "p.jsonl", ROW)
-    with pytest.raises(DataError, match=error):
-        fill_readme(f"<!-- {text} -->\n<!-- end -->", tmp_path)
-
-
-def test_our_readme_is_what_our_rows_give() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert fill_readme(text, ROOT / "results") == text, "run `groundwave report --readme README.md`"
-
-
-def test_select() -> None:
-    assert len(select(rows(), method="ours", shots=5)) == 3
 
 
 def test_a_column_over_several_snrs_averages_each_seed_first_and_leaves_out_who_lacks_one() -> None:

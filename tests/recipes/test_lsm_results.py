@@ -102,3 +102,12 @@ def test_nothing_reported_on_the_real_file_stands_beside_the_fixed_data(tmp_path
         ]
         assert any(name.endswith("reported") for name in drawn[0])
         assert not any(name.endswith("reported") for name in drawn[1])
+
+
+def test_methods_are_compared_on_the_seed_that_all_have(tmp_path: Path) -> None:
+    for method, value, seed in (("ours", 0.9, 0), ("ours", 0.5, 1), ("other", 0.8, 0)):
+        for snr, less in ((-4.0, 0.3), (4.0, 0.0), (10.0, 0.1)):
+            place = {"seed": seed, "snr_db": snr, "shots": 5}
+            put(tmp_path, "contrastive", f"{method} + unlabelled", value - less, **place)
+    page = lsm_results(tmp_path, tmp_path / "lsm.md").read_text()
+    assert "SNR ≥ 0, seed 0 alone: *ours + unlabelled* 85.0, *other + unlabelled* 75.0 %." in page
