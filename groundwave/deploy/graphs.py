@@ -1,6 +1,5 @@
 """What is exported of a model: its door, backbone and head as one function of real numbers, one class a modality."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from groundwave.contract import ArrayContract, CSIContract, InputContract, SpectrogramContract, demanded
-from groundwave.contract.csi import DECIBELS_PER_UNIT, DEEPEST_DB
+from groundwave.contract.csi import normalised
 from groundwave.contract.spectrogram import DECIBELS_PER_UNIT as DECIBELS_PER_CELL
 from groundwave.contract.spectrogram import FLOOR_QUANTILE
 from groundwave.data.spectrograms import Transform
@@ -159,6 +158,8 @@ class SpectrogramGraph(_Samples):
 class CSIGraph(Graph):
     """A model of channel state information: one row for each packet, as receivers report them.
 
+    One that takes any number of antennas becomes a graph of one.
+
     Args:
         model: its networks are shared, not copied.
         size: subcarriers and packets.
@@ -175,7 +176,7 @@ class CSIGraph(Graph):
                 expected=f"at least {contract.min_subcarriers} by {contract.min_packets}",
                 do="choose what the model takes",
             )
-        self.shape = (contract.num_antennas, *size)
+        self.shape, self.normalisation = (contract.num_antennas, *size), contract.normalisation
         self.rows, self.columns = size[1], 2 * contract.num_antennas * size[0]
         self.words = "one row for each packet, oldest first: antenna by antenna, subcarrier by subcarrier, I and Q"
 
@@ -187,9 +188,7 @@ class CSIGraph(Graph):
         """Map gains to the answer."""
         gains = csi.unflatten(2, (*self.shape[:2], 2))
         power = gains.square().sum(dim=-1).permute(0, 2, 3, 1)  # [batch, antenna, subcarrier, packet]
-        deepest = power.mean((2, 3), keepdim=True) * 10 ** (DEEPEST_DB / 10)
-        level_db = 10 / math.log(10) * torch.maximum(power, deepest).clamp_min(1e-30).log()
-        return self.answer((level_db - level_db.mean((2, 3), keepdim=True)) / DECIBELS_PER_UNIT)
+        return self.answer(normalised(power.clamp_min(1e-30), self.normalisation))
 
 
 def _csi(model: Model, num_samples: int | None, size: Size | None, layout: Layout) -> Graph:

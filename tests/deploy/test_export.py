@@ -9,6 +9,7 @@ import torch
 
 from groundwave import __version__
 from groundwave.contract import CSIContract, SpectrogramContract
+from groundwave.contract.csi import DOPPLER
 from groundwave.data.spectrograms import Transform
 from groundwave.deploy import export as module
 from groundwave.deploy.export import export, start_session
@@ -180,6 +181,14 @@ def test_a_model_of_csi_takes_packets_as_rows(tmp_path: Path) -> None:
     np.testing.assert_allclose(session.run(None, {"csi": packets})[0], model.embed(csi), atol=1e-4)
     told = session.get_modelmeta().custom_metadata_map
     assert (told["history_depth"], told["input_size"]) == ("12", "36")
+
+
+def test_a_model_of_doppler_spectra_is_exported_for_one_antenna(tmp_path: Path) -> None:
+    model = vit(CSIContract(min_packets=32, normalisation=DOPPLER), cells=False)
+    session = start_session(export(model, tmp_path / "m.onnx", size=(9, 40)))
+    csi = draw(3, 1, 9, 40)
+    packets = np.stack([csi.real, csi.imag], axis=-1).transpose(0, 3, 1, 2, 4).reshape(3, 40, 2 * 9)
+    np.testing.assert_allclose(session.run(None, {"csi": packets})[0], model.embed(csi), atol=1e-4)
 
 
 def test_records_that_the_file_answers_otherwise_are_told_of(tmp_path: Path) -> None:
