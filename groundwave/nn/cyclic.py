@@ -35,6 +35,15 @@ class CyclicMoments(nn.Module):
         """Return the moments of all signals side by side."""
         return self.tokens(x).flatten(1)
 
+    @property
+    def moments(self) -> "CyclicMoments":
+        """What this begins with, as a `CyclicEncoder` does: itself."""
+        return self
+
+    def of_moments(self, moments: Float[Tensor, "batch moments"]) -> Float[Tensor, "batch features"]:
+        """Return the moments themselves."""
+        return moments
+
 
 class CyclicEncoder(nn.Module):
     """A perceptron on cyclic moments, each standardised over the batches seen.
@@ -71,4 +80,8 @@ class CyclicEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
         """Return features of the moments."""
-        return self.layers(self.moments(x))  # type: ignore[no-any-return]
+        return self.of_moments(self.moments(x))
+
+    def of_moments(self, moments: Float[Tensor, "batch moments"]) -> Float[Tensor, "batch features"]:
+        """Return features of moments that are known."""
+        return self.layers(moments)  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
 """LSM: several encoders of the same signal, each looking at it another way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -54,4 +54,15 @@ class LSM(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch features"]:
         """Return the features of all towers side by side."""
-        return torch.cat([tower(x) for tower in self.towers.values()], dim=-1)
+        return torch.cat(list(self._features(x)), dim=-1)
+
+    def _features(self, x: Tensor) -> Iterator[Tensor]:
+        known: dict[tuple[tuple[int, ...], ...], Tensor] = {}  # moments are counted once for all who look at the same
+        for tower in self.towers.values():
+            if not isinstance(tower, CyclicEncoder | CyclicMoments):
+                yield tower(x)
+                continue
+            look = tower.moments
+            if (look.scales, look.lags) not in known:
+                known[look.scales, look.lags] = look(x)
+            yield tower.of_moments(known[look.scales, look.lags])
