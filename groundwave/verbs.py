@@ -423,19 +423,20 @@ def _tell_failed(failed: list[str]) -> None:
 def report(
     *, results: Path = Path("results"), out: Path = Path("runs/report.html"), readme: Path | None = None
 ) -> None:
-    """Make tables and pictures from rows of results: an HTML file, or the sections of a README.
+    """Make tables and pictures from rows of results: an HTML file, or the tables and numbers of a README.
 
     Args:
         results: folder of PROTOCOL.jsonl files.
         out: the HTML file to write.
-        readme: a README whose sections between `<!-- results:PROTOCOL -->` and `<!-- end -->` to fill instead.
+        readme: a README to fill instead: tables between `<!-- results:PROTOCOL -->` and `<!-- end -->`, and values
+            between `<!-- result:PROTOCOL -->` and `<!-- end -->`.
     """
     check_output(out, new=False)
     from groundwave.recipes.results import fill, summarise
 
     if readme is not None:
         fill(readme, results)
-        _wrote(readme, "sections filled")
+        _wrote(readme, "filled")
     else:
         _wrote(summarise(results, out), "report")
 

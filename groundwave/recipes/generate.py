@@ -18,7 +18,7 @@ from groundwave.data.recording import Annotation
 from groundwave.data.sigmf_out import write_sigmf
 from groundwave.data.sources import SceneSource
 from groundwave.errors import GroundwaveError, lookup
-from groundwave.recipes.modality import cells_told
+from groundwave.recipes.modality import scene_told
 from groundwave.scenes import LONG_SCENES, SCENES
 from groundwave.scenes.bursts import Bursts
 
@@ -105,7 +105,7 @@ def _records(scene: Scene, num: int, out: Path, plan: Mapping[str, Any], workers
 
 def _layout(source: SceneSource) -> dict[str, Any]:
     """Return the arguments of `Store.create` for records like the source's first."""
-    record, told = source[torch.arange(1)], cells_told(source.scene)
+    record = source[torch.arange(1)]
     iq = record.pop("iq", None)
     more = {key: values for key, values in record.items() if key not in (*COLUMNS, "index") and values.numel()}
     columns = [key for key, values in more.items() if values.ndim == 1 and not values.is_complex()]
@@ -120,7 +120,7 @@ def _layout(source: SceneSource) -> dict[str, Any]:
             if key not in columns
         },
         "numbered_groups": True,
-        "notes": {} if told is None else {"spectrogram": told},
+        "notes": scene_told(source.scene),
     }
 
 

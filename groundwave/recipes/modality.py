@@ -77,7 +77,7 @@ def contract_of(source: Any, record: Record, modality: str, whole: bool = False)
     if modality in ("rgb", "depth"):
         return CONTRACTS[modality](num_channels=shape[0], min_side=min(LEAST, *shape[1:]))  # type: ignore[call-arg]
     if modality == "array":
-        return array_contract(getattr(source, "scene", None), *shape)
+        return array_contract(source, *shape)
     channels = shape[0] if len(shape) == 3 else 1
     if modality == "csi":
         return CSIContract(num_antennas=channels)
@@ -94,22 +94,37 @@ def contract_of(source: Any, record: Record, modality: str, whole: bool = False)
     )
 
 
-def array_contract(scene: Any, num_antennas: int, num_snapshots: int) -> ArrayContract:
-    """Return the contract of an array as the scene tells it, else of one row half a wavelength apart."""
+def array_contract(source: Any, num_antennas: int, num_snapshots: int) -> ArrayContract:
+    """Return the contract of an array as its source tells it, else of one row half a wavelength apart."""
+    told = told_by(source).get("array", {"size": (1, num_antennas), "spacing": 0.5})
     return ArrayContract(
         num_samples=num_snapshots,
         min_samples=max(1, num_snapshots // 4),
         max_samples=4 * num_snapshots,
-        size=getattr(scene, "size", (1, num_antennas)),
-        spacing=getattr(scene, "spacing", 0.5),
+        size=tuple(told["size"]),
+        spacing=told["spacing"],
     )
 
 
 def windows_of(source: Any, num_freqs: int) -> tuple[int, int]:
     """Return how a source's frames are made: samples from window to window, windows in a frame; end to end, one."""
-    notes = source.manifest.notes if hasattr(source, "manifest") else {}
-    told = notes.get("spectrogram") or cells_told(getattr(source, "scene", None)) or {}
+    told = told_by(source).get("spectrogram", {})
     return int(told.get("hop", num_freqs)), int(told.get("num_averaged", 1))
+
+
+def told_by(source: Any) -> Mapping[str, Any]:
+    """Return what a source says of its records beyond their numbers: a store in its notes, a scene by its settings."""
+    return source.manifest.notes if hasattr(source, "manifest") else scene_told(getattr(source, "scene", None))
+
+
+def scene_told(scene: Any) -> dict[str, Any]:
+    """Return what a store of a scene's records notes: how spectrograms are made, how the elements of an array stand."""
+    told: dict[str, Any] = {}
+    if cells := cells_told(scene):
+        told["spectrogram"] = cells
+    if hasattr(scene, "size") and hasattr(scene, "spacing"):
+        told["array"] = {"size": list(scene.size), "spacing": scene.spacing}
+    return told
 
 
 def cells_told(scene: Any) -> dict[str, int] | None:

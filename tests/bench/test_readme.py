@@ -123,6 +123,7 @@ def test_a_value_that_rows_do_not_settle_is_told(tmp_path: Path, options: str, e
 def test_a_wrong_value_in_our_readme_would_be_found() -> None:
     text = (ROOT / "README.md").read_text()
     assert len(VALUE.findall(text)) > 10
+    assert "\n<!-- result:" not in text, "Markdown takes a comment at the start of a line for a block"
     wrong = VALUE.sub(lambda match: match[0].replace(f">{match['body']}<", ">12.3<"), text)
     assert fill_readme(wrong, ROOT / "results") == text
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from groundwave.contract import CSIContract, InputContract, SpectrogramContract
+from groundwave.contract import ArrayContract, CSIContract, InputContract, SpectrogramContract
 from groundwave.data.ingest import ingest
 from groundwave.data.manifest import Array
 from groundwave.data.sources import Records, SceneSource
@@ -23,6 +23,7 @@ from groundwave.recipes.modality import contract_of, modality_of, windows_of
 from groundwave.recipes.predict import predict
 from groundwave.recipes.pretrain import pretrain
 from groundwave.rng import generator
+from groundwave.scenes.angles import Angles
 from groundwave.scenes.cellular import Cellular
 from groundwave.scenes.spectrogram import Spectrogram
 
@@ -130,3 +131,17 @@ def test_a_scene_says_it_and_its_store_remembers(tmp_path: Path) -> None:
     assert windows_of(Store.open(tmp_path / "s"), 64) == told
     waterfall = SceneSource(Cellular(num_frames=16, num_averaged=3, num_per_block=3), 3)
     assert windows_of(waterfall, 256) == (256, 3)
+
+
+def test_a_store_remembers_how_the_elements_of_an_array_stand(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"size": (2, 3), "spacing": 0.4, "num_samples": 32, "records_per_class": 2}
+    source = SceneSource(Angles(**settings, seed=1), 4)
+    generate("angles", num=4, out=tmp_path / "angles", seed=1, settings=settings)
+    for opened in (source, Store.open(tmp_path / "angles")):
+        contract = contract_of(opened, opened[torch.arange(1)], "array")
+        assert isinstance(contract, ArrayContract)
+        assert (contract.size, contract.spacing) == ((2, 3), 0.4)
+    record = source[torch.arange(1)]
+    row = contract_of(Records(record, classes=source.classes), record, "array")
+    assert isinstance(row, ArrayContract)
+    assert (row.size, row.spacing) == ((1, 6), 0.5)
