@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.random import RandomState
 from torch import Tensor
 
 from groundwave.scenes.channel import Channel
@@ -35,7 +36,7 @@ def published_gains(channel: Channel, num_samples: int) -> Tensor:
 def _fader(seed: int, doppler: float, times: Tensor) -> tuple[Tensor, Tensor]:
     """Return what arrives scattered, and in line of sight, by one path."""
     n = _NUM_SINUSOIDS
-    words = np.random.RandomState(seed).randint(2**32, size=2 * n + 4, dtype=np.uint32)  # MT19937, as boost's
+    words = RandomState(seed).randint(2**32, size=2 * n + 4, dtype=np.uint32)  # MT19937, as boost's
     angles = torch.from_numpy(2 * np.pi * words / 2**32 - np.pi)
     theta, sight, phases = angles[0], angles[1], angles[2:].view(n + 1, 2)
     arrival = (2 * math.pi * torch.arange(1, n) - math.pi + theta) / (4 * n)
