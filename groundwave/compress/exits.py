@@ -1,7 +1,7 @@
 """Training a network with exits; the four published architectures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -43,12 +43,26 @@ def taught(scores: Sequence[Tensor], label: Tensor) -> list[Tensor]:
     ]
 
 
-# How the exits and the end learn: the losses, and whether what lies behind an exit leaves alone what lies before it.
-TRAININGS: dict[str, tuple[Callable[[Sequence[Tensor], Tensor], list[Tensor]], bool]] = {
-    "alternating": (added, True),
-    "exits": (added, True),
-    "joint": (added, False),
-    "self-distillation": (taught, False),
+class Way(NamedTuple):
+    """How exits and the end learn.
+
+    Attributes:
+        losses: from all scores and labels.
+        apart: whether what lies behind an exit leaves alone what lies before it.
+        frozen: whether all but the exits stays as it is.
+    """
+
+    losses: Callable[[Sequence[Tensor], Tensor], list[Tensor]]
+    apart: bool = False
+    frozen: bool = False
+
+
+TRAININGS: Mapping[str, Way] = {
+    "alternating": Way(added, apart=True),
+    "exits": Way(added, apart=True, frozen=True),
+    "joint": Way(added),
+    "self-distillation": Way(taught),
+    "taught exits": Way(taught, apart=True, frozen=True),
 }
 
 
@@ -60,7 +74,7 @@ class ExitTraining(nn.Module):
     update, and no weight is in both; so one step of their sum is the same for any optimiser that treats each number by
     itself, as Adam does (clip no gradients: their common norm would tie them together). With more exits, each loss
     trains what lies behind the exit before. `joint` is BranchyNet's sum, `self-distillation` lets the exits learn from
-    the end as well, and `exits` trains the exits alone, on a network that stays as it is.
+    the end as well; `exits` and `taught exits` train the exits alone, on a network that stays as it is.
 
     Args:
         network: what learns.
@@ -72,25 +86,25 @@ class ExitTraining(nn.Module):
         self,
         network: MultiExit,
         look: Callable[[Record], Tensor],
-        how: Literal["alternating", "exits", "joint", "self-distillation"] = "joint",
+        how: Literal["alternating", "exits", "joint", "self-distillation", "taught exits"] = "joint",
     ) -> None:
         super().__init__()
-        self.network, self.look, self.how = network, look, how
-        self.losses, self.apart = lookup(TRAININGS, how, "training of exits")
-        if how == "exits":
+        self.network, self.look = network, look
+        self.way = lookup(TRAININGS, how, "training of exits")
+        if self.way.frozen:
             network.requires_grad_(False)
             network.exits.requires_grad_(True)
 
     def train(self, mode: bool = True) -> "ExitTraining":
         """Learn or not; what stays as it is also keeps the statistics of its batch norms."""
         super().train(mode)
-        if self.how == "exits":
+        if self.way.frozen:
             self.network.backbone.eval()
             self.network.head.eval()
         return self
 
     def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the loss, and that of each exit and of the end."""
-        losses = self.losses(self.network(self.look(record), apart=self.apart), record["label"])
-        learned = losses[:-1] if self.how == "exits" else losses
+        losses = self.way.losses(self.network(self.look(record), apart=self.way.apart), record["label"])
+        learned = losses[:-1] if self.way.frozen else losses
         return {"loss": torch.stack(learned).sum(), **{f"loss_{i}": loss.detach() for i, loss in enumerate(losses, 1)}}

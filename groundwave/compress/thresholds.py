@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from groundwave.compress.cost import measure
 from groundwave.errors import GroundwaveError, lookup
-from groundwave.nn.exits import RULES, Answered, MultiExit, Policy
+from groundwave.nn.exits import RULES, MultiExit, Policy
 
 STEPS = 24  # quantiles of doubt that are tried at each exit
 PAIRED = 14  # the same where they are tried in pairs: sure below one, hopeless from the other on
@@ -219,7 +219,7 @@ class Point(NamedTuple):
     seconds: float
 
 
-Answer = Callable[[Tensor], Answered]
+Answer = Callable[[Tensor], tuple[Any, Any]]  # from records to probabilities and exits, as `Answered` or as arrays
 
 
 def by_snr(
@@ -255,8 +255,8 @@ def by_snr(
         for records, wanted in some:
             for name, answer in answers.items():
                 probabilities, exit = answer(records)
-                exits[name].append(exit)
-                right[name].append(probabilities.argmax(dim=-1) == wanted)
+                exits[name].append(torch.as_tensor(exit))
+                right[name].append(torch.as_tensor(probabilities).argmax(dim=-1) == wanted)
                 seconds[name].append(_least(partial(answer, records), num_runs))
         for name in answers:
             shares = torch.cat(exits[name]).bincount(minlength=num_places).double() / len(rows)

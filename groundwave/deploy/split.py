@@ -19,6 +19,7 @@ from groundwave.errors import ModelError
 from groundwave.model import Model
 from groundwave.nn.cuts import State, cut
 from groundwave.nn.exits import RULES, MultiExit, Policy
+from groundwave.nn.folded import folded
 from groundwave.rng import generator
 
 ONE_EXIT_RULES = ("confidence", "entropy", "margin")  # those that look at one exit alone
@@ -76,16 +77,16 @@ def export_split(model: Model, out: Path, *, tolerance: float = 1e-4) -> Path:
             do="run `groundwave compress` first" if model.exits is None else "calibrate another rule",
         )
     model.modules().eval()
-    policy, described = model.policy, describe(model, IQGraph(model))
+    network, policy, described = folded(model.exits), model.policy, describe(model, IQGraph(model))
     state: State = (torch.randn(2, contract.num_channels, contract.num_samples, generator=generator(0, "split")),)
     with folder_atomically(out) as draft, torch.no_grad():
         draft.mkdir()
-        for k in range(model.exits.num_exits + 1):
-            span = _Span(model.exits, k, policy.rule).eval()
+        for k in range(network.num_exits + 1):
+            span = _Span(network, k, policy.rule).eval()
             following = span(*state)
             names = [f"state_{i}" for i in range(len(state))] if k else ["iq"]
             told = ["probabilities", "doubt", *(f"state_{i}" for i in range(len(following) - 2))]
-            outputs = told if k < model.exits.num_exits else ["probabilities"]
+            outputs = told if k < network.num_exits else ["probabilities"]
             notes = {**described, "part": str(k), "threshold": str([*policy.thresholds, 1.0][k])}
             free: Any = tuple({0: torch.export.Dim("batch")} for _ in state)
             content = converted(span, state, names, _renamed(names, outputs), notes, free)
@@ -106,18 +107,31 @@ class SplitModel:
 
     Args:
         folder: of the parts.
+        policy: when a record leaves; as exported by default. Its rule is the exported one in any case.
+
+    Raises:
+        ModelError: no such folder, or not one threshold for each exit.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, policy: Policy | None = None) -> None:
         check_packages()
-        told = folder / "policy.json"
-        if not told.is_file():
+        found = folder / "policy.json"
+        if not found.is_file():
             raise ModelError(f"{folder} without policy.json", "a folder that `export_split` wrote", "export it again")
-        policy = json.loads(told.read_text())
-        self.thresholds: list[float] = policy["thresholds"]
-        self.hopeless: list[float] = policy["hopeless"] or [math.inf] * len(self.thresholds)
+        if policy is None:
+            told = json.loads(found.read_text())
+            policy = Policy(tuple(told["thresholds"]), told["rule"], tuple(told["hopeless"]))
+        if (num_exits := len(list(folder.glob("part-*.onnx"))) - 1) != len(policy.thresholds):
+            raise ModelError(
+                got=f"{len(policy.thresholds)} thresholds for {num_exits} exits",
+                expected="one for each",
+                do="calibrate the thresholds on the model that was exported",
+            )
+        self.thresholds = policy.thresholds
+        self.hopeless = policy.hopeless or (math.inf,) * len(self.thresholds)
         self.parts = [start_session(folder / f"part-{k}.onnx") for k in range(len(self.thresholds) + 1)]
         self.names = [[given.name for given in part.get_inputs()] for part in self.parts]
+        self.outputs = [[told.name for told in part.get_outputs()] for part in self.parts]
 
     def answer(self, iq: Array) -> tuple[Array, Array]:
         """Return probabilities `[B, C]` and the exit of each record, int64 `[B]`.
@@ -131,8 +145,8 @@ class SplitModel:
         waiting = np.arange(len(iq))
         exits = np.full(len(iq), len(self.thresholds))
         answers: Array | None = None
-        for k, (part, names) in enumerate(zip(self.parts, self.names, strict=True)):
-            said, *rest = part.run(None, dict(zip(names, state, strict=True)))
+        for k, (part, outputs, names) in enumerate(zip(self.parts, self.outputs, self.names, strict=True)):
+            said, *rest = part.run(outputs, dict(zip(names, state, strict=True)))
             answers = np.empty((len(iq), said.shape[1]), np.float32) if answers is None else answers
             answers[waiting] = said
             if not rest:
@@ -150,8 +164,8 @@ class SplitModel:
     def _alone(self, iq: Array) -> tuple[Array, Array]:
         """Answer one record: nothing to put back in order, which for small networks takes a fifth of the time."""
         state: list[Array] = [iq]
-        for k, (part, names) in enumerate(zip(self.parts, self.names, strict=True)):
-            said, *rest = part.run(None, dict(zip(names, state, strict=True)))
+        for k, (part, outputs, names) in enumerate(zip(self.parts, self.outputs, self.names, strict=True)):
+            said, *rest = part.run(outputs, dict(zip(names, state, strict=True)))
             if not rest or rest[0][0] < self.thresholds[k] or rest[0][0] >= self.hopeless[k]:
                 break
             state = rest[1:]

@@ -1,10 +1,10 @@
 """A network from which a record leaves as soon as it is sure: exit heads, rules, and inference that stops there."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, NamedTuple
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple, overload
 
 import torch
 from jaxtyping import Float
@@ -89,12 +89,47 @@ class ConvExit(nn.Module):
         return self.score(torch.cat([parts.amax(dim=-1), parts.mean(dim=-1)], dim=-1))  # type: ignore[no-any-return]
 
 
-EXIT_HEADS: dict[str, Callable[..., nn.Module]] = {"conv": ConvExit, "flat": FlatExit, "pooled": PooledExit}
+class StridedExit(nn.Module):
+    """Three convolutions, each at half the rate of what it sees, and a linear layer on all that comes out.
+
+    For exits at the input: a small network that answers in place of the whole one.
+
+    Args:
+        num_channels: channels of what is seen.
+        num_classes: number of classes.
+        length: of what is seen.
+        widths: channels of the convolutions.
+    """
+
+    def __init__(
+        self, num_channels: int, num_classes: int, length: int, widths: tuple[int, int, int] = (16, 32, 48)
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for narrow, wide, size in zip((num_channels, *widths), widths, (7, 5, 3), strict=False):
+            convolution = nn.Conv1d(narrow, wide, size, stride=2, padding=size // 2)
+            layers += [convolution, nn.BatchNorm1d(wide), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * -(-length // 8), num_classes))
+
+    def forward(self, seen: Float[Tensor, "batch channels length"]) -> Float[Tensor, "batch classes"]:
+        """Return class scores."""
+        return self.layers(seen)  # type: ignore[no-any-return]
+
+
+EXIT_HEADS: dict[str, Callable[..., nn.Module]] = {
+    "conv": ConvExit,
+    "flat": FlatExit,
+    "pooled": PooledExit,
+    "strided": StridedExit,
+}
+SIZED = ("flat", "strided")  # kinds that take records of one length
 
 
 def entropy(said: Sequence[Tensor]) -> Tensor:
     """Shannon entropy over that of a guess among all classes: for ten classes its logarithm is the decimal one."""
-    return torch.special.entr(said[-1]).sum(dim=-1) / math.log(said[-1].shape[-1])  # type: ignore[no-any-return]
+    likely = said[-1]
+    # Not torch.special.entr: ONNX makes nine operations of it, which take as long as a convolution.
+    return (likely * likely.clamp_min(1e-30).log()).sum(dim=-1) * (-1 / math.log(likely.shape[-1]))
 
 
 def confidence(said: Sequence[Tensor]) -> Tensor:
@@ -151,8 +186,14 @@ class Policy:
                 do="calibrate the thresholds on this model",
             )
 
-    def leaves(self, number: int, doubt: Tensor) -> Tensor:
-        """Return which records leave at an exit where they have that doubt, bool `[B]`."""
+    @overload
+    def leaves(self, number: int, doubt: float) -> bool: ...
+
+    @overload
+    def leaves(self, number: int, doubt: Tensor) -> Tensor: ...
+
+    def leaves(self, number: int, doubt: Tensor | float) -> Tensor | bool:
+        """Return which records leave at an exit where they have that doubt, bool `[B]`, or whether one does."""
         sure = doubt < self.thresholds[number]
         return sure | (doubt >= self.hopeless[number]) if self.hopeless else sure
 
@@ -175,7 +216,7 @@ class MultiExit(nn.Module):
     Args:
         backbone: one of those that can be `cut`; shared, not copied.
         head: from its features to class scores; shared.
-        after: after how many steps of the backbone each exit stands, ascending.
+        after: after how many steps of the backbone each exit stands, ascending; at 0 it is a small network of its own.
         heads: of the exits, in order.
 
     Raises:
@@ -203,17 +244,21 @@ class MultiExit(nn.Module):
             x: what the backbone takes.
             apart: whether the scores behind an exit send no gradient to what lies before it.
         """
+        return list(self._scores(x, apart))
+
+    def _scores(self, x: Tensor, apart: bool = False) -> Iterator[Tensor]:
+        """Yield the scores of each exit and of the end; what no one asks for is not computed."""
         parts = cut(self.backbone)
-        state, scores = parts.begin(x), []
+        state = parts.begin(x)
         for span, head in zip(self._spans(parts.steps), self.exits, strict=True):
             for step in span:
                 state = step(state)
-            scores.append(head(parts.seen(state)))
+            yield head(parts.seen(state))
             if apart:
                 state = tuple(part.detach() for part in state)
         for step in parts.steps[self.after[-1] :]:
             state = step(state)
-        return [*scores, self.head(parts.end(state))]
+        yield self.head(parts.end(state))
 
     @torch.no_grad()
     def answer(self, x: Float[Tensor, "batch channels *size"], policy: Policy) -> Answered:
@@ -226,6 +271,19 @@ class MultiExit(nn.Module):
             GroundwaveError: not one threshold for each exit.
         """
         self.check(policy)
+        return self._alone(x, policy) if x.shape[0] == 1 else self._together(x, policy)
+
+    def _alone(self, x: Tensor, policy: Policy) -> Answered:
+        """Answer one record: without a batch there is nothing to take apart and to put back in order."""
+        doubt, said = RULES[policy.rule], list[Tensor]()
+        for number, scores in enumerate(self._scores(x)):
+            said.append(scores.softmax(dim=-1))
+            if number == self.num_exits or policy.leaves(number, doubt(said).item()):
+                break
+        return _at(number, said[-1])
+
+    def _together(self, x: Tensor, policy: Policy) -> Answered:
+        """Answer a batch, which gets smaller at every exit."""
         parts, doubt = cut(self.backbone), RULES[policy.rule]
         state, said, waiting = parts.begin(x), [], torch.arange(x.shape[0], device=x.device)
         left: list[Answered] = []
@@ -278,11 +336,11 @@ def _gathered(left: Sequence[Answered], rows: Sequence[Tensor]) -> Answered:
 def check_places(backbone: nn.Module, after: Sequence[int]) -> None:
     """Raise `GroundwaveError` unless exits stand between the steps of a backbone that has some, in ascending order."""
     num_steps = len(cut(backbone).steps)
-    if not after or list(after) != sorted(set(after)) or not 1 <= after[0] <= after[-1] < num_steps:
+    if not after or list(after) != sorted(set(after)) or not 0 <= after[0] <= after[-1] < num_steps:
         where = f"exits after steps {', '.join(map(str, after))}" if after else "no exit"
         raise GroundwaveError(
             got=f"{where} of a {type(backbone).__name__}, which has {num_steps}",
-            expected=f"at least one place, ascending, from 1 to {num_steps - 1}: behind the last step is the end",
+            expected=f"at least one place, ascending, from 0, the input, to {num_steps - 1}, before the last step",
             do="move the exits, or leave out those that stand at the end",
         )
 
@@ -305,12 +363,17 @@ def exit_settings(
     learning = backbone.training
     backbone.eval()
     parts, settings = cut(backbone), []
-    state = parts.begin(example)
-    for number, step in enumerate(parts.steps[: after[-1]], start=1):
-        state = step(state)
+    states = accumulate(parts.steps[: after[-1]], lambda state, step: step(state), initial=parts.begin(example))
+    for number, state in enumerate(states):
         if number in after:
             _, channels, length = parts.seen(state).shape
-            sized = {"length": length} if kind == "flat" else {}
+            if channels == 0:
+                raise GroundwaveError(
+                    got=f"an exit at the input of a {type(backbone).__name__}, where it sees nothing yet",
+                    expected="an exit behind its first step",
+                    do="move the exit",
+                )
+            sized = {"length": length} if kind in SIZED else {}
             settings.append({"num_channels": channels, "num_classes": num_classes, **sized})
     backbone.train(learning)
     return settings

@@ -34,7 +34,7 @@ def with_exits(backbone: str, rule: str = "entropy") -> Model:
     x = signals(16)
     x = x / (x.square().mean(dim=(1, 2), keepdim=True) * 2).sqrt()
     judged = judge(exits, iter([(x, torch.zeros(16).long())]), rule)
-    first, second = judged.doubt.quantile(0.4, dim=0).tolist()
+    first, second = judged.doubt.quantile(0.45, dim=0).tolist()  # between two records
     hopeless = (float(judged.doubt[:, 0].quantile(0.85)), 2.0) if rule == "margin" else ()
     return model.with_exits(exits, settings, "pooled", Policy((first, second), rule, hopeless))
 
@@ -54,6 +54,10 @@ def test_parts_answer_as_the_model_does(tmp_path: Path, backbone: str, rule: str
         alone, left = split.answer(iq[row : row + 1].numpy())
         np.testing.assert_allclose(alone[0], found[row], atol=1e-4)
         assert left[0] == exits[row]
+    at_once = SplitModel(tmp_path / "parts", Policy((1.0, 1.0), rule))
+    assert at_once.answer(iq[:1].numpy())[1].tolist() == at_once.answer(iq[:2].numpy())[1].tolist()[:1] == [0]
+    with pytest.raises(ModelError, match="3 thresholds for 2 exits"):
+        SplitModel(tmp_path / "parts", Policy((0.5, 0.5, 0.5), rule))
     split.parts[-1] = None  # whoever leaves early does not need it
     sure = int(np.flatnonzero(exits < 2)[0])
     split.answer(iq[sure : sure + 1].numpy())

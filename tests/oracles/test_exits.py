@@ -136,6 +136,31 @@ def test_at_threshold_zero_it_is_the_full_model(name: str, rule: str, num_record
     assert network.answer(x, Policy((1.0, 1.0), "confidence")).exit.tolist() == [0] * num_records
 
 
+@pytest.mark.parametrize("name", [name for name in TINY if name != "lsm"])
+def test_an_exit_may_stand_at_the_input(name: str) -> None:
+    network, x = network_of(name, after=(0, 2)), inputs(name, 3, 2)
+    for records in (x, x[:1]):
+        found = network.answer(records, Policy((0.0, 0.0)))
+        torch.testing.assert_close(found.probabilities, network.head(network.backbone(records)).softmax(dim=-1))
+        at_once = network.answer(records, Policy((1.0, 1.0), "confidence"))
+        torch.testing.assert_close(at_once.probabilities, network(records)[0].softmax(dim=-1))
+        assert at_once.exit.tolist() == [0] * len(records)
+
+
+def test_an_exit_that_sees_nothing_is_refused() -> None:
+    with pytest.raises(GroundwaveError, match="sees nothing yet"):
+        network_of("lsm", after=(0, 2))
+
+
+@pytest.mark.parametrize("kind", ["conv", "flat", "pooled", "strided"])
+@pytest.mark.parametrize("after", [(0,), (1, 3)])
+def test_every_kind_of_exit_fits_where_it_stands(kind: str, after: tuple[int, ...]) -> None:
+    backbone = BACKBONES["amc_cnn"](num_samples=60, width=8)
+    settings = exit_settings(backbone, torch.zeros(1, 2, 60), after, 5, kind)
+    network = multi_exit(backbone, nn.Linear(64, 5), after, settings, kind).eval()
+    assert [scores.shape for scores in network(torch.randn(2, 2, 60))] == [(2, 5)] * (len(after) + 1)
+
+
 def test_a_loop_that_leaves_at_the_threshold_itself_is_caught() -> None:
     network, x = network_of("conv4"), inputs("conv4", 8, 2)
     policy = Policy((0.0, 1.0), "patience")  # alone, an exit's doubt is exactly 1; two that disagree have 1 as well
@@ -246,9 +271,10 @@ def test_the_second_loss_sends_no_gradient_to_the_common_layers() -> None:
     assert some[0].abs().sum() > 0
 
 
-def test_training_exits_alone_leaves_the_rest_untouched() -> None:
+@pytest.mark.parametrize("how", ["exits", "taught exits"])
+def test_training_exits_alone_leaves_the_rest_untouched(how: str) -> None:
     network = published("V1")
-    found = trained(network, batches_of(2), "exits")
+    found = trained(network, batches_of(2), how)
     for name, value in network.state_dict().items():
         changed = bool((found.state_dict()[name] != value).any())
         assert changed == name.startswith("exits"), name
@@ -258,7 +284,7 @@ def test_self_distillation_pulls_the_exit_to_the_end() -> None:
     network = published("V3").train()
     ((x, y),) = batches_of(1)
     scores = network(x)
-    losses = ExitTraining(network, lambda record: record["x"], "self-distillation").losses(scores, y)
+    losses = ExitTraining(network, lambda record: record["x"], "self-distillation").way.losses(scores, y)
     own, teacher = F.cross_entropy(scores[0], y), scores[1].softmax(-1)
     wanted = 0.5 * (own - (teacher * scores[0].log_softmax(-1)).sum(-1).mean())
     torch.testing.assert_close(losses[0], wanted)
@@ -288,10 +314,10 @@ def test_entropy_of_ten_classes_is_the_decimal_one() -> None:
     torch.testing.assert_close(RULES["entropy"]([torch.full((1, 10), 0.1)]), torch.ones(1))
 
 
-@pytest.mark.parametrize("after", [(6,), (0,), (2, 1), (1, 1), ()])
+@pytest.mark.parametrize("after", [(6,), (-1,), (2, 1), (1, 1), ()])
 def test_exits_that_stand_nowhere_are_refused(after: tuple[int, ...]) -> None:
     backbone = BACKBONES["amc_cnn"]()
-    with pytest.raises(GroundwaveError, match="from 1 to 5"):
+    with pytest.raises(GroundwaveError, match="from 0, the input, to 5"):
         exit_settings(backbone, torch.zeros(1, 2, 128), after, 10)
 
 

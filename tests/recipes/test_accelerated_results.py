@@ -63,7 +63,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_it_says_how_near_the_aims_are(page: str) -> None:
     told = "by -60 % on the uniform mix (aim: -50), -80 % from 6 dB on (aim: -70), -40 % at the SNR where it is slowest"
-    assert f"*V1, half a point or hopeless* changes the backbone's time {told}" in page
+    assert f"- In PyTorch, *V1, half a point or hopeless* changes the backbone's time {told}" in page
     assert "+0.5 points of accuracy" in page
     assert "25.0 times fewer weights" in page
     assert "learned from 80 records for 3 epochs" in page
