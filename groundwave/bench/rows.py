@@ -164,8 +164,11 @@ CELL = ("protocol", "method", "data", "metric", "snr_db", "shots", "seed", "epis
 
 
 def latest(rows: Iterable[Row]) -> list[Row]:
-    """Return the last row of each cell: a rerun with other weights or settings, or after a failure, replaces it."""
-    return list({tuple(getattr(row, name) for name in CELL): row for row in rows}.values())
+    """Return the last row of each cell: a rerun with other weights or settings, or after a failure, replaces it.
+
+    What is held out, where the settings tell it, parts cells, too.
+    """
+    return list({(*(getattr(row, name) for name in CELL), row.config.get("held_out")): row for row in rows}.values())
 
 
 def failures(path: Path) -> list[str]:

@@ -17,8 +17,9 @@ from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung,
 HEAD = """# Masked modelling in full
 
 Networks pretrained by hiding parts of unlabelled spectrograms, and what they are good for, measured here as far as
-there are rows: what has none is named at the end, and activities from CSI are told by nothing pretrained. Made by
-`python -m groundwave.recipes.masked_results` from the rows in `results/` and the pictures in `runs/masked/pictures`.
+there are rows: what has none is named at the end. Of what tells activities from CSI only the packaged model `csi-small`
+is pretrained, on simulated people; statistics of motion are not. Made by `python -m groundwave.recipes.masked_results`
+from the rows in `results/` and the pictures in `runs/masked/pictures`.
 `groundwave run msm-vit`, `msm-convlstm`, `segmentation`, `forecasting`, `csi-activity` and `multimodal-vit` make both.
 
 Spectrograms are simulated (`groundwave list scenes`: `ism-band`, `cellular`, `occupancy`); CSI is recorded where a

@@ -76,6 +76,11 @@ def test_a_later_row_of_the_same_cell_replaces_the_earlier() -> None:
     assert latest([ROW, failed]) == [failed]
 
 
+def test_what_is_held_out_parts_cells() -> None:
+    first, second = (replace(ROW, config={"held_out": room}, value=0.1) for room in ("room 0", "room 1"))
+    assert latest([first, second, first]) == [first, second]
+
+
 def test_config_hash_is_of_the_settings_not_their_order() -> None:
     assert hash_config({"a": 1, "b": 2}) == hash_config({"b": 2, "a": 1})
     assert hash_config({"a": 1}) != hash_config({"a": 2})
