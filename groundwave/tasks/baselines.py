@@ -1,4 +1,4 @@
-"""Answers without a network: the energy detector of occupancy; forecasts by persistence, the mean, autoregression."""
+"""Answers without a network: energy detector, Bayes' rule cell by cell; persistence, the mean, autoregression."""
 
 from collections.abc import Callable
 
@@ -29,6 +29,38 @@ def energy_detector(spec: Tensor, num_frames: int = 1, num_averaged: int = 1) ->
     cells = (count * num_averaged).double()
     free = torch.special.gammaincc(cells.expand_as(energy), energy.double() * cells)
     return torch.stack([free, 1 - free], dim=1)
+
+
+class LevelTable:
+    """Bayes' rule for each cell by itself: how often each class was met at that frequency and level.
+
+    Levels are whole decibels over the median of the spectrogram, cut at -20 and 60 dB.
+
+    Args:
+        num_classes: number of classes.
+        num_freqs: rows of the spectrograms.
+    """
+
+    NUM_LEVELS = 81
+
+    def __init__(self, num_classes: int, num_freqs: int) -> None:
+        self.counts = torch.ones(num_classes, num_freqs, self.NUM_LEVELS)
+
+    def add(self, spec: Tensor, mask: Tensor) -> None:
+        """Count the classes `[B, freq, time]` of cells, in decibels `[B, freq, time]`."""
+        row = torch.arange(spec.shape[1])[:, None].expand(spec.shape)
+        places = (mask.long() * spec.shape[1] + row) * self.NUM_LEVELS + self._levels(spec)
+        self.counts += torch.bincount(places.flatten(), minlength=self.counts.numel()).view_as(self.counts)
+
+    def __call__(self, spec: Tensor) -> Tensor:
+        """Return probabilities `[B, classes, freq, time]`."""
+        share = self.counts / self.counts.sum(dim=0)
+        row = torch.arange(spec.shape[1])[:, None].expand(spec.shape)
+        return share[:, row, self._levels(spec)].transpose(0, 1)
+
+    def _levels(self, spec: Tensor) -> Tensor:
+        over = spec.float() - spec.float().flatten(1).median(dim=1).values[:, None, None]
+        return (over.round() + 20).clamp(0, self.NUM_LEVELS - 1).long()
 
 
 def persistence(past: Tensor, slice: int, num_slices: int) -> Tensor:

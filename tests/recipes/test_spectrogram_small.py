@@ -5,12 +5,13 @@ from pathlib import Path
 
 import torch
 
+from groundwave.bench.rows import read
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
 from groundwave.nn.dense import DECODERS
 from groundwave.recipes.msm import SCENES, TINY_SCENE, TINY_VIT, VIT
 from groundwave.recipes.spectrogram_sets import Sizes
-from groundwave.recipes.spectrogram_small import DECODER, HEAD, made
+from groundwave.recipes.spectrogram_small import BACKBONE, DECODER, HEAD, made
 
 
 def test_a_model_with_a_head_for_all_classes(tmp_path: Path) -> None:
@@ -25,11 +26,14 @@ def test_a_model_with_a_head_for_all_classes(tmp_path: Path) -> None:
     assert chances.shape == (2, len(model.classes), 64, 32)
     torch.testing.assert_close(made(*given).predict(spec), chances)
     torch.testing.assert_close(Model.load(tmp_path / "x" / "model").predict(spec), chances)
+    rows = [row for row in read(tmp_path / "x" / "x.jsonl") if row.metric == "mIoU"]
+    assert [row.method for row in rows] == ["x", "level and frequency of a cell", "noise everywhere"]
+    assert all(row.failed is None for row in rows)
 
 
 def test_it_takes_no_more_than_described() -> None:
-    backbone = BACKBONES["vit"](**VIT.backbone_args)
+    backbone = BACKBONES["vit"](**BACKBONE.backbone_args)
     head = DECODERS[DECODER](backbone.num_features, 9, backbone.patch)
     backbone_mb, head_mb = (4e-6 * sum(p.numel() for p in part.parameters()) for part in (backbone, head))
-    assert 10.8 < backbone_mb < 11
+    assert 7.4 < backbone_mb < 7.7
     assert head_mb < 0.6

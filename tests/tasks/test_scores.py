@@ -1,5 +1,6 @@
 """What each task does of its own: what it lets a model see, how it scores, what it refuses."""
 
+import itertools
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from groundwave.errors import DataError
 from groundwave.rng import generator
 from groundwave.signal.energy import energy_detection
 from groundwave.tasks import TASKS
-from groundwave.tasks.baselines import energy_detector
+from groundwave.tasks.baselines import LevelTable, energy_detector
 from groundwave.tasks.levels import NUM_LEVELS, best_threshold, curve, histogram, levels, rates_at
 from groundwave.tasks.masks import resize_mask
 from tests.contracts.test_tasks import certain, record
@@ -148,3 +149,25 @@ def test_the_energy_detector_alarms_at_the_rate_that_is_asked_for(
     cells = num_frames * num_averaged
     assert scores["detection"] == pytest.approx(energy_detection(false_alarm, 10.0, cells), abs=0.04)
     assert cells > 1 or scores["area"] == pytest.approx(11 / 12, abs=0.01)
+
+
+def test_a_level_table_is_bayes_rule_counted_by_hand() -> None:
+    draw = generator(0, "table")
+    spec = 30 * torch.rand((3, 4, 5), generator=draw)
+    mask = torch.randint(0, 3, (3, 4, 5), generator=draw)
+    table = LevelTable(3, 4)
+    table.add(spec[:2], mask[:2])
+    table.add(spec[2:], mask[2:])
+    over = (spec - spec.flatten(1).median(dim=1).values[:, None, None]).round()
+
+    def share(number: int, row: int, level: float) -> float:
+        alike = over[:, row] == level
+        met = [1 + int((alike & (mask[:, row] == kind)).sum()) for kind in range(3)]
+        return met[number] / sum(met)
+
+    answer = table(spec)
+    assert answer.shape == (3, 3, 4, 5)
+    for b, number, row, column in itertools.product(range(3), range(3), range(4), range(5)):
+        expected = share(number, row, float(over[b, row, column]))
+        assert float(answer[b, number, row, column]) == pytest.approx(expected)
+    torch.testing.assert_close(table(spec + 7.0), answer)
