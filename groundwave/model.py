@@ -148,6 +148,26 @@ class Model:
         parts = {"backbone": self.backbone, "head": self.head, "exits": exits}
         return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
+    def prepare(self, given: Given, oversampling: float | None = None) -> Tensor:
+        """Return `[B, ...]` as the contract checks and normalises it; what is prepared must not be prepared again.
+
+        Args:
+            given: what `embed` takes.
+            oversampling: sample rate over signal bandwidth of IQ, where known.
+
+        Raises:
+            ContractError: the input does not fit the contract, or no model of IQ is told an oversampling.
+        """
+        if isinstance(self.contract, InputContract):
+            return self.contract.prepare(given, oversampling)
+        if oversampling is not None:
+            raise ContractError(
+                got=f"an oversampling for a model of {self.contract.modality!r}",
+                expected="one for a model of IQ",
+                do="leave it out",
+            )
+        return self.contract.prepare(given)
+
     @torch.no_grad()
     def embed(self, given: Given, batch_size: int = 256, oversampling: float | None = None) -> Tensor:
         """Return features float32 `[B, D]` of what the contract takes, as an array or in a record.
@@ -160,11 +180,15 @@ class Model:
         Raises:
             ContractError: the input does not fit the contract.
         """
-        samples = self._prepared(given, oversampling)
+        return self.embed_prepared(self.prepare(given, oversampling), batch_size)
+
+    @torch.no_grad()
+    def embed_prepared(self, prepared: Tensor, batch_size: int = 256) -> Tensor:
+        """Return features float32 `[B, D]` of what `prepare` has returned."""
         self.modules().eval()
         device = next(self.backbone.parameters(), torch.empty(0)).device
         parts = []
-        for batch in samples.split(batch_size):
+        for batch in prepared.split(batch_size):
             windows = self.contract.windows(batch)
             features = self.backbone(self.contract.channels(windows.flatten(0, 1).to(device))).float()
             parts.append(features.unflatten(0, windows.shape[:2]).mean(dim=1))
@@ -181,6 +205,11 @@ class Model:
             ContractError: the input does not fit the contract.
             ModelError: the model has no head yet.
         """
+        return self.predict_prepared(self.prepare(given, oversampling), batch_size)
+
+    @torch.no_grad()
+    def predict_prepared(self, prepared: Tensor, batch_size: int = 256) -> Tensor:
+        """Return what `predict` does of what `prepare` has returned; raises `ModelError` without a head."""
         if self.head is None:
             raise ModelError(
                 got="a model without a head",
@@ -188,10 +217,10 @@ class Model:
                 do="run `groundwave adapt` with a few labels first",
             )
         if isinstance(self.head, Decoder):
-            return self._cells(self._prepared(given, oversampling), min(batch_size, MOST_GRIDS))
+            return self._cells(prepared, min(batch_size, MOST_GRIDS))
         if self.exits is not None:
-            return self._sure(self._prepared(given, oversampling), batch_size)
-        features = self.embed(given, batch_size, oversampling)
+            return self._sure(prepared, batch_size)
+        features = self.embed_prepared(prepared, batch_size)
         device = next(self.head.parameters()).device
         return answer(self.head, self.head(features.to(device))).cpu()
 
@@ -218,18 +247,6 @@ class Model:
             answered = self.exits.answer(channels, self.policy).probabilities
             parts.append(answered.unflatten(0, windows.shape[:2]).mean(dim=1))
         return torch.cat(parts).cpu()
-
-    def _prepared(self, given: Given, oversampling: float | None) -> Tensor:
-        """Return what the contract makes of an input, telling it the oversampling where there is such a thing."""
-        if isinstance(self.contract, InputContract):
-            return self.contract.prepare(given, oversampling)
-        if oversampling is not None:
-            raise ContractError(
-                got=f"an oversampling for a model of {self.contract.modality!r}",
-                expected="one for a model of IQ",
-                do="leave it out",
-            )
-        return self.contract.prepare(given)
 
     def save(self, folder: Path | str) -> Path:
         """Write the model into a new folder, whole or not at all.

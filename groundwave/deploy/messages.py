@@ -33,7 +33,7 @@ class Encoded(Strict):
     data: Annotated[str, Field(min_length=4, pattern=r"^[A-Za-z0-9+/]+={0,2}$", description="Base64")]
     datatype: Annotated[
         Literal["cf32_le", "ci16_le", "ci8", "cu8", "rf32_le"],
-        Field(description="SigMF type; integers have full scale 1; rf32_le for decibels"),
+        Field(description="SigMF type; integers have full scale 1; rf32_le for decibels and pictures"),
     ]
     shape: Annotated[
         list[Annotated[int, Field(ge=1, le=1 << 24)]],

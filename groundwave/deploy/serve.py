@@ -81,12 +81,12 @@ class Service:
         groups: dict[tuple[bool, torch.Size], list[tuple[int, Tensor]]] = {}
         for number, job in enumerate(jobs):
             try:
-                prepared = self.model.contract.prepare(job.records.tensor())
+                prepared = self.model.prepare(job.records.tensor())
                 groups.setdefault((job.predict, prepared.shape[1:]), []).append((number, prepared))
             except (GroundwaveError, RuntimeError) as error:
                 answers[number] = error
         for (predict, _), members in groups.items():
-            ask = self.model.predict if predict else self.model.embed
+            ask = self.model.predict_prepared if predict else self.model.embed_prepared
             try:
                 found = ask(torch.cat([prepared for _, prepared in members]))
                 parts: Sequence[Tensor | Exception] = found.split([len(prepared) for _, prepared in members])
@@ -102,12 +102,7 @@ class Service:
     async def predict(self, question: Question) -> Prediction:
         """Return the answer of the model's own head, or of a learned one."""
         if question.head is None:
-            if self.model.head is None or isinstance(self.model.head, Decoder):
-                raise ModelError(
-                    got="a model without a head" if self.model.head is None else "a model that answers for cells",
-                    expected="one that names the class of a record",
-                    do="learn a head with /adapt, and name it",
-                )
+            self._check_names_classes()
             classes, probabilities = self.model.classes, await self.ask(question.records, predict=True)
         else:
             adapted = self.heads.get(question.head)
@@ -119,6 +114,17 @@ class Service:
             classes, probabilities = adapted.classes, scores.softmax(dim=-1)
         labels = [classes[c] for c in probabilities.argmax(dim=-1).tolist()]
         return Prediction(classes=list(classes), labels=labels, probabilities=probabilities.tolist())
+
+    def _check_names_classes(self) -> None:
+        if self.model.head is None:
+            got = "a model without a head"
+        elif isinstance(self.model.head, Decoder):
+            got = "a model that answers for cells"
+        elif hasattr(self.model.head, "answer"):
+            got = "a model that answers directions"
+        else:
+            return
+        raise ModelError(got, "one that names the class of a record", "learn a head with /adapt, and name it")
 
     async def adapt(self, lesson: Lesson) -> Adapted:
         """Learn a head from labelled records, and return its name; one at a time.
