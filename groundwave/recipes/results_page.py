@@ -62,10 +62,8 @@ def _slug(text: str) -> str:
 
 
 def current(results: Path, name: str) -> list[Row]:
-    """Return the last row of each cell; what is held out tells cells apart, too."""
-    rows = read(results / f"{name}.jsonl")
-    places = dict.fromkeys(row.config.get("held_out") for row in rows)
-    return [row for place in places for row in latest([row for row in rows if row.config.get("held_out") == place])]
+    """Return the last row of each cell of a file of rows."""
+    return latest(read(results / f"{name}.jsonl"))
 
 
 def hung(folders: Sequence[Path], prefix: str) -> dict[str, Path]:
