@@ -232,9 +232,11 @@ def test_packaged_models_load_and_are_small() -> None:
         model = Model.load(name)
         assert sum(f.stat().st_size for f in folder.iterdir()) < 10_000_000
         assert model.card.count("\n") > 10, "a packaged model has a model card"
-        given = torch.randn(2, 3, 30, 50, dtype=torch.complex64)  # CSI; of IQ, a tone
-        if isinstance(model.contract, InputContract):
-            given = torch.exp(2j * torch.pi * 0.01 * torch.arange(model.contract.num_samples))[None]
+        given = {
+            "csi": torch.randn(2, 3, 30, 50, dtype=torch.complex64),
+            "iq": torch.exp(2j * torch.pi * 0.01 * torch.arange(1024))[None],
+            "spec": torch.randn(2, 64, 48),
+        }[model.contract.modality]
         assert model.embed(given).isfinite().all(), name
 
 

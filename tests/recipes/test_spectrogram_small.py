@@ -1,6 +1,7 @@
 """The candidate for packaging, in small: one model with a head for the cells of both scenes; its size as described."""
 
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from groundwave.nn.dense import DECODERS
 from groundwave.recipes.msm import SCENES, TINY_SCENE, TINY_VIT, VIT
 from groundwave.recipes.spectrogram_sets import Sizes
 from groundwave.recipes.spectrogram_small import BACKBONE, DECODER, HEAD, made
+from groundwave.rng import generator
 
 
 def test_a_model_with_a_head_for_all_classes(tmp_path: Path) -> None:
@@ -37,3 +39,23 @@ def test_it_takes_no_more_than_described() -> None:
     backbone_mb, head_mb = (4e-6 * sum(p.numel() for p in part.parameters()) for part in (backbone, head))
     assert 7.4 < backbone_mb < 7.7
     assert head_mb < 0.6
+
+
+def test_the_packaged_model_is_of_that_size_and_finds_a_loud_block() -> None:
+    model = Model.load("spectrogram-small")
+    assert model.spec["backbone"]["args"] == {
+        "num_channels": 1,
+        **BACKBONE.backbone_args,
+        "patch": [16, 16],
+    }  # as JSON has it
+    spec = 10 * torch.rand((1, 256, 256), generator=generator(0, "quiet")).clamp_min(1e-3).log10()
+    spec[:, 96:160, 64:192] += 25
+    loud = 1 - model.predict({"spec": spec})[0, 0]
+    assert float(loud[104:152, 72:184].mean()) > 0.8
+    assert float(loud[:64].mean()) < 0.2
+
+
+def test_packaged_models_of_spectrograms_and_csi_take_12_mb() -> None:
+    folders = (resources.files("groundwave") / "weights" / name for name in ("spectrogram-small", "csi-small"))
+    sizes = (len(path.read_bytes()) for folder in folders for path in folder.iterdir())
+    assert sum(sizes) < 12e6
