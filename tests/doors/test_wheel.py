@@ -38,7 +38,7 @@ def test_wheel_holds_all_that_the_folder_holds(wheel: Path) -> None:
     wanted = {str(path.relative_to(ROOT)) for path in package.rglob("*.py")} | {"groundwave/py.typed"}
     wanted |= {str(path.relative_to(ROOT)) for path in (package / "weights").rglob("*") if path.is_file()}
     assert wanted <= inside
-    assert wheel.stat().st_size < 15e6
+    assert wheel.stat().st_size < 24e6  # four packaged models take 20 of them
 
 
 def test_every_module_imports_from_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
