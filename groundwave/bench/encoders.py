@@ -95,9 +95,19 @@ def pretrained(how: Pretraining, source: Labelled, plan: Plan, *, out: Path, see
         network = Model.build(how.backbone, how.contract, dict(how.backbone_args))
     if not list(network.backbone.parameters()):
         return network
-    model = pretrain(
-        Hidden(source, plan.known if how.labelled else ()),
-        indices=plan.pretraining,
+    shown = Hidden(source, plan.known if how.labelled else ())
+    model = pretrained_on(shown, how, plan.pretraining, out=out, seed=seed, progress=progress)
+    model.backbone.to(best_device())
+    return model
+
+
+def pretrained_on(
+    source: Source, how: Pretraining, indices: Tensor, *, out: Path, seed: int, progress: bool = True
+) -> Model:
+    """Return the encoder that `how` makes of records of a source, all of which it sees as they are."""
+    return pretrain(
+        source,
+        indices=indices,
         out=out,
         contract=how.contract,
         views=how.views,
@@ -106,13 +116,11 @@ def pretrained(how: Pretraining, source: Labelled, plan: Plan, *, out: Path, see
         backbone_args=how.backbone_args,
         objective=how.objective,
         objective_args=how.objective_args,
-        batch_size=min(how.batch_size, len(plan.pretraining)),
+        batch_size=min(how.batch_size, len(indices)),
         others=how.others,
         seed=seed,
         progress=progress,
     )
-    model.backbone.to(best_device())
-    return model
 
 
 def at_snr(plan: Plan, snr_db: Tensor, snr: float) -> Plan:

@@ -8,14 +8,13 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from groundwave.bench.encoders import Pretraining
+from groundwave.bench.encoders import Pretraining, pretrained_on
 from groundwave.bench.rows import hash_config
 from groundwave.contract import CSIContract
 from groundwave.contract.csi import DOPPLER, SPECTRUM_PACKETS
 from groundwave.data.atomic import write_atomically
 from groundwave.data.sources import Records, SceneSource
 from groundwave.model import Model
-from groundwave.pretrain.run import pretrain
 from groundwave.scenes.csi import CSI
 from groundwave.train import Schedule
 from groundwave.views.csi import CropGains
@@ -64,19 +63,8 @@ def made(
 ) -> Model:
     """Return a backbone pretrained on `num_each` records of each of the scenes, whose settings are given."""
     csi = torch.cat([_simulated(settings, num_each, out / "records") for settings in scenes])
-    return pretrain(
-        Records({"csi": csi}),
-        out=out / "run",
-        contract=how.contract,
-        views=how.views,
-        schedule=how.schedule,
-        backbone=how.backbone,
-        backbone_args=how.backbone_args,
-        objective=how.objective,
-        objective_args=how.objective_args,
-        batch_size=how.batch_size,
-        seed=seed,
-        progress=progress,
+    return pretrained_on(
+        Records({"csi": csi}), how, torch.arange(len(csi)), out=out / "run", seed=seed, progress=progress
     )
 
 

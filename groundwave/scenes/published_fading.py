@@ -17,8 +17,8 @@ def published_gains(channel: Channel, num_samples: int) -> Tensor:
     """Return the gains `[1, path, num_samples]` that the generator draws in every pass, whatever is sent.
 
     GNU Radio's fader was rewritten in June 2016, and nobody has said which one made the file of that autumn. The older
-    one leaves the signal 4 to 5 dB stronger, the newer one about 1 dB weaker. The older was taken because with it the
-    accuracy of VT-CNN2 comes nearer to its reported curve at low SNR (`groundwave run fidelity`), if not up to it.
+    one leaves the signal 4 to 5 dB stronger, the newer one about 1 dB weaker. The older was taken because accuracy at
+    low SNR comes nearer to what VT-CNN2 reports on the file with it, if not up to it (`groundwave run fidelity`).
 
     Args:
         channel: the settings of the recipe.
