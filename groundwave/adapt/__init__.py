@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from groundwave.adapt.curriculum import CurriculumLabeling, QueryCurriculum, WhiteCurriculum, WhiteQueryCurriculum
-from groundwave.adapt.discriminant import LDA, Euclidean, UnitEuclidean, WhiteLDA
+from groundwave.adapt.discriminant import LDA, CrossValidatedLDA, Euclidean, UnitEuclidean, WhiteLDA
 from groundwave.adapt.linear import FeatureLearner, Logistic, Prototype, Ridge
 from groundwave.adapt.mlp import MLP
 from groundwave.adapt.transductive import LabelPropagation, SoftKMeans
@@ -13,6 +13,7 @@ LEARNERS: dict[str, Callable[..., FeatureLearner]] = {
     "euclidean": Euclidean,
     "label_propagation": LabelPropagation,
     "lda": LDA,
+    "lda_cv": CrossValidatedLDA,
     "logistic": Logistic,
     "mlp": MLP,
     "protobeam": UnitEuclidean,

@@ -1,5 +1,7 @@
 """Learners that model each class as a Gaussian: nearest mean, and linear discriminant analysis."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -10,6 +12,8 @@ from groundwave.contracts import Record
 from groundwave.nn.heads import LinearHead
 
 LEAST_SHRINKAGE = 1e-4
+SHRINKAGES = (0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
+FOLDS = 5
 
 
 class Euclidean(LinearLearner):
@@ -51,6 +55,26 @@ class LDA(LinearLearner):
         return weight, -(weight * means).sum(dim=1) / 2
 
 
+class CrossValidatedLDA(LDA):
+    """The same, shrunk as gives the most right answers in five-fold cross-validation on the support.
+
+    Ledoit and Wolf's shrinkage makes the best covariance, which is not the one that tells classes best: with about as
+    many records as features, several times as much tells them better (results/label-efficiency.jsonl). Where a class
+    has fewer than three records, theirs it is: a fold would leave it without a spread.
+    """
+
+    def solve(self, x: Tensor, label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+        """Return the affine scores of Gaussian classes of one covariance."""
+        if int(label.bincount().min()) < 3:
+            return super().solve(x, label, num_classes)
+        fold = rank_in_class(label) % FOLDS
+        right = torch.zeros(len(SHRINKAGES), dtype=torch.int64)
+        for held in (fold == k for k in range(FOLDS)):
+            scores = shrunk_by_each(x[~held], label[~held], num_classes)
+            right += torch.stack([((x[held] @ w.T + b).argmax(dim=1) == label[held]).sum() for w, b in scores])
+        return list(shrunk_by_each(x, label, num_classes))[int(right.argmax())]
+
+
 class WhiteLDA(LDA):
     """The same for features that are white by what does not matter (see `White`): their scales are left as they are."""
 
@@ -60,6 +84,26 @@ class WhiteLDA(LDA):
 def class_means(x: Tensor, label: Tensor, num_classes: int) -> Tensor:
     """Return the mean `[C, D]` of each class's rows."""
     return torch.stack([x[label == c].mean(dim=0) for c in range(num_classes)])
+
+
+def rank_in_class(label: Tensor) -> Tensor:
+    """Return how many records of the same class come before each, int64 `[N]`."""
+    order = label.argsort(stable=True)
+    counts = label.bincount()
+    rank = torch.empty_like(label)
+    rank[order] = torch.arange(len(label)) - (counts.cumsum(0) - counts)[label[order]]
+    return rank
+
+
+def shrunk_by_each(x: Tensor, label: Tensor, num_classes: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield weight `[C, D]` and bias `[C]` of linear discriminant analysis for each of `SHRINKAGES`."""
+    means = class_means(x, label, num_classes)
+    spread = x - means[label]
+    variance, axes = torch.linalg.eigh(spread.T @ spread / len(x))
+    for shrinkage in SHRINKAGES:
+        shrunk = torch.lerp(variance, variance.mean(), shrinkage).clamp_min(1e-6)
+        weight = (means @ axes / shrunk) @ axes.T
+        yield weight, -(weight * means).sum(dim=1) / 2
 
 
 def ledoit_wolf(x: Tensor) -> tuple[Tensor, Tensor]:

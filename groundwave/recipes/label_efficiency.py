@@ -48,9 +48,10 @@ def label_efficiency(
 ) -> Path:
     """Panel (d): accuracy over all SNRs from 2 to 100 labels per class and SNR, and from all of them.
 
-    Each class at each SNR is parted 6:2:2. Encoders see the training part without labels; a linear probe and, for ours,
-    the whole network learn from N of its labels per class and SNR. The ceiling is a network that learns from all of
-    them, from random weights, until the loss on the validation part stops falling.
+    Each class at each SNR is parted 6:2:2. Encoders see the training part without labels; a linear probe (linear
+    discriminant analysis, shrunk as cross-validation on its labels says) and, for ours, the whole network learn from N
+    of its labels per class and SNR. The ceiling is a network that learns from all of them, from random weights, until
+    the loss on the validation part stops falling.
 
     Args:
         results: folder of the file of rows.
@@ -114,7 +115,7 @@ def for_all_snrs(contender: Contender, tuning: Patience) -> Contender:
     if contender.pretraining is None:
         return contender
     title = contender.ways[0].name
-    ways = [frozen(f"{title}, linear probe")]
+    ways = [frozen(f"{title}, linear probe", "lda_cv")]
     if contender.pretraining.objective == "lsm":
         ways.append(tuned(f"{title}, fine-tuned", tuning))
     return Contender(replace(contender.pretraining, per_snr=False), tuple(ways))

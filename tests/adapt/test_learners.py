@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from groundwave.adapt import LEARNERS
+from groundwave.adapt.discriminant import SHRINKAGES
 from groundwave.adapt.finetune import FineTune
 from groundwave.adapt.relation import Relation
 from groundwave.errors import DataError, GroundwaveError, ModelError
@@ -121,6 +122,45 @@ def test_lda_is_scikit_learns_with_the_shrinkage_of_ledoit_and_wolf(num_per_clas
     expected = torch.as_tensor(twin.predict_log_proba(unit.numpy()), dtype=torch.float32)
     found = learner.head(x).detach().log_softmax(dim=1)
     torch.testing.assert_close(found, expected, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("num_per_class", [4, 12])
+def test_cross_validated_lda_is_scikit_learns_with_the_shrinkage_that_wins_on_folds(num_per_class: int) -> None:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    stream = torch.Generator().manual_seed(3)
+    label = torch.arange(3).repeat(num_per_class)
+    mixing = torch.randn(6, 6, generator=stream)
+    x = torch.randn(len(label), 6, generator=stream) @ mixing + torch.randn(3, 6, generator=stream)[label]
+    learner = LEARNERS["lda_cv"]().fit({"features": x, "label": label})
+    unit = ((x - x.mean(0)) / x.std(0, correction=0)).numpy()
+
+    def twin(shrinkage: float, rows: np.ndarray) -> LinearDiscriminantAnalysis:
+        found = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=[1 / 3] * 3)
+        return found.fit(unit[rows], label.numpy()[rows])
+
+    fold = np.arange(len(label)) // 3 % 5  # labels take turns: three records later comes the next of the same class
+    right = []
+    for shrinkage in SHRINKAGES:
+        held = [np.flatnonzero(fold == k) for k in range(min(5, num_per_class))]
+        told = [twin(shrinkage, np.setdiff1d(np.arange(len(label)), rows)).predict(unit[rows]) for rows in held]
+        right.append(sum(int((t == label.numpy()[rows]).sum()) for t, rows in zip(told, held, strict=True)))
+    assert len(set(right)) > 1
+    best = SHRINKAGES[int(np.argmax(right))]
+
+    def scores(shrinkage: float) -> torch.Tensor:
+        told = twin(shrinkage, np.arange(len(label))).predict_log_proba(unit)
+        return torch.as_tensor(told, dtype=torch.float32)
+
+    found = learner.head(x).detach().log_softmax(dim=1)
+    torch.testing.assert_close(found, scores(best), atol=1e-2, rtol=1e-2)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(found, scores(0.1 if best != 0.1 else 0.3), atol=1e-2, rtol=1e-2)
+
+
+def test_cross_validated_lda_of_equal_records_answers_something_finite() -> None:
+    support = {"features": torch.ones(6, 4), "label": torch.tensor([0, 0, 0, 1, 1, 1])}
+    assert LEARNERS["lda_cv"]().fit(support).predict(support).isfinite().all()
 
 
 def test_lda_of_one_record_per_class_is_the_nearest_mean_of_standardised_features() -> None:
