@@ -9,6 +9,7 @@ from groundwave.bench.readme import fill_readme
 from groundwave.bench.rows import aggregate, read
 from groundwave.metrics import Interval
 from groundwave.recipes.lsm_results import lsm_results
+from groundwave.recipes.results import summarise
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {"LSM + attributes", "LSM", "iq-small, frozen", "iq-small, frozen + attributes"}
@@ -65,3 +66,10 @@ def test_ours_beats_what_learns_nothing_beforehand_from_0_db_up(data: str, basel
     assert ours is not None
     assert theirs is not None
     assert ours.low > theirs.high
+
+
+@pytest.mark.slow
+def test_the_page_of_everything_has_each_protocol(tmp_path: Path) -> None:
+    page = summarise(ROOT / "results", tmp_path / "page.html").read_text()
+    for path in (ROOT / "results").glob("*.jsonl"):
+        assert f"<h2>{path.stem}</h2>" in page

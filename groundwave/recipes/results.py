@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from groundwave.bench.pictures import accuracy_against_snr
+from groundwave.bench.overview import figures, tables
 from groundwave.bench.readme import fill_readme
 from groundwave.bench.report import write_report
 from groundwave.bench.rows import Row, latest, read
-from groundwave.bench.tables import tabulate
 from groundwave.data.atomic import write_atomically
 from groundwave.errors import DataError
 from groundwave.page import Section
@@ -26,15 +25,11 @@ def summarise(results: Path, out: Path) -> Path:
     sections = [_section(name, rows) for name, rows in protocols.items() if rows]
     if not sections:
         raise DataError(f"no rows in {results}", "PROTOCOL.jsonl files", "run `groundwave bench PROTOCOL` first")
-    return write_report(out, "Groundwave: results", sections, lead=f"Every number is made from the rows in {results}.")
+    lead = f"Every number is made from the rows in {results}. In tables shares lie between 0 and 1."
+    return write_report(out, "Groundwave: results", sections, lead=lead)
 
 
 def _section(name: str, rows: list[Row]) -> Section:
     failed = sum(row.failed is not None for row in rows)
     text = [f"{len(rows)} rows" + (f", {failed} of them failed." if failed else ".")]
-    if all(row.snr_db is None for row in rows):
-        return Section(name, text, [tabulate(rows)])
-    shots = sorted({row.shots for row in rows}, key=lambda n: (n is not None, n))
-    by_shots = {f"{n} labels per class" if n else "all": [row for row in rows if row.shots == n] for n in shots}
-    tables = [tabulate(some, columns="snr_db") for some in by_shots.values()]
-    return Section(name, text, tables, {title: accuracy_against_snr(some) for title, some in by_shots.items()})
+    return Section(name, text, list(tables(rows)), dict(figures(rows)))
