@@ -16,6 +16,7 @@ from groundwave.adapt.answering import Answering, Headed
 from groundwave.adapt.course import Course, Point, best_of, read_curve
 from groundwave.adapt.examples import Examples, Seen, kept
 from groundwave.adapt.ways import WAYS, Freedom
+from groundwave.contract import identity
 from groundwave.contracts import Record, Source, Task
 from groundwave.data.batch import loader
 from groundwave.data.split import split_hash
@@ -144,7 +145,7 @@ def _identity(
     return {
         "model": model.spec["backbone"],
         "weights": "" if how == "scratch" else blake2b(weights, digest_size=8).hexdigest(),
-        "contract": asdict(model.contract),
+        "contract": identity(model.contract),
         "task": repr(task),
         "how": [how, asdict(freedom)],
         "batch": [batch_size, min_steps],

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from groundwave.bench.plans import Plan
-from groundwave.contract import Contract
+from groundwave.contract import Contract, identity
 from groundwave.contracts import Record, Source, View
 from groundwave.data.split import Grouped
 from groundwave.model import Model
@@ -51,7 +51,7 @@ class Pretraining:
         """Return all settings, as rows tell them."""
         plain = {key: getattr(self, key) for key in ("backbone", "objective", "batch_size", "labelled", "per_snr")}
         args = {"backbone_args": dict(self.backbone_args), "objective_args": dict(self.objective_args)}
-        others = {"others": {name: asdict(contract) for name, contract in self.others.items()}} if self.others else {}
+        others = {"others": {name: identity(contract) for name, contract in self.others.items()}} if self.others else {}
         return {**plain, **args, **others, "views": repr(self.views), "schedule": asdict(self.schedule)}
 
     def shortened(self, epochs: int, batch_size: int | None = None) -> "Pretraining":

@@ -5,7 +5,7 @@ windows (`windows`) and turns them into the real channels that a network sees (`
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 from groundwave.contract.array import ArrayContract
@@ -37,8 +37,19 @@ __all__ = [
     "RGBContract",
     "SpectrogramContract",
     "demanded",
+    "identity",
     "restored",
 ]
+
+ADDED = {"window": "hann"}  # fields that came later, and what held before there was a choice
+
+
+def identity(contract: Contract) -> dict[str, Any]:
+    """Return what tells a contract from others, for hashes and `run.json`.
+
+    A field of `ADDED` counts only where it differs, so that runs and rows from before it keep their place.
+    """
+    return {name: value for name, value in asdict(contract).items() if (name, value) not in ADDED.items()}
 
 
 def restored(saved: Mapping[str, Any]) -> Contract:

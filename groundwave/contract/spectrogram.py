@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from groundwave.contract.given import Given, first_of, taken
+from groundwave.data.spectrograms import Transform
 from groundwave.data.typed import COUNT
 from groundwave.errors import ContractError
+from groundwave.signal.spectrum import WINDOWS
 
 FLOOR_QUANTILE = 0.1  # share of the cells that surely hold noise alone
 DECIBELS_PER_UNIT = 10.0
@@ -23,8 +25,8 @@ class SpectrogramContract:
       gain of a receiver nor the scaling of the transform matters. A record whose cells are all equal has no contrast to
       look at and is refused, as is one that is not finite.
     - Channels: exactly `num_channels` (antennas); any other number is refused.
-    - Recordings become spectrograms of `num_freqs` by `num_frames` cells under a Hann window: `hop` samples from one
-      window to the next, the mean power of `num_averaged` windows in each frame.
+    - Recordings become spectrograms of `num_freqs` by `num_frames` cells (`transform`): `hop` samples from one window to
+      the next, shaped as `window` says, the mean power of `num_averaged` windows in each frame.
     """
 
     min_freqs: int = 16
@@ -34,6 +36,7 @@ class SpectrogramContract:
     num_frames: int = 256
     hop: int = 256
     num_averaged: int = 1
+    window: str = "hann"
     modality: str = "spec"
     normalisation: str = NORMALISATION
 
@@ -44,12 +47,19 @@ class SpectrogramContract:
         if not all(map(COUNT.fits, counts)) or self.min_freqs > self.num_freqs or self.min_frames > self.num_frames:
             got = f"min_freqs, min_frames, num_channels, num_freqs, num_frames, hop, num_averaged {counts}"
             expected = "whole numbers of at least 1, num_freqs by num_frames no smaller than the least"
+        elif self.window not in WINDOWS:
+            got, expected = f"window {self.window!r}", f"one of {', '.join(WINDOWS)}"
         elif (self.modality, self.normalisation) != ("spec", NORMALISATION):
             got = f"modality {self.modality!r} and normalisation {self.normalisation!r}"
             expected = f"'spec' and {NORMALISATION!r}, all that there is"
         else:
             return
         raise ContractError(f"an input contract with {got}", expected, "correct the contract")
+
+    @property
+    def transform(self) -> Transform:
+        """How a recording becomes what the model was trained on."""
+        return Transform(self.num_freqs, self.num_frames, self.hop, self.num_averaged, self.window)
 
     def prepare(self, spec: Given, index: Tensor | None = None) -> Tensor:
         """Return `spec` as float32 `[B, channels, freq, time]`, its noise floor at 0 and 10 dB a unit.

@@ -48,7 +48,7 @@ def annotate_cells(
         ModelError: the model has no head, or one that does not answer for each cell.
     """
     contract = demanded(model.contract, SpectrogramContract, "whose head tells the class of each cell")
-    transform = Transform(contract.num_freqs, contract.num_frames, contract.hop, contract.num_averaged)
+    transform = contract.transform
     found: list[Annotation] = []
     for stretch in _stretches(contract, transform, recording):
         for box in _boxes(model, recording, stretch, transform, min_cells, progress):

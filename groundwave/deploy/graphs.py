@@ -11,7 +11,6 @@ from groundwave.contract import ArrayContract, CSIContract, InputContract, Spect
 from groundwave.contract.csi import normalised
 from groundwave.contract.spectrogram import DECIBELS_PER_UNIT as DECIBELS_PER_CELL
 from groundwave.contract.spectrogram import FLOOR_QUANTILE
-from groundwave.data.spectrograms import Transform
 from groundwave.errors import ContractError
 from groundwave.model import Model
 from groundwave.nn.dense import Decoder
@@ -133,7 +132,7 @@ class SpectrogramGraph(_Samples):
 
     def __init__(self, model: Model, layout: Layout = "rows") -> None:
         contract = demanded(model.contract, SpectrogramContract, "to export")
-        transform = Transform(contract.num_freqs, contract.num_frames, contract.hop, contract.num_averaged)
+        transform = contract.transform
         super().__init__(model, contract.num_channels, transform.num_samples, layout)
         self.transform = transform
         starts = torch.arange(transform.num_frames * transform.num_averaged) * transform.hop

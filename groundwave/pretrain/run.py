@@ -1,7 +1,6 @@
 """pretrain(): from records, most often unlabelled, to a model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from hashlib import blake2b
 from inspect import signature
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from groundwave.contract import Contract
+from groundwave.contract import Contract, identity
 from groundwave.contracts import Record, Source, View
 from groundwave.data.batch import loader
 from groundwave.data.partner import Partner
@@ -87,11 +86,11 @@ def pretrain(
         "backbone": [backbone, dict(backbone_args or {})],
         "objective": [objective, dict(objective_args or {})],
         "views": [repr(view) for view in views],
-        "contract": asdict(contract),
+        "contract": identity(contract),
         "batch_size": batch_size,
         "pairs": "records" if groups is None else "groups",
         "records": fingerprint(source, rows, groups, contract.modality),
-        **{f"{name} records": [asdict(o), fingerprint(source, rows, groups, name)] for name, o in model.others.items()},
+        **{f"{name} records": [identity(o), fingerprint(source, rows, groups, name)] for name, o in model.others.items()},
         **({"labels": _labels(source, rows)} if isinstance(module, LabelledObjective) else {}),
     }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():

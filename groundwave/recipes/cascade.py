@@ -154,6 +154,7 @@ def _model(name: str, seed: int) -> Model:
                 num_frames=TRANSFORM.num_frames,
                 hop=TRANSFORM.hop,
                 num_averaged=TRANSFORM.num_averaged,
+                window=TRANSFORM.window,
             )
             model = Model.build("vit", contract, dict(VIT))
         else:

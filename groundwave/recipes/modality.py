@@ -82,7 +82,7 @@ def contract_of(source: Any, record: Record, modality: str, whole: bool = False)
     if modality == "csi":
         return CSIContract(num_antennas=channels)
     num_freqs, num_frames = shape[-2:]
-    hop, num_averaged = windows_of(source, num_freqs)
+    hop, num_averaged, window = windows_of(source, num_freqs)
     return SpectrogramContract(
         min_freqs=min(LEAST, num_freqs),
         min_frames=min(LEAST, num_frames),
@@ -91,6 +91,7 @@ def contract_of(source: Any, record: Record, modality: str, whole: bool = False)
         num_frames=num_frames,
         hop=hop,
         num_averaged=num_averaged,
+        window=window,
     )
 
 
@@ -106,10 +107,13 @@ def array_contract(source: Any, num_antennas: int, num_snapshots: int) -> ArrayC
     )
 
 
-def windows_of(source: Any, num_freqs: int) -> tuple[int, int]:
-    """Return how a source's frames are made: samples from window to window, windows in a frame; end to end, one."""
+def windows_of(source: Any, num_freqs: int) -> tuple[int, int, str]:
+    """Return how a source's frames are made: samples from window to window, windows in a frame, and their shape.
+
+    Where it does not say, windows of Hann's lie end to end, one in a frame.
+    """
     told = told_by(source).get("spectrogram", {})
-    return int(told.get("hop", num_freqs)), int(told.get("num_averaged", 1))
+    return int(told.get("hop", num_freqs)), int(told.get("num_averaged", 1)), str(told.get("window", "hann"))
 
 
 def told_by(source: Any) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from groundwave.contract import (
     RGBContract,
     SpectrogramContract,
     demanded,
+    identity,
     restored,
 )
 from groundwave.contract.image import check_paired
@@ -228,6 +229,7 @@ def test_csi_is_decibels_about_each_antennas_mean_and_empty_subcarriers_have_a_f
         ("spec", {"num_frames": 8}),
         ("spec", {"hop": True}),
         ("spec", {"num_channels": "1"}),
+        ("spec", {"window": "hanning"}),
         ("spec", {"modality": "iq"}),
         ("csi", {"num_antennas": 0}),
         ("csi", {"min_packets": 1.5}),
@@ -246,6 +248,13 @@ def test_csi_is_decibels_about_each_antennas_mean_and_empty_subcarriers_have_a_f
 def test_a_contract_that_no_input_could_keep_is_refused(modality: str, change: dict[str, Any]) -> None:
     with pytest.raises(ContractError, match="an input contract with"):
         replace(CONTRACT[modality], **change)
+
+
+def test_a_window_counts_only_where_it_is_not_what_it_was_before_there_was_a_choice() -> None:
+    contract = SpectrogramContract(num_freqs=32, num_frames=24)
+    assert "window" not in identity(contract)
+    assert restored(identity(contract)) == contract
+    assert identity(replace(contract, window="hamming"))["window"] == "hamming"
 
 
 def test_a_purpose_of_one_modality_refuses_the_others() -> None:

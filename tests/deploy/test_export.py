@@ -156,12 +156,12 @@ def vit(contract: SpectrogramContract | CSIContract, cells: bool) -> Model:
         return model.with_head("linear_decoder", LinearDecoder(**args), args, ("noise", "lte", "nr"))
 
 
-@pytest.mark.parametrize("cells", [True, False])
-def test_a_model_of_spectrograms_takes_samples(tmp_path: Path, cells: bool) -> None:
-    contract = SpectrogramContract(num_freqs=16, num_frames=18, hop=12, num_averaged=2)
+@pytest.mark.parametrize(("cells", "window"), [(True, "hann"), (False, "rectangular")])
+def test_a_model_of_spectrograms_takes_samples(tmp_path: Path, cells: bool, window: str) -> None:
+    contract = SpectrogramContract(num_freqs=16, num_frames=18, hop=12, num_averaged=2, window=window)
     model = vit(contract, cells)
     session = start_session(export(model, tmp_path / "m.onnx"))
-    transform = Transform(16, 18, 12, 2)
+    transform = Transform(16, 18, 12, 2, window)
     iq = 1e-3 * draw(3, transform.num_samples) + torch.polar(torch.ones(1), 0.4 * torch.arange(transform.num_samples))
     spec = transform.cells(iq)["spec"]
     found = session.run(None, {"iq": to_channels(iq).numpy()})[0]

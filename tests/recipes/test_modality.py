@@ -50,6 +50,14 @@ def test_a_store_of_spectrograms_is_pretrained_on_without_being_told(tmp_path: P
     assert Model.load(tmp_path / "run" / "model").embed(record).shape == (3, 16)
 
 
+def test_a_model_looks_through_the_window_of_its_store(tmp_path: Path) -> None:
+    data = Store.open(spectrograms(tmp_path, window="rectangular"))
+    contract = contract_of(data, data[torch.tensor([0])], "spec")
+    assert isinstance(contract, SpectrogramContract)
+    iq = torch.from_numpy(np.fromfile(tmp_path / "air.cf32", np.complex64))[: contract.transform.num_samples]
+    torch.testing.assert_close(contract.transform.cells(iq[None])["spec"], data[torch.tensor([0])]["spec"])
+
+
 def test_a_scene_of_spectrograms_too(tmp_path: Path) -> None:
     model = pretrain("spectrogram", out=tmp_path / "run", epochs=1, num_records=2, progress=False)
     assert model.contract == SpectrogramContract()
@@ -110,13 +118,14 @@ def test_equal_cells_are_told_before_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("notes", "windows"),
     [
-        ({}, (32, 1)),
-        ({"spectrogram": {"hop": 8}}, (8, 1)),
-        ({"spectrogram": {"hop": 8, "num_averaged": 5}}, (8, 5)),
+        ({}, (32, 1, "hann")),
+        ({"spectrogram": {"hop": 8}}, (8, 1, "hann")),
+        ({"spectrogram": {"hop": 8, "num_averaged": 5}}, (8, 5, "hann")),
+        ({"spectrogram": {"hop": 8, "window": "rectangular"}}, (8, 1, "rectangular")),
     ],
 )
 def test_how_frames_are_made_is_what_the_store_says(
-    notes: dict[str, Any], windows: tuple[int, int], tmp_path: Path
+    notes: dict[str, Any], windows: tuple[int, int, str], tmp_path: Path
 ) -> None:
     arrays = {"spec": Array("float32", (32, 32))}
     store = Store.create(tmp_path / "s", classes=(), num_samples=None, arrays=arrays, notes=notes)
@@ -125,12 +134,12 @@ def test_how_frames_are_made_is_what_the_store_says(
 
 def test_a_scene_says_it_and_its_store_remembers(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"num_freqs": 64, "num_frames": 16, "hop": 16, "num_per_block": 2}
-    told = (16, 1)
+    told = (16, 1, "hann")
     assert windows_of(SceneSource(Spectrogram(**settings), 2), 64) == told
     generate("spectrogram", num=2, out=tmp_path / "s", seed=0, settings=settings)
     assert windows_of(Store.open(tmp_path / "s"), 64) == told
     waterfall = SceneSource(Cellular(num_frames=16, num_averaged=3, num_per_block=3), 3)
-    assert windows_of(waterfall, 256) == (256, 3)
+    assert windows_of(waterfall, 256) == (256, 3, "hann")
 
 
 def test_a_store_remembers_how_the_elements_of_an_array_stand(tmp_path: Path) -> None:
