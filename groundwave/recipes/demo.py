@@ -12,7 +12,7 @@ from rich.console import Console
 
 from groundwave.adapt import LEARNERS
 from groundwave.bench.fewshot import measure
-from groundwave.bench.methods import CLASSICAL, Method, from_scratch, probe
+from groundwave.bench.methods import CLASSICAL, MOMENTS, Method, from_scratch, probe
 from groundwave.bench.rows import latest, read
 from groundwave.data.atomic import write_atomically
 from groundwave.data.episodes import episodes
@@ -191,6 +191,7 @@ def _measure(job: Job, pretrained: Model, packaged: Model, results: Path, size: 
     quick: list[Method] = [
         probe(f"{PACKAGED}, frozen", packaged),
         probe("pretrained here, frozen", pretrained),
+        MOMENTS,
         *CLASSICAL,
     ]
     support, query = job.pools or (None, None)
