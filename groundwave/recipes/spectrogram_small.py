@@ -19,7 +19,7 @@ from groundwave.model import Model
 from groundwave.recipes.msm import SCENES, SMALL, VIT
 from groundwave.recipes.spectrogram_sets import Field, Sizes
 from groundwave.tasks.baselines import LevelTable
-from groundwave.tasks.segmentation import Segmentation
+from groundwave.tasks.segmentation import RareSegmentation
 from groundwave.train import Schedule
 
 SIZES = Sizes(pool=3000, train=1000, validation=200, test=100)
@@ -61,7 +61,7 @@ def made(
     plan, source = setting.plan, setting.source
     backbone = pretrained(how, source, plan, out=out / "backbone", seed=seed, progress=progress)
     backbone.backbone.cpu()
-    task = Segmentation(("noise", *source.classes), decoder=DECODER)
+    task = RareSegmentation(("noise", *source.classes), decoder=DECODER)
     tuned = tune(
         backbone,
         task,

@@ -60,6 +60,18 @@ def cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(scores.float(), target)
 
 
+def soft_dice(scores: Tensor, target: Tensor) -> Tensor:
+    """Return one less the mean Dice coefficient of the classes in `target` (Milletari et al., 2016, arXiv 1606.04797).
+
+    Cells of a batch `[B, classes, ...]` against int64 `[B, ...]` are counted together, each class by itself: a rare one
+    weighs as much as a frequent one. `2 sum(p t) / (sum p + sum t)`, without the squares of the source.
+    """
+    chance = scores.float().softmax(dim=1).movedim(1, -1).flatten(0, -2)
+    truth = F.one_hot(target.flatten(), scores.shape[1]).to(chance)
+    dice = 2 * (chance * truth).sum(0) / (chance.sum(0) + truth.sum(0))
+    return 1 - dice[truth.any(0)].mean()
+
+
 def occupied(probabilities: Tensor) -> Tensor:
     """Return how probably each cell is anything but noise: `[B, classes, ...]` to `[B, ...]`."""
     return 1 - probabilities[:, 0].double()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from groundwave.contracts import Record
 from groundwave.metrics import boundary_f1, class_ious, count_matrix
 from groundwave.tasks.heads import dense_head
-from groundwave.tasks.masks import checked_mask, cross_entropy
+from groundwave.tasks.masks import checked_mask, cross_entropy, soft_dice
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,12 @@ class Segmentation:
             "boundary F1": float(f1 / num),
             "pixel accuracy": float(counts.trace() / counts.sum()),
         }
+
+
+@dataclass(frozen=True)
+class RareSegmentation(Segmentation):
+    """Segmentation where some classes fill few cells, and still are to be told: the loss adds soft Dice."""
+
+    def loss(self, scores: Tensor, target: Tensor) -> Tensor:
+        """Return the mean cross entropy over cells, and what is missing of Dice's coefficient over classes."""
+        return super().loss(scores, target) + soft_dice(scores, target)
