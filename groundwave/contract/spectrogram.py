@@ -25,8 +25,8 @@ class SpectrogramContract:
       gain of a receiver nor the scaling of the transform matters. A record whose cells are all equal has no contrast to
       look at and is refused, as is one that is not finite.
     - Channels: exactly `num_channels` (antennas); any other number is refused.
-    - Recordings become spectrograms of `num_freqs` by `num_frames` cells (`transform`): `hop` samples from one window to
-      the next, shaped as `window` says, the mean power of `num_averaged` windows in each frame.
+    - Recordings become spectrograms of `num_freqs` by `num_frames` cells (`transform`): windows of the shape `window`,
+      `hop` samples from one to the next, the mean power of `num_averaged` of them in each frame.
     """
 
     min_freqs: int = 16

@@ -1,9 +1,11 @@
 """Where the annotations of a stream go: lines of JSON, and SigMF metadata."""
 
 import json
+import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,7 +31,7 @@ class Lines:
     def __init__(self, file: TextIO) -> None:
         self.file = file
 
-    def annotation(self, model: str, found: Annotation, sample_rate_hz: float) -> None:
+    def annotation(self, model: str, found: Annotation, start_s: float, duration_s: float) -> None:
         """Write an annotation, in samples and in seconds since the start of the stream."""
         self._write(
             {
@@ -37,8 +39,8 @@ class Lines:
                 "label": found.label,
                 "start": found.start,
                 "count": found.count,
-                "start_s": round(found.start / sample_rate_hz, 9),
-                "duration_s": round(found.count / sample_rate_hz, 9),
+                "start_s": round(start_s, 9),
+                "duration_s": round(duration_s, 9),
                 "confidence": round(found.confidence or 0.0, 4),
             }
         )
@@ -67,15 +69,18 @@ class SigMFFiles:
     def __init__(self, path: Path, sample_rate_hz: float, num_channels: int, recording: Recording | None) -> None:
         if path.suffix != META:
             raise DataError(f"{path}", f"a name that ends in {META}", "choose such a name")
-        if path.exists():
-            raise OutputExistsError(path)
+        ours = re.compile(rf"{re.escape(path.stem)}(-\d+)?{re.escape(META)}")
+        for there in sorted(path.parent.glob(f"*{META}")):
+            if ours.fullmatch(there.name):
+                raise OutputExistsError(there)
         self.path, self.recording, self.num_channels = path, recording, num_channels
         self.rate = sample_rate_hz
         self.written: list[Path] = []
         self._found: list[Annotation] = []
-        self._begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._begun = datetime.now(UTC)
+        self._captures = (self._capture(0, 0.0),)
 
-    def annotation(self, model: str, found: Annotation, sample_rate_hz: float) -> None:
+    def annotation(self, model: str, found: Annotation, start_s: float, duration_s: float) -> None:
         """Keep an annotation, and write a file when there are many."""
         self._found.append(replace(found, extra={**found.extra, "core:comment": f"model {model}"}))
         if len(self._found) >= MOST_ANNOTATIONS:
@@ -87,6 +92,7 @@ class SigMFFiles:
             if self._found:
                 self._save()
             self.rate = float(told["sample_rate_hz"])
+            self._captures = (Capture(0), self._capture(told["at"], told["seconds"]))
         elif name == "end" and (self._found or not self.written):
             self._save()
 
@@ -99,8 +105,12 @@ class SigMFFiles:
     def _stream(self) -> Recording:
         """Return what a live stream was, as a recording whose samples nobody has kept."""
         length = max((a.start + a.count for a in self._found), default=0)
-        capture = Capture(0, extra={"core:datetime": self._begun})
-        return Recording(self.path.stem, self.path, self.rate, length, self.num_channels, _nothing, (capture,))
+        return Recording(self.path.stem, self.path, self.rate, length, self.num_channels, _nothing, self._captures)
+
+    def _capture(self, start: int, seconds: float) -> Capture:
+        """Return a capture that says when its first sample came."""
+        came = self._begun + timedelta(seconds=seconds)
+        return Capture(start, extra={"core:datetime": came.strftime("%Y-%m-%dT%H:%M:%S.%fZ")})
 
 
 def _nothing(start: int, count: int) -> ComplexArray:
@@ -108,17 +118,19 @@ def _nothing(start: int, count: int) -> ComplexArray:
 
 
 class Sinks:
-    """Several sinks as one."""
+    """Several sinks as one: all are told, even where one fails, as a pipe whose reader has gone."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self.sinks = sinks
 
-    def annotation(self, model: str, found: Annotation, sample_rate_hz: float) -> None:
+    def annotation(self, model: str, found: Annotation, start_s: float, duration_s: float) -> None:
         """Tell all of an annotation."""
-        for sink in self.sinks:
-            sink.annotation(model, found, sample_rate_hz)
+        with ExitStack() as stack:
+            for sink in reversed(self.sinks):
+                stack.callback(sink.annotation, model, found, start_s, duration_s)
 
     def event(self, name: str, **told: Any) -> None:
         """Tell all of what happened."""
-        for sink in self.sinks:
-            sink.event(name, **told)
+        with ExitStack() as stack:
+            for sink in reversed(self.sinks):
+                stack.callback(sink.event, name, **told)

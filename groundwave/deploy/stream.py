@@ -28,8 +28,8 @@ RATE_S = 2.0  # for so long it is measured
 class Sink(Protocol):
     """What is told of annotations and of what happens."""
 
-    def annotation(self, model: str, found: Annotation, sample_rate_hz: float) -> None:
-        """Take an annotation of a model."""
+    def annotation(self, model: str, found: Annotation, start_s: float, duration_s: float) -> None:
+        """Take an annotation of a model: seconds from the start of the stream to its own, and its length."""
         ...
 
     def event(self, name: str, **told: Any) -> None:
@@ -42,8 +42,9 @@ class Progress:
     """How a stream goes.
 
     Args:
-        sample_rate_hz: that the samples have.
+        sample_rate_hz: that the samples have now.
         samples: that were looked at.
+        seconds: of the stream that they are, each at the rate that it had.
         dropped: that came when the ring was full.
         lost: that were missing when they came here.
         thrown: what the source threw away, by reason.
@@ -57,6 +58,7 @@ class Progress:
 
     sample_rate_hz: float
     samples: int = 0
+    seconds: float = 0.0
     dropped: int = 0
     lost: int = 0
     thrown: dict[str, int] = field(default_factory=dict)
@@ -70,13 +72,13 @@ class Progress:
     @property
     def real_time_factor(self) -> float:
         """How many times faster than the samples come they could be looked at."""
-        return self.samples / self.sample_rate_hz / self.busy_s if self.busy_s else 0.0
+        return self.seconds / self.busy_s if self.busy_s else 0.0
 
     def told(self) -> dict[str, Any]:
         """Return what a report says."""
         return {
             "samples": self.samples,
-            "seconds": round(self.samples / self.sample_rate_hz, 6),
+            "seconds": round(self.seconds, 6),
             "dropped": self.dropped,
             "lost": self.lost,
             "thrown": dict(self.thrown),
@@ -101,7 +103,8 @@ def stream(
 
     Memory is bounded: a ring of `BUFFER_S` (within limits), and a block of windows for each model. A stream that does
     not wait for us loses what finds no room, which is counted and told, and no window reaches across such a gap.
-    Positions count every sample, also those that are missing.
+    Positions count every sample, also those that are missing. Where the source, a model or a sink fails, what was found
+    is told all the same, and the event `end` says what `failed`; the error is raised then.
 
     Args:
         source: where the samples come from; it is closed at the end.
@@ -146,7 +149,7 @@ class _Run:
     ) -> None:
         self.source, self.watchers, self.sink, self.show = source, watchers, sink, show
         self.progress = Progress(sample_rate_hz)
-        self.position = 0
+        self.position, self.clock = 0, _Clock(sample_rate_hz)
         self.step = source.kind.num_bytes * source.num_channels
         size = min(MOST_BUFFER, max(LEAST_BUFFER, round(BUFFER_S * sample_rate_hz)))
         self.ring = Ring(size, self.step)
@@ -172,13 +175,20 @@ class _Run:
     def until_end(self, timeout_s: float | None, duration_s: float | None) -> Progress:
         """Compute until the stream ends, is silent for too long, or has lasted long enough."""
         self.thread.start()
-        with suppress(KeyboardInterrupt):  # what was found is told all the same
-            self._work(timeout_s, duration_s)
+        try:
+            with suppress(KeyboardInterrupt):  # what was found is told all the same
+                self._work(timeout_s, duration_s)
+            self._cut()
+        except Exception as error:
+            self.error = error
+            for watcher in self.watchers:
+                self._tell(watcher, watcher.closed())
+        finally:
+            self._look(time.monotonic())
+            failed = {} if self.error is None else {"failed": str(self.error)}
+            self.sink.event("end", at=self.position, **self.progress.told(), **failed)
         if self.error is not None:
             raise self.error
-        self._cut()
-        self._look(time.monotonic())
-        self.sink.event("end", at=self.position, **self.progress.told())
         return self.progress
 
     def _work(self, timeout_s: float | None, duration_s: float | None) -> None:
@@ -199,7 +209,7 @@ class _Run:
             if timeout_s is not None and quiet_s > timeout_s and not len(raw):
                 self.sink.event("timeout", at=self.position, seconds=round(quiet_s, 3))
                 return
-            if duration_s is not None and self.position >= duration_s * self.progress.sample_rate_hz:
+            if duration_s is not None and self.clock.seconds(self.position) >= duration_s:
                 return
 
     def stop(self) -> None:
@@ -216,6 +226,7 @@ class _Run:
             self._tell(watcher, watcher.push(iq))
         self.position += iq.shape[1]
         self.progress.samples += iq.shape[1]
+        self.progress.seconds += iq.shape[1] / self.progress.sample_rate_hz
         self.progress.busy_s += time.perf_counter() - begun
 
     def _complex(self, raw: Any) -> ComplexArray:
@@ -233,7 +244,9 @@ class _Run:
         self.position += mark.lost + mark.dropped
         if mark.sample_rate_hz and mark.sample_rate_hz != self.progress.sample_rate_hz:
             self.progress.sample_rate_hz = mark.sample_rate_hz
-            self.sink.event("sample rate", at=self.position, sample_rate_hz=mark.sample_rate_hz)
+            self.clock.change(self.position, mark.sample_rate_hz)
+            seconds = round(self.clock.seconds(self.position), 9)
+            self.sink.event("sample rate", at=self.position, seconds=seconds, sample_rate_hz=mark.sample_rate_hz)
             for watcher in self.watchers:
                 watcher.forget()
 
@@ -244,7 +257,8 @@ class _Run:
     def _tell(self, watcher: Watcher, found: list[Annotation]) -> None:
         self.progress.annotations += len(found)
         for one in found:
-            self.sink.annotation(watcher.classifier.name, one, self.progress.sample_rate_hz)
+            begin, end = self.clock.seconds(one.start), self.clock.seconds(one.start + one.count)
+            self.sink.annotation(watcher.classifier.name, one, begin, end - begin)
 
     def _look(self, now: float) -> None:
         """Bring the progress up to date, and tell when samples come faster or slower than they should."""
@@ -260,6 +274,21 @@ class _Run:
                 self.sink.event("off rate", at=self.position, arriving_hz=round(measured, 1))
             self.off_rate = off
         self.show(progress)
+
+
+class _Clock:
+    """When each sample came, in seconds since the start of the stream, whatever rates there were before."""
+
+    def __init__(self, sample_rate_hz: float) -> None:
+        self._position, self._seconds, self._rate = 0, 0.0, sample_rate_hz
+
+    def seconds(self, position: int) -> float:
+        """Return when a sample since the last change of the rate came."""
+        return self._seconds + (position - self._position) / self._rate
+
+    def change(self, position: int, sample_rate_hz: float) -> None:
+        """Count at another rate from a sample on."""
+        self._position, self._seconds, self._rate = position, self.seconds(position), sample_rate_hz
 
 
 class _Rate:

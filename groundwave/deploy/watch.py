@@ -112,6 +112,10 @@ class Watcher:
         self._active = False
         return found + self._finished()
 
+    def closed(self) -> list[Annotation]:
+        """Return the open annotation without another look at the samples, because something has failed."""
+        return self._finished()
+
     def forget(self) -> None:
         """Forget the noise floor, because the receiver has changed."""
         self._powers = self._powers[:0]

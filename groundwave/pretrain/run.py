@@ -90,7 +90,10 @@ def pretrain(
         "batch_size": batch_size,
         "pairs": "records" if groups is None else "groups",
         "records": fingerprint(source, rows, groups, contract.modality),
-        **{f"{name} records": [identity(o), fingerprint(source, rows, groups, name)] for name, o in model.others.items()},
+        **{
+            f"{name} records": [identity(o), fingerprint(source, rows, groups, name)]
+            for name, o in model.others.items()
+        },
         **({"labels": _labels(source, rows)} if isinstance(module, LabelledObjective) else {}),
     }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():

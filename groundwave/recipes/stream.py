@@ -134,7 +134,7 @@ def table(input: str, progress: Progress, waits: bool) -> Table:
     arriving = f", arriving at {progress.arriving_hz / 1e6:.3f} MS/s" if progress.arriving_hz else ""
     thrown = ", ".join(f"{count} {reason}" for reason, count in progress.thrown.items() if count)
     found = Table(title=f"{input} at {rate / 1e6:g} MS/s{arriving}", show_header=False, title_justify="left")
-    found.add_row("looked at", f"{progress.samples / rate:,.1f} s, {progress.samples:,} samples")
+    found.add_row("looked at", f"{progress.seconds:,.1f} s, {progress.samples:,} samples")
     found.add_row("real-time factor", f"{factor:.2f}" + ("" if factor >= 1 or waits else "  TOO SLOW"))
     found.add_row("buffer", f"{100 * progress.filled:.0f} % full")
     found.add_row("dropped here", f"{progress.dropped:,} samples")

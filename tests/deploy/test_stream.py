@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -108,9 +109,20 @@ def test_a_stream_that_never_begins_has_ended_after_the_timeout() -> None:
 
 def test_another_sample_rate_counts_in_seconds_from_there_on() -> None:
     progress, lines = played(packet(0, 6000), packet(6000, 20_000, sample_rate_hz=2 * RATE))
-    assert {"event": "sample rate", "at": 6000, "sample_rate_hz": 2 * RATE} in lines
+    assert {"event": "sample rate", "at": 6000, "seconds": 0.06, "sample_rate_hz": 2 * RATE} in lines
+    left = next(line for line in lines if line.get("label") == "left")
+    assert left["start_s"] == pytest.approx(0.06 + (left["start"] - 6000) / (2 * RATE), abs=1e-9)  # type: ignore[operator]
     assert [line["duration_s"] for line in lines if "label" in line] == pytest.approx([0.03072, 0.0106], rel=0.05)
     assert progress.sample_rate_hz == 2 * RATE
+    assert lines[-1]["seconds"] == pytest.approx(6000 / RATE + 14_000 / (2 * RATE))
+    assert progress.real_time_factor == pytest.approx(0.13 / progress.busy_s)
+
+
+def test_a_duration_counts_seconds_at_the_rates_that_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "AT_ONCE", 1000)
+    steps = [packet(k, k + 1000, sample_rate_hz=2 * RATE) for k in range(6000, 20_000, 1000)]
+    progress, _ = played(packet(0, 6000), *steps, duration_s=0.09)
+    assert progress.samples == 6000 + 6000
 
 
 def test_samples_that_come_at_another_rate_than_told_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,19 +194,28 @@ def test_sigmf_of_a_live_stream_begins_anew_with_another_rate(tmp_path: Path, mo
     monkeypatch.setattr(module, "MOST_ANNOTATIONS", 2)
     kept = SigMFFiles(tmp_path / "live.sigmf-meta", RATE, 1, None)
     for start in (0, 100, 200):
-        kept.annotation("turn", Annotation(start, 50, "left", confidence=0.9), RATE)
-    kept.event("sample rate", at=300, sample_rate_hz=2 * RATE)
-    kept.annotation("turn", Annotation(300, 50, "left", confidence=0.9), 2 * RATE)
+        kept.annotation("turn", Annotation(start, 50, "left", confidence=0.9), start / RATE, 50 / RATE)
+    kept.event("sample rate", at=300, seconds=3.0, sample_rate_hz=2 * RATE)
+    kept.annotation("turn", Annotation(300, 50, "left", confidence=0.9), 3.0, 25 / RATE)
     kept.event("end", at=400)
     assert [path.name for path in kept.written] == [f"live{n}.sigmf-meta" for n in ("", "-2", "-3")]
-    rates, counts = [], []
+    rates, counts, begun = [], [], []
     for path in kept.written:
         found = sigmf.SigMFFile(metadata=path.read_text())
         found.validate()
         rates.append(found.get_global_field("core:sample_rate"))
         counts.append(len(found.get_annotations()))
-        assert found.get_captures()[0]["core:datetime"]
+        begun.append(found.get_captures()[-1])
     assert (rates, counts) == ([RATE, RATE, 2 * RATE], [2, 1, 1])
+    assert [capture["core:sample_start"] for capture in begun] == [0, 0, 300]
+    first, _, third = (datetime.fromisoformat(capture["core:datetime"]) for capture in begun)
+    assert (third - first).total_seconds() == pytest.approx(3.0)
+    for path in sorted(kept.written):
+        with pytest.raises(OutputExistsError, match=path.name):
+            SigMFFiles(tmp_path / "live.sigmf-meta", RATE, 1, None)
+        path.unlink()
+    (tmp_path / "live-east.sigmf-meta").touch()
+    SigMFFiles(tmp_path / "live.sigmf-meta", RATE, 1, None)
 
 
 def test_streams_that_do_not_fit_are_refused() -> None:
@@ -205,11 +226,46 @@ def test_streams_that_do_not_fit_are_refused() -> None:
         stream(two, RATE, [TurnClassifier()], Lines(io.StringIO()))
 
 
-def test_an_error_of_the_source_is_not_swallowed() -> None:
-    class Broken(Sender):
-        def packets(self) -> Iterator[Packet | None]:
-            yield packet(0, 100)
-            raise OSError("the cable")
+class Unplugged(Sender):
+    def packets(self) -> Iterator[Packet | None]:
+        yield from super().packets()
+        raise OSError("the cable")
 
-    with pytest.raises(OSError, match="the cable"):
-        stream(Broken(), RATE, [TurnClassifier()], Lines(io.StringIO()))
+
+class Forgetful(TurnClassifier):
+    """A classifier that fails on what it hears second."""
+
+    def answer(self, iq: np.ndarray) -> np.ndarray:
+        answer = super().answer(iq)
+        if (answer.argmax(axis=-1) == self.classes.index("left")).any():
+            raise RuntimeError("out of memory")
+        return answer
+
+
+class Gone(Lines):
+    """Lines into a pipe whose reader goes after the first annotation."""
+
+    def event(self, name: str, **told: object) -> None:
+        raise BrokenPipeError("the reader")
+
+
+@pytest.mark.parametrize(
+    ("source", "classifier", "lines", "error", "labels"),
+    [
+        (Unplugged(packet(0, 9000)), TurnClassifier(), Lines, "the cable", ["right", "left"]),
+        (Sender(packet(0, 3000), packet(3000, 20_000)), Forgetful(), Lines, "out of memory", ["right"]),
+        (Sender(packet(0, 20_000)), TurnClassifier(), Gone, "the reader", ["right", "left"]),
+    ],
+    ids=["source", "model", "sink"],
+)
+def test_what_was_found_before_a_failure_is_kept(
+    source: Sender, classifier: TurnClassifier, lines: type[Lines], error: str, labels: list[str], tmp_path: Path
+) -> None:
+    out, file = tmp_path / "live.sigmf-meta", io.StringIO()
+    with pytest.raises((OSError, RuntimeError), match=error):
+        stream(source, RATE, [classifier], Sinks([lines(file), SigMFFiles(out, RATE, 1, None)]))
+    found = sigmf.SigMFFile(metadata=out.read_text()).get_annotations()
+    assert [one["core:label"] for one in found] == labels
+    if lines is Lines:
+        assert json.loads(file.getvalue().splitlines()[-1])["failed"] == error
+    assert source.closed
