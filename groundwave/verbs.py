@@ -387,6 +387,7 @@ def bench(protocol: str, **settings: Any) -> None:
     from groundwave.catalogue import protocol_of
 
     check_output(settings.get("results"), new=False)
+    check_output(settings.get("runs"), new=False)
     path = protocol_of(protocol)(**settings)
     _wrote(path, "rows of results")
     _tell_failed(failures(path))

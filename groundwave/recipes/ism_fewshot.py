@@ -18,6 +18,7 @@ from groundwave.errors import DataError
 from groundwave.model import Model
 from groundwave.pretrain.run import pretrain
 from groundwave.recipes import device
+from groundwave.recipes.place import Place
 from groundwave.signal.statistics import expert_features
 
 MIN_CAPTURES = 4
@@ -50,7 +51,7 @@ def ism_fewshot(
         splits: ways to halve the captures; a model is pretrained for each.
         episodes: episodes per split.
         slow_episodes: episodes per split for training from scratch, which is slow.
-        smoke: one split and two episodes, to see that everything works.
+        smoke: one split and two episodes, to see that everything works; its rows go to RUNS/smoke/results.
 
     Returns:
         The file of rows.
@@ -60,10 +61,10 @@ def ism_fewshot(
     )
     record = source[torch.arange(len(source))]
     packaged, digest = Model.load(model), sha256(data.read_bytes()).hexdigest()[:12]
-    path = results / "ism-fewshot.jsonl"
+    place = Place(name="ism-fewshot", results=results, runs=runs, smoke=smoke)
     for number in range(1 if smoke else splits):
         sides = halves(source, seed=number)
-        pretrained = _pretrain(source, sides["train"], runs / f"split-{number}", seed=number)
+        pretrained = _pretrain(source, sides["train"], place.home / f"split-{number}", seed=number)
         how = _settings(seed=number)
         fast = [
             attributed(probe("LSM + attributes", pretrained, config=how), expert_features),
@@ -81,7 +82,7 @@ def ism_fewshot(
                     methods,
                     protocol="ism-fewshot",
                     data=data.name,
-                    results=path,
+                    results=place.path,
                     num_shots=num_shots,
                     num_episodes=2 if smoke else count,
                     seed=number,
@@ -90,7 +91,7 @@ def ism_fewshot(
                     split=f"half of the captures of each family, seed {number}, {split_hash(sides)}",
                     config={"data_sha256": digest, "split_seed": number, "min_captures": MIN_CAPTURES},
                 )
-    return path
+    return place.path
 
 
 def halves(source: Grouped, seed: int) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from groundwave.bench.fewshot import Score, measure
 from groundwave.bench.methods import CLASSICAL, MOMENTS, Method, from_scratch, probe
 from groundwave.model import Model
 from groundwave.recipes.modulation import CROP, NUM_SAMPLES, trial
+from groundwave.recipes.place import Place
 
 SNRS_DB = (-4.0, 0.0, 4.0, 10.0, 16.0)
 
@@ -14,6 +15,7 @@ SNRS_DB = (-4.0, 0.0, 4.0, 10.0, 16.0)
 def modulation_fewshot(
     results: Path = Path("results"),
     *,
+    runs: Path = Path("runs/modulation-fewshot"),
     models: Sequence[str] = ("modulation-small", "iq-small"),
     shots: Sequence[int] = (1, 5),
     episodes: int = 100,
@@ -24,17 +26,18 @@ def modulation_fewshot(
 
     Args:
         results: folder of the file of rows.
+        runs: folder of a rehearsal's rows.
         models: packaged models or model folders.
         shots: labelled records per class.
         episodes: episodes per SNR and number of shots; training from scratch, which is slow, runs a tenth of them.
         seed: addresses the episodes.
-        smoke: two SNRs and a few episodes, to see that everything works.
+        smoke: two SNRs and a few episodes, to see that everything works; its rows go to RUNS/smoke/results.
 
     Returns:
         The file of rows.
     """
     encoders = {name: Model.load(name) for name in models}
-    path = results / "modulation-fewshot.jsonl"
+    path = Place(name="modulation-fewshot", results=results, runs=runs, smoke=smoke).path
     snrs_db, num_episodes = ((4.0, 16.0), 4) if smoke else (SNRS_DB, episodes)
     for num_shots in shots:
         quick = [*(probe(f"{name}, frozen", encoder) for name, encoder in encoders.items()), MOMENTS, *CLASSICAL]
@@ -54,8 +57,11 @@ def compare(
     seed: int,
     records_per_cell: int = 60,
 ) -> dict[float, list[Score]]:
-    """Score methods at each SNR on records whose seeds and channels no model has seen; return the new scores."""
-    scene = trial(tuple(snrs_db), records_per_cell)
+    """Score methods at some of the SNRs on records whose seeds and channels no model has seen; return the new scores.
+
+    The records are the same whichever SNRs are asked: a scene of other SNRs would draw others.
+    """
+    scene = trial(SNRS_DB, records_per_cell)
     block = scene.block(0)
     scores = {}
     for snr_db in snrs_db:

@@ -47,8 +47,8 @@ def test_the_demo_goes_on_after_ctrl_c_while_it_trains(tmp_path: Path) -> None:
 
 
 def test_bench_goes_on_after_ctrl_c_and_has_each_row_once(tmp_path: Path) -> None:
-    rows = tmp_path / "modulation-fewshot.jsonl"
-    words = command("bench", "modulation-fewshot", "--smoke", "--shots", "1", "--results", tmp_path)
+    rows = tmp_path / "smoke/results/modulation-fewshot.jsonl"
+    words = command("bench", "modulation-fewshot", "--smoke", "--shots", "1", "--runs", tmp_path)
     assert "the rows so far are kept" in interrupted(
         words, lambda: rows.exists() and rows.read_bytes().count(b"\n") > 4
     )
