@@ -106,7 +106,8 @@ def fit(
     if not holds_run(out, schedule=schedule, seed=seed, config=config):
         out.mkdir(parents=True, exist_ok=True)
         _write(out / "run.json", json.dumps(_identity(schedule, seed, config), indent=2).encode())
-    _check_checkpoint(out / "last.ckpt")
+    if (out / "last.ckpt").exists():
+        read_checkpoint(out / "last.ckpt")  # so that a damaged one is told before anything starts
     try:
         return _train(objective, batches, schedule, out, seed, device, progress, after_epoch)
     except Exception:
@@ -154,13 +155,11 @@ def _write(path: Path, content: bytes) -> None:
     os.replace(draft, path)
 
 
-def _check_checkpoint(path: Path) -> None:
-    """Raise unless a checkpoint, where there is one, can be read."""
-    if not path.exists():
-        return
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint holds, without running code from it; raises `GroundwaveError` for a damaged one."""
     try:
-        torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+    except (RuntimeError, ValueError, EOFError, LookupError, pickle.UnpicklingError) as error:
         raise GroundwaveError(
             got=f"{path}, which is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
             expected="the checkpoint of the last whole epoch",

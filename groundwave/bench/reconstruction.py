@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from groundwave.bench.cells import Cell
@@ -20,6 +19,7 @@ from groundwave.pretrain import OBJECTIVES
 from groundwave.pretrain.msm import MaskedSpectrogramModeling
 from groundwave.rng import generator
 from groundwave.signal.inpaint import INPAINTERS
+from groundwave.train import read_checkpoint
 
 AT_ONCE = 32  # records that are drawn together
 METRIC = "error"  # of hidden cells, root mean square over all of them, in decibels
@@ -89,7 +89,7 @@ def _cells(title: str, how: Pretraining, hiding: Hiding, setting: Setting) -> di
 
 def objective_state(run: Path) -> Mapping[str, Tensor]:
     """Return the weights of the objective of a finished run: the backbone's and those that its model leaves out."""
-    state = torch.load(run / "last.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    state = read_checkpoint(run / "last.ckpt")["state_dict"]
     return {name.removeprefix("objective."): x for name, x in state.items()}
 
 

@@ -1,8 +1,8 @@
 """Training a whole network with labels until its validation loss stops falling, as sources of baselines do."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from math import ceil
 from pathlib import Path
 from typing import Any, Self
@@ -13,8 +13,10 @@ from torch.nn import functional as F
 
 from groundwave.adapt.support import check_support
 from groundwave.contracts import Record
+from groundwave.data.atomic import write_atomically
 from groundwave.nn.heads import LinearHead
 from groundwave.rng import generator
+from groundwave.train import read_checkpoint
 
 BATCH_OF_QUERIES = 1024
 
@@ -167,13 +169,13 @@ class _State:
         """Write all of it, whole or not at all."""
         told: dict[str, Any] = {name: getattr(self, name) for name in ("epoch", "best_epoch", "best_loss", "best")}
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".partial")
-        torch.save({**told, "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}, draft)
-        os.replace(draft, path)
+        content = BytesIO()
+        torch.save({**told, "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}, content)
+        write_atomically(path, content.getvalue())
 
     def load(self, path: Path) -> None:
-        """Go on from what was written."""
-        told = torch.load(path, map_location="cpu", weights_only=True)
+        """Go on from what was written; raises `GroundwaveError` where it is damaged."""
+        told = read_checkpoint(path)
         self.network.load_state_dict(told.pop("network"))
         self.optimizer.load_state_dict(told.pop("optimizer"))
         for name, value in told.items():

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from groundwave.bench import supervised
 from groundwave.bench.supervised import Patience, WholeNetwork
 from groundwave.contracts import Record
+from groundwave.errors import GroundwaveError
 from groundwave.nn.complex import to_channels
 from groundwave.rng import generator
 
@@ -90,3 +92,18 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
     resumed = train(how, validation, checkpoint=checkpoint)
     torch.testing.assert_close(resumed.network.state_dict(), whole.network.state_dict(), rtol=0, atol=0)
     assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", b"PK\x03\x04torn"])
+def test_a_damaged_checkpoint_is_named_and_its_removal_advised(content: bytes, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "last.ckpt"
+    checkpoint.write_bytes(content)
+    with pytest.raises(GroundwaveError, match=r"last\.ckpt, which is damaged.*remove that file"):
+        train(HOW, checkpoint=checkpoint)
+
+
+def test_a_checkpoint_is_synced_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    monkeypatch.setattr(supervised, "write_atomically", lambda path, content: written.append((path, len(content))))
+    train(Patience(epochs=2, batch_size=16), checkpoint=tmp_path / "runs" / "last.ckpt")
+    assert [path.name for path, size in written if size] == ["last.ckpt"] * 2
