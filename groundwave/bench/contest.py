@@ -132,6 +132,12 @@ class Setting:
         """Raise `SplitError` when the plan leaks."""
         check_plan(self.plan, self.source.groups)
 
+    def labelled(self, count: int | None) -> Tensor:
+        """Return the records that lend labels, ascending; those of a smaller count are among those of a larger one."""
+        support = self.plan.support
+        order = torch.randperm(len(support), generator=generator(self.seed, "labelled"))
+        return support[order[:count]].sort().values
+
 
 def compete(contender: Contender, questions: Questions, setting: Setting) -> None:
     """Fill the cells of one contender that have no value yet; pretrains only where one of them is missing.

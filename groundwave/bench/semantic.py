@@ -21,8 +21,7 @@ from groundwave.contracts import Record, View
 from groundwave.data.batch import loader
 from groundwave.data.split import split_hash
 from groundwave.pretrain.decur import DeCUR
-from groundwave.pretrain.run import fingerprint
-from groundwave.rng import generator, stable_hash
+from groundwave.rng import stable_hash
 from groundwave.semcom.edge import Device, Fusion, Pace
 from groundwave.semcom.engines import engine_of
 from groundwave.semcom.ledger import ACROSS, Ledger
@@ -212,13 +211,6 @@ def everything(setting: Setting) -> Record:
     return setting.source[torch.arange(len(setting.source))]
 
 
-def labelled(setting: Setting, count: int | None) -> Tensor:
-    """Return the records that lend labels, ascending; those of a smaller count are among those of a larger one."""
-    support = setting.plan.support
-    order = torch.randperm(len(support), generator=generator(setting.seed, "labelled"))
-    return support[order[:count]].sort().values
-
-
 def asked(system: SplitTraining, setting: Setting, link: Link, present: tuple[str, ...] = ()) -> float:
     """Return the share of right answers to the test records, from some of the devices."""
     rows = setting.plan.query
@@ -259,7 +251,7 @@ def cell_of(title: str, edge: Edge, setting: Setting, count: int | None, config:
 
 def fill(setting: Setting, cell: Cell, values: Values, seconds: float) -> None:
     """Append a row for each metric and SNR, that of the cell itself last."""
-    rows = labelled(setting, cell.shots)
+    rows = setting.labelled(cell.shots)
     proof = {"split": setting.plan.split, "split_hash": split_hash({**setting.plan.parts(), "labelled": rows})}
     own = (cell.metric, cell.snr_db)
     for metric, snr_db in [*(place for place in values if place != own), *([own] if own in values else [])]:
@@ -280,7 +272,7 @@ def _measure(
             values[f"accuracy after {done} rounds", None] = asked(system, setting, edge.link)
 
     label = everything(setting)["label"]
-    rows = labelled(setting, cell.shots)
+    rows = setting.labelled(cell.shots)
     with second_stage(encoders, edge, setting, rows, label, len(setting.source.classes), noted) as system:
         for snr_db in edge.snrs_db:
             values[ACCURACY, snr_db] = asked(system, setting, edge.link.at(snr_db))

@@ -44,7 +44,7 @@ def separate_design(edge: Edge, setting: Setting, counts: tuple[int | None, ...]
     for cell in setting.sheet.missing(semantic.cell_of(title, edge, setting, n, config) for n in counts):
         try:
             start = time.perf_counter()
-            values = _separately(edge, setting, semantic.labelled(setting, cell.shots), symbols)
+            values = _separately(edge, setting, setting.labelled(cell.shots), symbols)
             semantic.fill(setting, cell, values, time.perf_counter() - start)
         except FAILURES as error:
             setting.sheet.fail([cell], reason(error))

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from groundwave.adapt.tuning import Tuned, tune
@@ -19,7 +18,6 @@ from groundwave.bench.rows import Row, append, hash_config
 from groundwave.contracts import Record, Task
 from groundwave.data.split import split_hash
 from groundwave.model import Model
-from groundwave.rng import generator
 from groundwave.train import Schedule
 
 AT_ONCE = 32  # records that are asked together
@@ -132,13 +130,6 @@ def tally(answer: Answer, task: Task, setting: Setting, rows: Tensor) -> Tally:
     return total
 
 
-def labelled(setting: Setting, count: int | None) -> Tensor:
-    """Return the records that lend labels, ascending; those of a smaller count are among those of a larger one."""
-    support = setting.plan.support
-    order = torch.randperm(len(support), generator=generator(setting.seed, "labelled"))
-    return support[order[:count]].sort().values
-
-
 def _place(count: int | None, config: Mapping[str, Any], questions: Questions, setting: Setting) -> dict[str, Any]:
     """Return what the cells of one tuner and number of labels share, and the score that chooses as their metric."""
     told = {**setting.config, **questions.config, "task": repr(questions.task), **config}
@@ -165,7 +156,7 @@ def _start(tuner: Tuner, setting: Setting) -> Model:
 
 def _measure(tuner: Tuner, model: Model, cell: Cell, questions: Questions, setting: Setting) -> None:
     """Tune with the labels of a cell, and fill it."""
-    rows = labelled(setting, cell.shots)
+    rows = setting.labelled(cell.shots)
     result = tune(
         model,
         questions.task,

@@ -13,8 +13,8 @@ from groundwave.bench import semantic, semantic_asides
 from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Setting
 from groundwave.bench.information import Measured, information
-from groundwave.bench.rows import read
-from groundwave.bench.semantic import TOLD_LAST, Edge, Prepared, across, labelled
+from groundwave.bench.rows import failures, read
+from groundwave.bench.semantic import TOLD_LAST, Edge, Prepared, across
 from groundwave.bench.semantic_asides import area, estimated_snr_db
 from groundwave.errors import UnknownNameError
 from groundwave.recipes.semantic_communication import METHODS
@@ -182,7 +182,7 @@ def test_the_separate_design_fills_its_cells_and_more_symbols_bring_more_bits(so
 
 def test_labels_of_a_smaller_share_are_among_those_of_a_larger_one(source: Any, tmp_path: Path) -> None:
     here = setting(source, tmp_path)
-    few, more = set(labelled(here, 8).tolist()), set(labelled(here, 40).tolist())
+    few, more = set(here.labelled(8).tolist()), set(here.labelled(40).tolist())
     assert few < more < set(here.plan.support.tolist())
 
 
