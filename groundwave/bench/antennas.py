@@ -98,7 +98,11 @@ def cross(contender: Contender, questions: Questions, settings: Sequence[Setting
                 _answer_unadapted(model, cell, setting)
             except FAILURES as error:
                 setting.sheet.fail([cell], reason(error))
-        models = {False: model, True: whiten(model, contender, setting.plan, setting)}
+        try:
+            models = {False: model, True: whiten(model, contender, setting.plan, setting)}
+        except FAILURES as error:
+            setting.sheet.fail(setting.sheet.missing(cells(contender, questions, setting)), reason(error))
+            continue
         ask(contender, models, questions, setting)
 
 

@@ -158,17 +158,22 @@ def compete(contender: Contender, questions: Questions, setting: Setting) -> Non
         plan = at_snr(setting.plan, setting.snr_db, snrs_db[0]) if per_snr else setting.plan
         try:
             model = encoder(contender, plan, setting, f"{snrs_db[0]:+g}dB" if per_snr else "all")
+            models = {False: model, True: whiten(model, contender, plan, setting)}
         except FAILURES as error:
             setting.sheet.fail(missing, f"pretraining: {reason(error)}")
             continue
-        ask(contender, {False: model, True: whiten(model, contender, plan, setting)}, part, setting)
+        ask(contender, models, part, setting)
 
 
 def ask(contender: Contender, models: Mapping[bool, Model | None], questions: Questions, setting: Setting) -> None:
     """Let all ways of a contender answer with its trained encoder, of which `models[True]` has white features."""
     memory: Memory = {}
     for way in contender.ways:
-        _answer(way, models[way.white], contender, questions, setting, memory)
+        try:
+            _answer(way, models[way.white], contender, questions, setting, memory)
+        except FAILURES as error:
+            alone = replace(contender, ways=(way,))
+            setting.sheet.fail(setting.sheet.missing(cells(alone, questions, setting)), reason(error))
 
 
 def encoder(contender: Contender, plan: Plan, setting: Setting, which: str) -> Model | None:

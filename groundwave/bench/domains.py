@@ -134,11 +134,16 @@ def contest(
     for approach in approaches:
         places = [(fold, count, seed) for fold in folds for count in shots for seed in (seeds if count else seeds[:1])]
         missing = [p for p in places if sheet.missing([_cell(approach, *p, domains, config)])]
-        features = _features(approach, domains) if missing else None
+        if not missing:
+            continue
+        try:
+            features = _features(approach, domains)
+        except FAILURES as error:
+            sheet.fail([_cell(approach, *place, domains, config) for place in missing], reason(error))
+            continue
         for place in missing:
             cell = _cell(approach, *place, domains, config)
             try:
-                assert features is not None
                 _answer(approach, features, *place, domains, cell, sheet)
             except FAILURES as error:
                 sheet.fail([cell], reason(error))

@@ -47,13 +47,17 @@ def efficiency(contender: Contender, labels: Labels, setting: Setting) -> None:
         return
     try:
         model = encoder(contender, setting.plan, setting, "all")
+        models = {False: model, True: whiten(model, contender, setting.plan, setting)}
     except FAILURES as error:
         setting.sheet.fail(missing, f"pretraining: {reason(error)}")
         return
-    models = {False: model, True: whiten(model, contender, setting.plan, setting)}
     for way in contender.ways:
-        if setting.sheet.missing(_cells(way, contender, labels, setting)):
-            _climb(way, models[way.white], contender, labels, setting)
+        missing = setting.sheet.missing(_cells(way, contender, labels, setting))
+        if missing:
+            try:
+                _climb(way, models[way.white], contender, labels, setting)
+            except FAILURES as error:
+                setting.sheet.fail(missing, reason(error))
 
 
 def _cells(way: Way, contender: Contender, labels: Labels, setting: Setting) -> Iterator[Cell]:

@@ -311,7 +311,7 @@ def _inform(objective: DeCUR, cell: Cell, setting: Setting) -> None:
     try:
         found = information(objective.embeddings(record), record["label"], objective.common)
     except FAILURES as error:
-        setting.sheet.fail([replace(last, metric="information")], reason(error))
+        setting.sheet.fail([last], reason(error))
         return
     values: Values = {(f"information, {one.between} ({one.estimator})", None): one.bits for one in found}
     fill(setting, last, values, time.perf_counter() - start)

@@ -1,5 +1,6 @@
 """Antennas: who is learned on and asked, models at the level of the recording, answers without and with labels."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,20 @@ def test_it_learns_once_and_answers_at_home_and_away(beams: Any, tmp_path: Path)
     assert len(list((one.home / "supervised-deepbeam_cnn" / "all").iterdir())) == 1
     cross(contender, one.questions(), one.settings(beams, 0), "as it is")
     assert read(one.path) == rows
+
+
+def test_whitening_that_fails_is_told_in_its_cells(beams: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from groundwave.bench import contest
+
+    def refuse(*_: Any, **__: Any) -> Model:
+        raise RuntimeError("singular")
+
+    one = field(tmp_path)
+    monkeypatch.setattr(contest, "whitened", refuse)
+    ways = (replace(frozen("probe", "prototypes", raw=True), white=True),)
+    cross(contest.Contender(cnn(one.contract(beams), 1, True), ways), one.questions(), one.settings(beams, 0))
+    told = {(row.data, row.failed) for row in read(one.path)}
+    assert told == {(f"beams, {where}", "RuntimeError: singular") for where in (HOME, AWAY)}
 
 
 def test_a_leak_is_refused(beams: Any, monkeypatch: pytest.MonkeyPatch) -> None:

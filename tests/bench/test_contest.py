@@ -199,6 +199,31 @@ def test_a_pretraining_that_fails_is_told_in_each_of_its_cells_and_stops_no_othe
     assert all(r.failed is None for r in rows(tmp_path) if r.method == "b")
 
 
+def broken(_: Any) -> Any:
+    raise ValueError("no such layer")
+
+
+@pytest.mark.parametrize("where", ["method", "features", "whitening"])
+@pytest.mark.parametrize("door", [compete, efficiency])
+def test_what_fails_before_the_first_answer_stops_no_other(
+    door: Any, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = {
+        "method": replace(way("a"), method=broken),
+        "features": replace(way("a"), method=lambda _: Method("a", lambda _: Prototype(), broken)),
+        "whitening": replace(way("a"), white=True),
+    }[where]
+    monkeypatch.setattr(contest, "whitened", lambda *_, **__: broken(None))
+    asked = QUESTIONS if door is compete else Labels((1,), (0.0, 10.0))
+    here = setting(tmp_path)
+    encoded = where == "whitening"
+    door(Contender(HOW, (fails,)) if encoded else Contender(None, (fails, way("b"))), asked, here)
+    door(Contender(None, (way("c"),)), asked, here)
+    failed = {row.method: row.failed is not None for row in rows(tmp_path)}
+    assert failed == {"a": True, "c": False} | ({} if encoded else {"b": False})
+    assert all("no such layer" in row.failed for row in rows(tmp_path) if row.failed)
+
+
 def test_an_encoder_takes_part_end_to_end(tmp_path: Path) -> None:
     encoder = Contender(HOW, (Way("simclr", {}, lambda m: Method("simclr", lambda _: Prototype(), m.embed)),))
     compete(encoder, replace(QUESTIONS, shots=(2,)), setting(tmp_path))

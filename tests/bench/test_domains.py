@@ -9,7 +9,7 @@ from groundwave.adapt.discriminant import LDA
 from groundwave.bench.cells import Sheet
 from groundwave.bench.domains import Approach, Domains, Fold, contest, leave_out, lend, planned
 from groundwave.bench.rows import read
-from groundwave.errors import SplitError
+from groundwave.errors import ContractError, SplitError
 
 
 def domains(num_rooms: int = 2, num_groups: int = 4, each: int = 6) -> Domains:
@@ -86,3 +86,16 @@ def test_alignment_finds_the_classes_of_a_room_that_is_elsewhere_and_rows_tell_a
     assert len([r for r in rows if r.metric == "accuracy"]) == 2 * 2 * 3  # without labels there is one seed
     run()
     assert len(read(path)) == len(rows)
+
+
+def test_features_that_fail_stop_no_other_approach(tmp_path: Path) -> None:
+    def refuse(csi: torch.Tensor) -> torch.Tensor:
+        raise ContractError("2 antennas", "1", "choose another model")
+
+    looks = (("other antennas", refuse), ("as it is", lambda csi: csi.real.flatten(1)))
+    ways = [Approach(name, look, lambda _: LDA(), False, {}) for name, look in looks]
+    known, path = domains(), tmp_path / "p.jsonl"
+    folds = list(leave_out(known.domain, "room"))
+    contest(ways, folds, known, sheet=Sheet(path, "p"), shots=(0,), seeds=(0,), config={})
+    failed = {(r.method, r.config["held_out"]): r.failed for r in read(path) if r.metric == "accuracy"}
+    assert [bool(why and "2 antennas" in why) for why in failed.values()] == [True, True, False, False]

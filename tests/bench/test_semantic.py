@@ -133,13 +133,17 @@ def test_what_blocks_tell_is_asked_once(source: Any, tmp_path: Path, monkeypatch
         asked.append(given[2])
         return told
 
-    monkeypatch.setattr(semantic, "information", informed)
     monkeypatch.setattr(semantic, "_measure", lambda *_: None)
+    monkeypatch.setattr(semantic, "information", failing)
+    semantic.compared(METHODS["ours"], EDGE, here, (40,))
+    assert failures(tmp_path / "rows.jsonl") == ["RuntimeError: no server"]
+    monkeypatch.setattr(semantic, "information", informed)
     for counts in ((40,), (40, 20)):
         semantic.compared(METHODS["ours"], EDGE, here, counts)
     assert len(asked) == 1
     rows = read(tmp_path / "rows.jsonl")
-    assert len(rows) == len(told)
+    assert len(rows) == 1 + len(told)
+    assert failures(tmp_path / "rows.jsonl") == []
     assert rows[-1].metric == TOLD_LAST
 
 
