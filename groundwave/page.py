@@ -40,7 +40,7 @@ PALETTE = (
 
 @dataclass(frozen=True)
 class Table:
-    """Text in rows and columns; `best` marks the cells (row, column) that are not worse than their column's best."""
+    """Text in rows and columns; `best` are the cells (row, column) in bold, and the caption says which those are."""
 
     header: Sequence[str]
     body: Sequence[Sequence[str]]

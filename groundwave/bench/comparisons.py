@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from groundwave.bench.rows import Row, aggregate
+from groundwave.bench.tables import BOLD, best
 from groundwave.metrics import Interval, interval
 from groundwave.page import Table
 
@@ -11,25 +12,22 @@ Curve = list[tuple[float, float]]  # seconds and scores, epoch by epoch
 Key = tuple[int | None, int]  # labels and seed
 
 
-def decibel_table(rows: Sequence[Row], columns: Mapping[str, str], caption: str = "") -> Table:
+def decibel_table(rows: Sequence[Row], columns: Mapping[str, str], caption: str) -> Table:
     """Return a table of errors, a line per method; the lowest of a column is marked, with all that overlap it.
 
     Args:
         rows: whose values are decibels.
         columns: metrics by heading.
-        caption: what the table is of.
+        caption: what the table is of, without a full stop.
     """
     methods = list(dict.fromkeys(row.method for row in rows))
-    body, best = [[method] for method in methods], set()
-    for j, metric in enumerate(columns.values(), start=1):
-        cells = aggregate(rows, ("method",), metric)
-        known = {i: cell.interval for i, m in enumerate(methods) if (cell := cells.get((m,))) and cell.interval}
-        for i, line in enumerate(body):
-            line.append(_spread(known[i], "{:.2f}") if i in known else "")
-        if known:
-            least = min(known.values(), key=lambda found: found.mean)
-            best |= {(i, j) for i, x in known.items() if x is least or (x.n > 1 and x.overlaps(least))}
-    return Table(["method", *columns], body, caption, frozenset(best))
+    cells = [aggregate(rows, ("method",), metric) for metric in columns.values()]
+    grid = [[found.get((method,)) for found in cells] for method in methods]
+    texts = [[_spread(cell.interval, "{:.2f}") if cell and cell.interval else "" for cell in line] for line in grid]
+    bold = best(methods, grid, lowest=True)
+    told = f"{caption}; {BOLD.format('lowest')}." if bold else f"{caption}."
+    body = [[method, *line] for method, line in zip(methods, texts, strict=True)]
+    return Table(["method", *columns], body, told, bold)
 
 
 def curves(rows: Sequence[Row], metric: str) -> dict[str, dict[Key, Curve]]:

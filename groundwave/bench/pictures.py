@@ -87,7 +87,8 @@ def _curves(
         colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
         axes.plot(x, mean, color=colour, marker=marker, markersize=4, linewidth=1.6, label=method)
         finite = np.isfinite(low) & np.isfinite(high)
-        axes.fill_between(x, low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
+        if finite.any():
+            axes.fill_between(x, low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
     for i, (name, line) in enumerate(published.items(), start=len(methods)):
         shares = 100 * np.array(list(line.values()))
         marker = "" if len(line) > 1 else "x"
@@ -101,10 +102,9 @@ def _finish(axes: Axes, metric: str, chance: float | None) -> None:
     axes.grid(alpha=0.25)
     clean(axes)
     if axes.get_legend_handles_labels()[1]:
-        legend = axes.legend(
-            loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title="shaded: 95 % interval"
-        )
-        legend.get_title().set_fontsize(8)
+        title = "shaded: 95 % interval" if axes.collections else None
+        style = {"frameon": False, "fontsize": 8, "title_fontsize": 8}
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title=title, **style)
 
 
 def confusion_picture(matrix: Array, classes: Sequence[str]) -> Figure:

@@ -8,6 +8,9 @@ from groundwave.bench.rows import Cell, Row, aggregate, only_metric
 from groundwave.errors import DataError
 from groundwave.page import Table
 
+CHANCE = "chance"  # how the method that guesses is called
+BOLD = "bold: the {} mean of a column, and all whose intervals overlap with its own"
+
 
 def tabulate(
     rows: Sequence[Row],
@@ -32,25 +35,25 @@ def tabulate(
     heads = sorted({column for _, column in cells}, key=lambda value: (value is not None, value))
     grid = [[cells.get((method, head)) for head in heads] for method in lines]
     header = ["method", *(_head(columns, head) for head in heads)]
-    return Table(header, _body(lines, grid), _caption(rows, metric, grid), _best(grid))
+    return _table(header, lines, grid, rows, metric)
 
 
 def summarise(
-    rows: Sequence[Row], columns: Mapping[str, Callable[[Row], bool]], metric: str, methods: Sequence[str] = ()
+    rows: Sequence[Row], columns: Mapping[str, Callable[[Row], bool]], metric: str, *, bold: bool = True
 ) -> Table:
     """Return a table with a line per method, each column the mean over all rows that it chooses.
 
     Where a column takes in several SNRs or numbers of labels, a method that has not all of them has no value there: it
-    could not be compared. The interval is over seeds, each averaged first.
+    could not be compared. The interval is over seeds, each averaged first. What has no value at all is left out.
 
     Args:
         rows: of one protocol.
         columns: which rows, by heading.
         metric: which metric, a share.
-        methods: which methods in which order; all in the order of the rows by default.
+        bold: whether the best are; not where more is not better.
     """
     rows = [row for row in rows if row.metric == metric]
-    lines = list(methods) or list(dict.fromkeys(row.method for row in rows))
+    lines = list(dict.fromkeys(row.method for row in rows))
     grid: list[list[Cell | None]] = [[] for _ in lines]
     for choose in columns.values():
         chosen = [row for row in rows if choose(row)]
@@ -59,9 +62,11 @@ def summarise(
             own = [row for row in chosen if row.method == method]
             known = {(row.snr_db, row.shots) for row in own} == complete
             line.append(aggregate(own, ("method",), metric).get((method,)) if known else None)
-    kept = [i for i, line in enumerate(grid) if any(cell is not None for cell in line)]
-    lines, grid = [lines[i] for i in kept], [grid[i] for i in kept]
-    return Table(["method", *columns], _body(lines, grid), _caption(rows, metric, grid), _best(grid))
+    kept = [i for i, line in enumerate(grid) if any(line)]
+    filled = [j for j in range(len(columns)) if any(line[j] for line in grid)]
+    header = ["method", *(list(columns)[j] for j in filled)]
+    values = [[grid[i][j] for j in filled] for i in kept]
+    return _table(header, [lines[i] for i in kept], values, rows, metric, bold)
 
 
 def _cells(rows: Sequence[Row], columns: str, metric: str) -> dict[tuple[Any, ...], Cell]:
@@ -77,9 +82,22 @@ def _cells(rows: Sequence[Row], columns: str, metric: str) -> dict[tuple[Any, ..
     return cells
 
 
-def _body(lines: Sequence[str], grid: Sequence[Sequence[Cell | None]]) -> list[list[str]]:
+def _table(
+    header: Sequence[str],
+    lines: Sequence[str],
+    grid: Sequence[Sequence[Cell | None]],
+    rows: Sequence[Row],
+    metric: str,
+    bold: bool = True,
+) -> Table:
     texts = marked([list(map(written, line)) for line in grid], draws(grid))
-    return [[name, *line] for name, line in zip(lines, texts, strict=True)]
+    body = [[name, *line] for name, line in zip(lines, texts, strict=True)]
+    data = ", ".join(dict.fromkeys(row.data for row in rows))
+    what = "seed" if all(row.episode is None for row in rows) else "episode"
+    marks = best(lines, grid) if bold else frozenset()
+    told = f"{BOLD.format('best')}; " if marks else ""
+    caption = f"{metric} in %, mean ± half of the 95 % interval, on {data}; {told}{behind(draws(grid), what)}."
+    return Table(header, body, caption, marks)
 
 
 def draws(grid: Sequence[Sequence[Cell | None]]) -> list[list[int]]:
@@ -121,20 +139,23 @@ def _head(field: str, value: Any) -> str:
     }.get(field, str(value))
 
 
-def _caption(rows: Sequence[Row], metric: str, grid: Sequence[Sequence[Cell | None]]) -> str:
-    data = ", ".join(dict.fromkeys(row.data for row in rows))
-    what = "seed" if all(row.episode is None for row in rows) else "episode"
-    return f"{metric} in %, mean ± half of the 95 % interval, on {data}; {behind(draws(grid), what)}."
+def best(
+    lines: Sequence[str], grid: Sequence[Sequence[Cell | None]], lowest: bool = False
+) -> frozenset[tuple[int, int]]:
+    """Return the places whose interval reaches that of the best mean of their column.
 
-
-def _best(grid: Sequence[Sequence[Cell | None]]) -> frozenset[tuple[int, int]]:
-    """Return the places whose interval reaches that of the best mean of their column."""
-    found = set()
+    A column in which that would be all, or chance among them, tells nobody apart and has none.
+    """
+    found: set[tuple[int, int]] = set()
     for column in range(len(grid[0]) if grid else 0):
-        known = {i: line[column].interval for i, line in enumerate(grid) if line[column] and line[column].interval}  # type: ignore[union-attr]
-        if known:
-            top = max(known.values(), key=lambda x: x.mean)  # type: ignore[union-attr]
-            found |= {(i, column + 1) for i, x in known.items() if x is top or (x.n > 1 and x.overlaps(top))}  # type: ignore[union-attr, arg-type]
+        cells = ((i, line[column]) for i, line in enumerate(grid))
+        known = {i: cell.interval for i, cell in cells if cell and cell.interval}
+        if not known:
+            continue
+        top = (min if lowest else max)(known.values(), key=lambda x: x.mean)
+        reaching = {i for i, x in known.items() if x is top or (x.n > 1 and x.overlaps(top))}
+        if len(reaching) < len(known) and not any(lines[i] == CHANCE for i in reaching):
+            found |= {(i, column + 1) for i in reaching}
     return frozenset(found)
 
 

@@ -1,34 +1,41 @@
 """How docs/results/lsm.md is made from rows, tables and pictures alike: `python -m groundwave.recipes.lsm_results`."""
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from groundwave.bench.contest import ACCURACY, SPREAD
 from groundwave.bench.pictures import accuracy_against_labels, accuracy_against_snr
-from groundwave.bench.rows import Row, latest, read
+from groundwave.bench.rows import Row, aggregate
 from groundwave.bench.tables import summarise
 from groundwave.errors import DataError
 from groundwave.page import Table
-from groundwave.recipes import fidelity
-from groundwave.recipes.fewshot import SOURCE
-from groundwave.recipes.results_page import Part, write_page
+from groundwave.recipes import contrastive, fidelity, label_efficiency
+from groundwave.recipes.contenders import Size, contenders
+from groundwave.recipes.fewshot import FEWSHOT_METHODS, SOURCE, TRANSFER_METHODS
+from groundwave.recipes.panels import DATA
+from groundwave.recipes.results_page import Choose, Part, current, labels, sources, write_page
 
-Choose = Callable[[Row], bool]
 SHOWN_DB = (-10.0, -4.0, 0.0, 4.0, 10.0, 18.0)
 MODELS_DB = (-4.0, 0.0, 4.0, 10.0, 18.0)  # where there are models of LSM as published
 SNRS_DB = tuple(range(-20, 20, 2))
 EARLIER = "radioml as-published, earlier replica"  # before it had the published seed's fading
 UNLIKE = ("radioml fixed", EARLIER)  # whose SNRs are others, so that nothing reported stands beside them
 LABELLED = "SNR as labelled"
+OURS = "LSM, ours"
+PROBE = f"{OURS}, linear probe"
+ORDER = (OURS, f"{OURS}, lda", "LSM as published", "", "cyclic moments", "cumulants", "chance")  # of lines and curves
+PAPERS = ("LSM", "RadioML", "VT-CNN2", "MCLDNN", "SCLBSS", "Mod-CL", "contrastive", "episodic")
 MORE = "+ unlabelled"  # how the names of methods end that use unlabelled records when they answer, too
 
 # What the sources report on the real RadioML 2016.10a.
 CONTRASTIVE_AT_4_DB = {"LSM": 0.7371, "SCLBSS": 0.650, "SimSiam": 0.500, "SimCLR": 0.496}
-LSM_5_SHOT = (
+_SHARES = (
     *(0.2056, 0.2208, 0.2148, 0.2048, 0.3044, 0.4860, 0.4016, 0.5288, 0.7576, 0.8036),
     *(0.9192, 0.9564, 0.9614, 0.9632, 0.9688, 0.9888, 0.9808, 0.9784, 0.9668, 0.9744),
 )
+LSM_5_SHOT = {float(snr): share for snr, share in zip(SNRS_DB, _SHARES, strict=True)}
 FIDELITY = """\
 Networks trained as in their sources, for at most as many epochs as the rows say (VT-CNN2 for 30 of 100), on single
 records parted at random, not scaled. From 0 dB up the replica is slightly easier than the real file; below, it is as
@@ -40,8 +47,11 @@ MOD_CL = {2: 0.5176, 5: 0.5733, 10: 0.5910, 20: 0.6032, 50: 0.6140, 100: 0.6188}
 
 HEAD = """# LSM in full
 
-Contrastive pretraining of IQ (LSM), its baselines and its protocols, measured here; made by
-`python -m groundwave.recipes.lsm_results` from the rows in `results/`. `groundwave run contrastive`,
+LSM is the contrastive framework of a paper on *large-scale multi-modal signal models* ([Wen et al.](#sources)): an
+encoder of samples and one of spectra learn, without labels, to agree on crops of a signal. It, its baselines and its
+protocols are measured here. *LSM* alone means theirs; *LSM, ours* has its objective, and encoders of our own.
+
+Made by `python -m groundwave.recipes.lsm_results` from the rows in `results/`. `groundwave run contrastive`,
 `groundwave run fewshot`, `groundwave run transfer`, `groundwave run label-efficiency` and `groundwave run fidelity`
 make the rows; `groundwave run lsm` makes ours alone, `groundwave run lsm-published` the published models.
 
@@ -52,8 +62,6 @@ all noise; modulators, offsets, fading with the published seed, the formula of t
 published generator. GNU Radio had two faders in 2016; with the newer one the signal is 5 dB weaker. The replica takes
 the older, because with it a trial network (no rows) came nearer to VT-CNN2's reported curve below 0 dB: what agreement
 there is at low SNR (first section) is in part chosen.
-Headings of an *earlier replica* stand over rows from before that, whose signal was 2 to 4 dB weaker than now. They
-compare with each other only; today's code does not make them again.
 
 Parts and sides of a split share no group (a pass of the generator). Nothing is chosen on what is asked: the design of
 ours was chosen on another draw of the data (the scene `radioml` with `seed` 777), which shares with the replica its
@@ -65,17 +73,32 @@ also tells that one alone.
 The SNR is the label of the data set. In data as published it is not the ratio in the sampled band: by a slip of the
 published generator 1 dB of it changes that ratio by 2 dB. *At once* means one answer for all these SNRs: labels and
 queries are of any of them, and nobody says of which.
+"""
 
-- *LSM, ours*: one encoder for all SNRs, that is not told the SNR. A residual tower on the samples and a perceptron on
-  cyclic moments are contrasted with each other, with themselves and side by side; the moments stand beside them as
-  features. Features are whitened by what differs between two views of a record, and linear discriminants learn from
-  the labels. *LSM, ours, lda* is the same without whitening.
-- *+ unlabelled*: the same, and curriculum labelling of what was there to pretrain on at that SNR. *+ queries*: of the
-  queries themselves, all at once (transductive; compare with its like only).
-- *cyclic moments + LDA*: those moments alone, nothing pretrained; what it lacks to ours is what pretraining gives.
-  *Whitened*: by the same views as ours, which takes unlabelled records and learns no network.
-- *..., our encoder*: another objective on our encoder, as long as ours, same records; beside *LSM, ours, lda*.
-- *LSM as published*, *SimCLR*, *SimSiam*, *MoCo*: crops of 12 samples, a model for each SNR, in the paper's framework.
+# Who is who, by how names of methods end; a page names those that it has rows of.
+LEGEND: Mapping[tuple[str, ...], str] = {
+    (
+        "LSM, ours",
+    ): "one encoder for all SNRs, that is not told the SNR. A residual tower on the samples and a perceptron "
+    "on cyclic moments are contrasted with each other, with themselves and side by side; the moments stand beside them "
+    "as features. Features are whitened by what differs between two views of a record, and linear discriminants learn "
+    "from the labels.",
+    ("LSM, ours, lda",): "the same without whitening.",
+    ("+ unlabelled",): "the same, and curriculum labelling of what was there to pretrain on at that SNR.",
+    ("+ queries",): "the same of the queries themselves, all at once (transductive; compare with its like only).",
+    ("linear probe",): "linear discriminants on features as they are.",
+    (
+        "cyclic moments + LDA",
+    ): "those moments alone, nothing pretrained; what it lacks to ours is what pretraining gives.",
+    ("cyclic moments, whitened",): "by the same views as ours, which takes unlabelled records and learns no network.",
+    ("..., our encoder",): "another objective on our encoder, as long as ours, same records; beside *LSM, ours, lda*.",
+    ("LSM as published", "SimCLR", "SimSiam", "MoCo"): "crops of 12 samples, a model for each SNR, in the paper's "
+    "framework.",
+    ("cumulants + logistic",): "higher-order cumulants, nothing pretrained.",
+}
+
+APPENDIX = """Rows of an earlier replica, before it had the published seed's fading: its signal was 2 to 4 dB weaker
+than now. They compare with each other only; today's code does not make them again.
 """
 
 
@@ -92,13 +115,59 @@ def lsm_results(results: Path = Path("results"), out: Path = Path("docs/results/
     parts = [part for make in SECTIONS.values() for part in make(results)]
     if not parts:
         raise DataError(f"no rows of {', '.join(SECTIONS)} in {results}", "some", "run `groundwave run lsm` first")
-    return write_page(out, HEAD, parts)
+    now = [part for part in parts if EARLIER not in part.title]
+    earlier = [replace(part, level=3, pictures={}) for part in parts if part not in now]
+    appendix = [Part("Appendix: an earlier replica", APPENDIX), *earlier] if earlier else []
+    closing = [missing_part(results), *appendix, sources(*PAPERS)]
+    return write_page(out, HEAD + legend(results), [*now, *closing])
+
+
+def legend(results: Path) -> str:
+    """Say who the methods are that have rows."""
+    known = {row.method for protocol in SECTIONS for row in current(results, protocol)}
+    lines = []
+    for names, says in LEGEND.items():
+        shown = [f"*{name}*" for name in names if any(method.endswith(name.lstrip(".")) for method in known)]
+        if shown:
+            lines.append(textwrap.fill(f"- {', '.join(shown)}: {says}", 120, subsequent_indent="  ") + "\n")
+    return "\n" + "".join(lines)
+
+
+def missing_part(results: Path) -> Part:
+    """Return by which commands the methods of the panels get rows that have none."""
+    lines = []
+    for panel, command, option, members in panels():
+        rows = current(results, panel)
+        for data in DATA[:1] if panel == "fidelity" else DATA:
+            known = {row.method for row in rows if row.data.startswith(f"radioml {data}") and row.data != EARLIER}
+            lacking = [name for name, titles in members.items() if not known.intersection(titles)]
+            chosen = f" {option}={','.join(lacking)}" if known else ""
+            lines += [f"- No rows yet of `groundwave run {command} data={data}{chosen}`.\n"] if lacking else []
+    return Part("What is missing", "".join(dict.fromkeys(lines)))
+
+
+def panels() -> Iterator[tuple[str, str, str, Mapping[str, Sequence[str]]]]:
+    """Yield each file of rows, the command that makes it, and of an option of it the values with their methods."""
+    known = contenders(Size())
+
+    def titles(names: Sequence[str], ends: Sequence[str] = ("",)) -> dict[str, list[str]]:
+        return {name: [way.name + end for way in known[name].ways for end in ends] for name in names}
+
+    yield "fidelity", "fidelity", "networks", {name: [one.title] for name, one in fidelity.PUBLISHED.items()}
+    yield "contrastive", "contrastive", "methods", titles(contrastive.METHODS)
+    yield "fewshot-source", "fewshot new=source", "methods", titles(FEWSHOT_METHODS)
+    yield "fewshot", "fewshot", "methods", titles(FEWSHOT_METHODS)
+    yield "transfer-source", "transfer new=source", "methods", titles(TRANSFER_METHODS)
+    yield "transfer", "transfer", "methods", titles(TRANSFER_METHODS)
+    probed = titles(label_efficiency.METHODS, ("", ", linear probe"))
+    yield "label-efficiency", "label-efficiency", "methods", probed
+    yield "label-efficiency", "label-efficiency", "ceiling", {"mcldnn": ["MCLDNN, all labels"]}
 
 
 def _by_data(results: Path, protocol: str) -> Iterator[tuple[str, list[Row]]]:
     """Yield the rows of each data set."""
-    rows = latest(read(results / f"{protocol}.jsonl"))
-    for data in dict.fromkeys(row.data for row in rows):
+    rows = current(results, protocol, ORDER)
+    for data in sorted({row.data for row in rows}):
         yield data, [row for row in rows if row.data == data]
 
 
@@ -127,7 +196,8 @@ def fidelity_part(results: Path) -> Iterator[Part]:
     groups = dict(_by_data(results, "fidelity"))
     if not groups:
         return
-    published = {name.title: name for name in fidelity.PUBLISHED.values()}
+    known = {row.method for rows in groups.values() for row in rows}
+    published = {source.title: source for source in fidelity.PUBLISHED.values() if source.title in known}
     body = [line for data, rows in groups.items() for name in published for line in _fidelity_lines(data, rows, name)]
     for name, source in published.items():
         told = dict(zip(SNRS_DB, source.by_snr, strict=True)) if source.by_snr else {}
@@ -169,11 +239,9 @@ def contrastive_part(results: Path) -> Iterator[Part]:
         shown = without_leaks([row for row in rows if row.metric == ACCURACY and row.method != "chance"])
         more = [row for row in shown if row.method.endswith(MORE)]
         alone = [row for row in shown if not row.method.endswith(MORE)]
-        pictures = {
-            name: accuracy_against_snr(some, 1 / 11, ACCURACY, told, LABELLED)
-            for name, some, told in (("labels alone", alone, points), ("unlabelled records beside", more, {}))
-            if some
-        }
+        pictures = {"labels alone": accuracy_against_snr(alone, 1 / 11, ACCURACY, points, LABELLED)} if alone else {}
+        if len({row.method for row in more}) > 1:
+            pictures["unlabelled records beside"] = accuracy_against_snr(more, 1 / 11, ACCURACY, snr=LABELLED)
         text += first_seed_alone(more)
         tables = {"Five labels per class": summarise(rows, snr_columns(rows), ACCURACY)}
         yield Part(f"(a) Contrastive methods, {data}", text, tables, pictures)
@@ -193,7 +261,7 @@ def first_seed_alone(rows: Sequence[Row]) -> str:
 def new_classes_part(results: Path, protocol: str, title: str, text: str) -> Iterator[Part]:
     """Yield panel (b) or (c) for each data set."""
     for data, rows in _by_data(results, protocol):
-        tables, pictures = {}, {}
+        tables, pictures, said = {}, {}, ""
         for shots in sorted({row.shots for row in rows if row.shots is not None}, reverse=True):
             some = [row for row in rows if row.shots == shots]
             tables[f"5-way {shots}-shot"] = summarise(some, snr_columns(some), ACCURACY)
@@ -202,13 +270,22 @@ def new_classes_part(results: Path, protocol: str, title: str, text: str) -> Ite
                     some, class_columns(), ACCURACY
                 )
             if any(row.metric == SPREAD for row in some):
-                spread = summarise(some, snr_columns(some), SPREAD)
-                tables[f"5-way {shots}-shot, standard deviation over episodes"] = replace(spread, best=frozenset())
+                spread = summarise(some, snr_columns(some), SPREAD, bold=False)
+                tables[f"5-way {shots}-shot, standard deviation over episodes"] = spread
             like_theirs = protocol == "fewshot-source" and shots == 5 and data not in UNLIKE
-            told = {"LSM, reported": dict(zip(map(float, SNRS_DB), LSM_5_SHOT, strict=True))} if like_theirs else {}
+            told = {"LSM, reported": LSM_5_SHOT} if like_theirs else {}
             seen = without_leaks([row for row in some if row.metric == ACCURACY])
             pictures[f"{shots}-shot"] = accuracy_against_snr(seen, 1 / 5, ACCURACY, told, LABELLED)
-        yield Part(f"{title}, {data}", text, tables, pictures)
+            said = _behind(seen) if like_theirs else said
+        yield Part(f"{title}, {data}", text + said, tables, pictures)
+
+
+def _behind(rows: Sequence[Row]) -> str:
+    """Say at which SNRs LSM reports more than ours has."""
+    cells = aggregate([row for row in rows if row.method == OURS], ("snr_db",), ACCURACY)
+    found = {snr: cell.interval.mean for (snr,), cell in cells.items() if cell.interval and snr is not None}
+    above = [f"{snr:g}" for snr in sorted(found) if LSM_5_SHOT[snr] > found[snr]]
+    return f"With five labels LSM reports more than *{OURS}* has at {', '.join(above)} dB.\n" if above else ""
 
 
 def class_columns() -> dict[str, Choose]:
@@ -233,26 +310,33 @@ def without_leaks(rows: Sequence[Row]) -> list[Row]:
 
 def label_part(results: Path) -> Iterator[Part]:
     """Yield panel (d) for each data set."""
-    reported = ", ".join(f"{100 * share:.1f}" for share in MOD_CL.values())
     for data, rows in _by_data(results, "label-efficiency"):
+        overall = [row for row in rows if row.snr_db is None]
         text = "All SNRs together, N labels per class and SNR; features as they are, not whitened.\n"
         told: dict[str, dict[float, float]] = {}
         if data not in UNLIKE:
+            reported = ", ".join(f"{100 * share:.1f}" for share in MOD_CL.values())
             text += "Mod-CL reports a linear probe on the real file at\n"
             text += f"{reported} % for N = {', '.join(map(str, MOD_CL))}, and 63.1 % with all labels.\n"
-            text += "The probe of ours is below that at every N: one linear map for all SNRs tells little below 0 dB.\n"
+            text += _beside_mod_cl(overall)
             told = {"Mod-CL, reported": {float(count): share for count, share in MOD_CL.items()}}
-        overall = [row for row in rows if row.snr_db is None]
         counts = sorted({row.shots for row in overall if row.shots is not None})
-        columns: dict[str, Choose] = {f"N = {count}": _with(count) for count in counts}
-        columns["all labels"] = _with(None)
+        columns: dict[str, Choose] = {f"N = {count}": labels(count) for count in counts}
+        columns["all labels"] = labels(None)
         picture = accuracy_against_labels(overall, ACCURACY, told)
         tables = {"All SNRs": summarise(overall, columns, ACCURACY)}
         yield Part(f"(d) Label efficiency, {data}", text, tables, {"labels": picture})
 
 
-def _with(count: int | None) -> Choose:
-    return lambda row: row.shots == count
+def _beside_mod_cl(rows: Sequence[Row]) -> str:
+    """Say by how many points the linear probe of ours differs from what Mod-CL reports."""
+    cells = aggregate([row for row in rows if row.method == PROBE], ("shots",), ACCURACY)
+    gaps = [
+        f"{100 * (cell.interval.mean - MOD_CL[count]):+.1f}"
+        for (count,), cell in sorted(cells.items(), key=lambda item: item[0][0] or 0)
+        if count in MOD_CL and cell.interval
+    ]
+    return f"*{PROBE}* less that: {', '.join(gaps)} points.\n" if gaps else ""
 
 
 SECTIONS: Mapping[str, Callable[[Path], Iterator[Part]]] = {

@@ -11,6 +11,7 @@ from groundwave.bench.tables import markdown
 from groundwave.data.atomic import write_atomically
 from groundwave.page import Table
 from groundwave.recipes.signals import png
+from groundwave.recipes.sources import SOURCES
 
 Choose = Callable[[Row], bool]
 COPIES = "runs"  # folder of copied pictures, beside those that are drawn from rows
@@ -26,6 +27,7 @@ class Part:
         tables: by title.
         pictures: by title.
         files: pictures that there are, as PNG, by title.
+        level: of the heading.
     """
 
     title: str
@@ -33,6 +35,7 @@ class Part:
     tables: Mapping[str, Table] = field(default_factory=dict)
     pictures: Mapping[str, Figure] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    level: int = 2
 
 
 def write_page(out: Path, head: str, parts: Sequence[Part]) -> Path:
@@ -41,19 +44,23 @@ def write_page(out: Path, head: str, parts: Sequence[Part]) -> Path:
     pictures.mkdir(parents=True, exist_ok=True)
     text = [head]
     for part in parts:
-        text += [f"## {part.title}\n", part.text] if part.text else [f"## {part.title}\n"]
+        text += [f"{'#' * part.level} {part.title}\n", *([part.text] if part.text else [])]
         for title, table in part.tables.items():
             text.append(f"**{title}**\n\n{markdown(table)}")
         for title, figure in part.pictures.items():
             file = pictures / f"{_slug(f'{part.title} {title}')}.png"
             write_atomically(file, png(figure))
-            text.append(f"![{title}]({pictures.name}/{file.name})\n")
+            text.append(_shown(title, f"{pictures.name}/{file.name}"))
         for title, given in part.files.items():
             (pictures / COPIES).mkdir(exist_ok=True)
             write_atomically(pictures / COPIES / given.name, given.read_bytes())
-            text.append(f"![{title}]({pictures.name}/{COPIES}/{given.name})\n")
+            text.append(_shown(title, f"{pictures.name}/{COPIES}/{given.name}"))
     write_atomically(out, "\n".join(text).encode())
     return out
+
+
+def _shown(title: str, path: str) -> str:
+    return f"![{title}]({path})\n*{title}*\n"  # GitHub does not show the text of a picture: it stands below
 
 
 def _slug(text: str) -> str:
@@ -61,9 +68,21 @@ def _slug(text: str) -> str:
     return "-".join(words)
 
 
-def current(results: Path, name: str) -> list[Row]:
-    """Return the last row of each cell of a file of rows."""
-    return latest(read(results / f"{name}.jsonl"))
+def current(results: Path, name: str, order: Sequence[str] = ()) -> list[Row]:
+    """Return the last row of each cell of a file of rows.
+
+    Args:
+        results: folder of rows.
+        name: of the file.
+        order: how names of methods begin, in the order in which tables and pictures show them; an empty one is whatever
+            no other begins. The longest that fits counts; within one, rows stay in the order of measurement.
+    """
+
+    def place(row: Row) -> int:
+        fitting = [start for start in order if row.method.startswith(start)]
+        return order.index(max(fitting, key=len)) if fitting else len(order)
+
+    return sorted(latest(read(results / f"{name}.jsonl")), key=place)
 
 
 def hung(folders: Sequence[Path], prefix: str) -> dict[str, Path]:
@@ -73,6 +92,11 @@ def hung(folders: Sequence[Path], prefix: str) -> dict[str, Path]:
         for path in sorted(folder.glob(f"{prefix}-*.png")):
             found.setdefault(path.stem.removeprefix(f"{prefix}-"), path)
     return found
+
+
+def sources(*names: str) -> Part:
+    """Return the papers behind a page, its last part."""
+    return Part("Sources", "".join(f"- {SOURCES[name]}\n" for name in names))
 
 
 def labels(count: int | None) -> Choose:

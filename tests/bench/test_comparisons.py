@@ -38,6 +38,7 @@ def test_the_lowest_error_and_all_that_overlap_it_are_marked() -> None:
     rows = [row("a", "m", 2.0 + 0.5 * seed, seed=seed) for seed in (0, 1, 2)]
     rows += [row("b", "m", 2.2 + 0.5 * seed, seed=seed) for seed in (0, 1, 2)]
     rows += [row("c", "m", 90.0 + 0.5 * seed, seed=seed) for seed in (0, 1, 2)]
-    table = decibel_table(rows, {"hidden": "m", "nothing": "n"})
+    table = decibel_table(rows, {"hidden": "m", "nothing": "n"}, "errors")
     assert table.best == {(0, 1), (1, 1)}
     assert [line[2] for line in table.body] == ["", "", ""]
+    assert table.caption.startswith("errors; bold: the lowest mean of a column")

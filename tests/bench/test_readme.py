@@ -26,7 +26,7 @@ def rows() -> list[Row]:
 
 README = """Before.
 <!-- results:p -->
-old
+stale
 <!-- end -->
 Between.
 <!-- results:p methods="far,ours" metric=accuracy -->
@@ -41,7 +41,7 @@ def test_readme_sections_are_filled_and_the_rest_is_untouched(tmp_path: Path) ->
     filled = fill_readme(README, tmp_path)
     assert markdown(tabulate(rows())) in filled
     assert markdown(tabulate(rows(), methods=["far", "ours"])) in filled
-    assert "old" not in filled
+    assert "stale" not in filled
     assert SECTION.sub("", filled) == SECTION.sub("", README)
     assert fill_readme(filled, tmp_path) == filled
 

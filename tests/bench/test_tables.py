@@ -27,18 +27,29 @@ def test_table_has_a_line_per_method_and_a_column_per_shots_in_order() -> None:
     assert table.header == ["method", "1 shot", "5 shots"]
     assert [line[0] for line in table.body] == ["ours", "close", "far"]
     assert table.body[0][2] == "82.0 ± 5.0"
-    assert table.caption == "accuracy in %, mean ± half of the 95 % interval, on d; 3 episodes behind each cell."
+    told = "bold: the best mean of a column, and all whose intervals overlap with its own"
+    assert table.caption == (
+        f"accuracy in %, mean ± half of the 95 % interval, on d; {told}; 3 episodes behind each cell."
+    )
 
 
 def test_best_cells_are_those_whose_interval_reaches_the_best() -> None:
     assert tabulate(rows()).best == {(0, 1), (1, 1), (0, 2), (1, 2)}
+    assert not summarise(rows(), {"all": lambda row: True}, "accuracy", bold=False).best
+
+
+def test_bold_that_leaves_nobody_out_or_takes_chance_in_is_left_out() -> None:
+    table = tabulate(rows(), methods=["ours", "close"])
+    assert (table.best, "bold" in table.caption) == (frozenset(), False)
+    guessing = [replace(row, method="chance" if row.method == "close" else row.method) for row in rows()]
+    assert not tabulate(guessing).best
 
 
 def test_failed_missing_and_single_cells_are_shown_as_such() -> None:
     some = [replace(ROW, shots=1), replace(ROW, method="b", value=None, failed="diverged")]
     table = tabulate(some)
     assert table.body == [["a", "50.0", ""], ["b", "", "failed: diverged"]]
-    assert table.best == {(0, 1)}
+    assert not table.best
 
 
 def test_methods_choose_and_order_the_lines() -> None:
@@ -93,4 +104,9 @@ def test_a_column_over_several_snrs_averages_each_seed_first_and_leaves_out_who_
 
 def test_a_method_without_any_row_of_the_metric_is_no_line() -> None:
     some = [ROW, replace(ROW, method="b", metric="spread")]
-    assert [line[0] for line in summarise(some, {"all": lambda row: True}, "accuracy", ["b", "a"]).body] == ["a"]
+    assert [line[0] for line in summarise(some, {"all": lambda row: True}, "accuracy").body] == ["a"]
+
+
+def test_a_column_without_any_value_is_no_column() -> None:
+    columns = {"5 labels": lambda row: row.shots == 5, "all labels": lambda row: row.shots is None}
+    assert summarise([ROW], columns, "accuracy").header == ["method", "5 labels"]
