@@ -1,6 +1,5 @@
 """tune(): from a pretrained model and labelled examples to a model that does a task, and how long that took."""
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import blake2b
@@ -87,7 +86,7 @@ def tune(
         schedule: how long and how fast.
         batch_size: examples per step, at most all there are.
         min_steps: steps of an epoch, at least: few examples are gone through several times.
-        memory_gb: what examples may take in memory; beyond it they are read again for each step.
+        memory_gb: what examples may take in memory, all together; beyond it they are read again for each step.
         seed: addresses new weights and the order.
         device: Lightning's accelerator name.
         progress: whether to draw a progress bar.
@@ -176,11 +175,21 @@ def _prepared(
 ) -> tuple[nn.Module, list[Source], float]:
     """Return the network that learns, its examples, and the seconds of training that a frozen backbone has cost.
 
-    Inputs are kept in half precision. Of a frozen backbone only the head is left, if what it looks at fits in memory.
+    Of a frozen backbone only the head is left, if what it looks at fits in memory. Its seconds are those of the
+    examples, not of those that validate.
     """
-    inputs = [kept(part, most_bytes, torch.float16) for part in examples]
-    if not network.frozen:
-        return network, inputs, 0.0
+    if network.frozen:
+        seen = [Seen(part, _look(network, narrow)) for part in examples]
+        parts = kept(seen, most_bytes)
+        if not any(isinstance(part, Seen) for part in parts):
+            return network.on_seen(examples[0][torch.tensor([0])]["inputs"]), parts, seen[0].seconds
+        del parts  # before the inputs take their place
+    return network, kept(examples, most_bytes), 0.0
+
+
+def _look(network: Headed, narrow: bool) -> Callable[[Tensor], Tensor]:
+    """Return what a frozen backbone does with inputs."""
+    network.eval()
     place = next(network.parameters()).device
 
     @torch.no_grad()
@@ -188,14 +197,7 @@ def _prepared(
         with torch.autocast(place.type, torch.bfloat16, enabled=narrow):
             return network.seen(x.to(place)).cpu()
 
-    network.eval()
-    seen, started, seconds = [], time.perf_counter(), 0.0
-    for part in inputs:
-        seen.append(kept(Seen(part, look), most_bytes, torch.bfloat16))
-        seconds = seconds or time.perf_counter() - started  # of the examples, not of those that validate
-    if any(isinstance(part, Seen) for part in seen):
-        return network, inputs, 0.0
-    return network.on_seen(inputs[0][torch.tensor([0])]["inputs"]), list(seen), seconds
+    return look
 
 
 def _batches(train: Source, batch_size: int, min_steps: int, seed: int) -> Callable[[int], "DataLoader[Record]"]:
