@@ -78,7 +78,7 @@ class SigMFFiles:
         self.written: list[Path] = []
         self._found: list[Annotation] = []
         self._begun = datetime.now(UTC)
-        self._captures = (self._capture(0, 0.0),)
+        self._captures: tuple[Capture, ...] = (self._capture(0, 0.0),)
 
     def annotation(self, model: str, found: Annotation, start_s: float, duration_s: float) -> None:
         """Keep an annotation, and write a file when there are many."""
