@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from groundwave.data.hdf5 import arrays, opened
 from groundwave.data.raw import existing
 from groundwave.data.windows import ArrayWindows
 from groundwave.errors import DataError
@@ -21,6 +22,7 @@ from groundwave.errors import DataError
 NUM_SAMPLES = 2048  # of a block
 NUM_BLOCKS = 15  # of a frame of SiBeam's front-ends
 PI_RADIO = (5, 5)  # beams of the Pi-Radio set, blocks of its frames
+_REQUIRED = ("iq", "gain", "tx_beam", "rx_beam")
 _CHECKED = 8  # places of a run at which its settings are looked up again
 
 Setting = tuple[Any, ...]
@@ -49,18 +51,18 @@ def open_deepbeam(
         DataError: Other arrays, arrays of different length or in another order, or frames that are not whole.
     """
     file = existing(path)
-    with _opened(file) as handle:
-        names = [name for name in ("gain", "tx_beam", "rx_beam", "angle") if name in handle]
-        _check_arrays(file, handle, names)
-        total, rest = divmod(len(handle["iq"]), num_samples)
-        columns = {name: handle[name] for name in names}
+    with opened(file) as handle:
+        known = _checked_arrays(file, handle)
+        total, rest = divmod(len(known["iq"]), num_samples)
+        names = [name for name in (*_REQUIRED[1:], "angle") if name in known]
+        columns = {name: known[name] for name in names}
         runs = _runs(total, lambda block: tuple(_plain(columns[name][block * num_samples]) for name in names))
         beams = sorted({int(setting[1]) for _, _, setting in runs})
         if blocks_per_frame is None:
             blocks_per_frame = PI_RADIO[1] if len(beams) == PI_RADIO[0] else NUM_BLOCKS
         if rest or any((stop - start) % blocks_per_frame for start, stop, _ in runs):
             raise DataError(
-                got=f"{file} with {len(handle['iq'])} samples in {len(runs)} settings",
+                got=f"{file} with {len(known['iq'])} samples in {len(runs)} settings",
                 expected=f"whole frames of {blocks_per_frame} blocks of {num_samples} samples in each",
                 do="tell num_samples and blocks_per_frame, or copy the file again",
             )
@@ -81,25 +83,19 @@ def open_deepbeam(
     )
 
 
-def _opened(file: Path) -> Any:
-    import h5py
-
-    try:
-        return h5py.File(file, "r")
-    except OSError as error:
-        raise DataError(f"{file} ({error})", "an HDF5 file", "copy it again") from error
-
-
-def _check_arrays(file: Path, handle: Any, names: list[str]) -> None:
-    missing = [name for name in ("iq", "tx_beam", "rx_beam", "gain") if name not in handle]
-    shapes = {name: tuple(handle[name].shape) for name in ("iq", *names) if name in handle}
-    num = shapes.get("iq", (0,))[0]
-    if missing or not num or shapes["iq"] != (num, 2) or any(shapes[name] not in ((num,), (num, 1)) for name in names):
+def _checked_arrays(file: Path, handle: Any) -> dict[str, Any]:
+    """Return the samples and the settings beside them."""
+    known = {name: array for name, array in arrays(handle).items() if name in (*_REQUIRED, "angle")}
+    shapes = {name: tuple(array.shape) for name, array in known.items()}
+    num = next(iter(shapes.get("iq", (0,))), 0)
+    wanted = {name: ((num, 2),) if name == "iq" else ((num,), (num, 1)) for name in known}
+    if not num or not set(_REQUIRED) <= set(known) or any(shapes[name] not in wanted[name] for name in known):
         raise DataError(
             got=f"{file} with {', '.join(f'{name} {list(shape)}' for name, shape in shapes.items()) or 'none of them'}",
             expected="iq [N, 2], and tx_beam, rx_beam and gain [N]",
             do="check the file",
         )
+    return known
 
 
 def _plain(value: Any) -> Any:
@@ -168,8 +164,8 @@ class _Blocks:
         """Return blocks `[B, time, 2]`, those that follow each other in one read."""
         unique, inverse = np.unique(rows, return_inverse=True)
         ends = np.flatnonzero(np.diff(unique) > 1) + 1
-        with _opened(self._path) as file:
-            iq, length = file["iq"], self._num_samples
+        with opened(self._path) as file:
+            iq, length = arrays(file)["iq"], self._num_samples
             pieces = [
                 iq[part[0] * length : (part[-1] + 1) * length].reshape(len(part), length, 2)
                 for part in np.split(unique, ends)

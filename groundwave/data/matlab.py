@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from groundwave.data.hdf5 import arrays, opened
 from groundwave.data.raw import existing
 from groundwave.errors import DataError, GroundwaveError, UnknownNameError
 
@@ -54,18 +55,12 @@ def _from_mat(file: Path, name: str) -> npt.NDArray[Any]:
 
 
 def _from_hdf5(file: Path, name: str) -> npt.NDArray[Any]:
-    import h5py
-
-    with h5py.File(file, "r") as handle:
-        # A link out of the file, or data kept elsewhere, would let it name any file of this machine.
-        inside = [key for key in handle if isinstance(handle.get(key, getlink=True), h5py.HardLink)]
-        if name not in inside:
-            raise UnknownNameError("array", name, inside)
-        array = handle[name]
-        if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
-            raise DataError(f"{file} with {name}, which is no plain array", "an array of numbers", "save it with -v7")
-        _check_size(file, name, array.shape)
-        values = np.asarray(array)
+    with opened(file) as handle:
+        known = arrays(handle)
+        if name not in known:
+            raise UnknownNameError("array", name, known)
+        _check_size(file, name, known[name].shape)
+        values = np.asarray(known[name])
     if values.dtype.names == ("real", "imag"):
         values = values["real"] + 1j * values["imag"]
     return values.T  # MATLAB writes its columns first

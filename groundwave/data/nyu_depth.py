@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from groundwave.data.hdf5 import arrays, is_array, opened
 from groundwave.data.matlab import LARGEST, load_mat
 from groundwave.data.pictures import HEIGHT, WIDTH, Colours, Depths, Pictures
 from groundwave.data.raw import existing
@@ -48,7 +49,7 @@ def open_nyu_depth_v2(
         DataError: Another file, one without scene types, or a damaged one.
     """
     file = existing(path)
-    with _opened(file) as handle:
+    with opened(file) as handle:
         _check(file, handle)
         types, scenes = (_texts(file, handle, name) for name in ("sceneTypes", "scenes"))
     classes = [*FREQUENT, OTHERS]
@@ -95,7 +96,7 @@ class _Pairs:
 
     def __call__(self, row: int) -> tuple[Colours, Depths]:
         """Return colours `[rows, columns, 3]` and depths `[rows, columns]`; MATLAB writes columns first."""
-        with _opened(self._path) as handle:
+        with opened(self._path) as handle:
             try:
                 colours, depths = np.asarray(handle["images"][row]), np.asarray(handle["depths"][row])
             except OSError as error:
@@ -104,27 +105,10 @@ class _Pairs:
         return np.ascontiguousarray(colours.transpose(2, 1, 0)), np.where(metres > 0, metres, np.float32(np.nan))
 
 
-def _opened(file: Path) -> Any:
-    import h5py
-
-    try:
-        return h5py.File(file, "r")
-    except OSError as error:
-        raise DataError(f"{file} ({error})", "nyu_depth_v2_labeled.mat", "copy it again") from error
-
-
 def _check(file: Path, handle: Any) -> None:
     """Raise `DataError` unless the file holds pictures, depths, scene types and scenes of as many records."""
-    import h5py
-
-    # A link out of the file, or data kept elsewhere, would let it name any file of this machine.
-    inside = [name for name in _ARRAYS if isinstance(handle.get(name, getlink=True), h5py.HardLink)]
-    plain = [
-        name
-        for name in inside
-        if isinstance(handle[name], h5py.Dataset) and not handle[name].external and not handle[name].is_virtual
-    ]
-    shapes = {name: tuple(handle[name].shape) for name in plain}
+    known = arrays(handle)
+    shapes = {name: tuple(known[name].shape) for name in _ARRAYS if name in known}
     num, *size = shapes.get("depths", (0,))
     wanted = {"images": (num, 3, *size), "depths": (num, *size), "sceneTypes": (1, num), "scenes": (1, num)}
     whole = shapes == wanted and len(size) == 2 and num > 0 and math.prod(size) <= LARGEST
@@ -140,7 +124,10 @@ def _check(file: Path, handle: Any) -> None:
 def _texts(file: Path, handle: Any, name: str) -> list[str]:
     """Return MATLAB's cells of text: references to arrays of character codes."""
     try:
-        return ["".join(map(chr, np.asarray(handle[reference]).reshape(-1))) for reference in handle[name][0]]
+        cells = [handle[reference] for reference in handle[name][0]]
+        if not all(map(is_array, cells)):
+            raise TypeError("no plain arrays")
+        return ["".join(map(chr, np.asarray(codes).reshape(-1))) for codes in cells]
     except Exception as error:  # damaged references raise many things
         raise DataError(
             f"{file} with {name} that are no texts ({error})", "the labelled set", "copy it again"

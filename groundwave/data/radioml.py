@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from groundwave.data.hdf5 import arrays, opened
 from groundwave.data.raw import existing
 from groundwave.data.unpickle import load_arrays
 from groundwave.data.windows import ArrayWindows
@@ -93,22 +94,11 @@ def open_radioml_2018(path: str | PathLike[str], *, sample_rate_hz: float = 1.0)
     Raises:
         DataError: Other arrays, or arrays of different length.
     """
-    import h5py
-
     file = existing(path)
-    try:
-        handle = h5py.File(file, "r")
-        x, y, z = (handle[name] for name in "XYZ")
-    except (OSError, KeyError) as error:
-        raise DataError(f"{file} ({error})", "HDF5 with X, Y and Z", "copy it again, or check the file") from error
-    shapes = (x.shape, y.shape, z.shape)
-    columns = y.shape == (len(x), len(CLASSES_2018)) and z.shape in ((len(x), 1), (len(x),))
-    if x.ndim != 3 or x.shape[2] != 2 or not columns:
-        handle.close()
-        raise DataError(f"X, Y, Z of shapes {shapes}", "[N, time, 2], [N, 24], [N, 1]", "check the file")
-    labels = np.concatenate([y[start : start + BLOCK].argmax(1) for start in range(0, len(y), BLOCK)])
-    snr = z[:].reshape(-1).astype(np.float32)
-    handle.close()
+    with opened(file) as handle:
+        y, z = _labels_and_snrs(file, arrays(handle))
+        labels = np.concatenate([y[start : start + BLOCK].argmax(1) for start in range(0, len(y), BLOCK)])
+        snr = z[:].reshape(-1).astype(np.float32)
     cells, cell = np.unique(np.stack([labels, snr]), axis=1, return_inverse=True)
     groups, names = _runs(cell.reshape(-1), [f"{CLASSES_2018[int(c)]}/{s:+.0f}dB" for c, s in cells.T])
     return ArrayWindows(
@@ -123,6 +113,17 @@ def open_radioml_2018(path: str | PathLike[str], *, sample_rate_hz: float = 1.0)
     )
 
 
+def _labels_and_snrs(file: Path, known: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return Y and Z; raises `DataError` unless X, Y and Z have the published shapes."""
+    shapes = {name: tuple(known[name].shape) for name in "XYZ" if name in known}
+    num, *sides = shapes.get("X", (0,)) or (0,)
+    wanted = shapes.get("Y") == (num, len(CLASSES_2018)) and shapes.get("Z") in ((num, 1), (num,))
+    if len(sides) != 2 or sides[1] != 2 or not wanted:
+        told = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items()) or "none of X, Y and Z"
+        raise DataError(f"{file} with {told}", "X [N, time, 2], Y [N, 24] and Z [N, 1]", "check the file")
+    return known["Y"], known["Z"]
+
+
 class _Hdf5Rows:
     """Reads rows of X; the file is opened in whichever process asks, as HDF5 handles do not survive a fork."""
 
@@ -130,14 +131,13 @@ class _Hdf5Rows:
         self._path = path
 
     def __call__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        import h5py
-
         unique, inverse = np.unique(rows, return_inverse=True)
-        with h5py.File(self._path, "r") as file:
+        with opened(self._path) as file:
+            x = arrays(file)["X"]
             if len(unique) and unique[-1] - unique[0] < 4 * len(unique):
-                near = file["X"][unique[0] : unique[-1] + 1][unique - unique[0]]
+                near = x[unique[0] : unique[-1] + 1][unique - unique[0]]
             else:
-                near = file["X"][unique]
+                near = x[unique]
         return np.asarray(near[inverse.reshape(-1)])
 
 

@@ -78,18 +78,8 @@ def test_broken_mat_files_are_refused(tmp_path: Path) -> None:
     old = fake.write_mat73(tmp_path / "new.mat", CSIamp=np.ones((12, 40))).read_bytes()
     for content in (b"", b"MATLAB", whole[:150], whole[:-20], bytes(700), old[:700], old[:-300]):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="-v7"):
+        with pytest.raises(DataError, match="copy it again"):
             open_source(path, format="ntu-fi")
-
-
-def test_a_mat_file_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
-    import h5py
-
-    fake.write_mat73(tmp_path / "secret.mat", CSIamp=np.ones((12, 40)))
-    with h5py.File(tmp_path / "x.mat", "w") as file:
-        file["CSIamp"] = h5py.ExternalLink("secret.mat", "CSIamp")
-    with pytest.raises(UnknownNameError, match="CSIamp"):
-        open_source(tmp_path / "x.mat", format="ntu-fi")
 
 
 def test_an_array_beyond_all_measure_is_refused_before_it_is_read(tmp_path: Path) -> None:

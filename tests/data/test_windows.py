@@ -244,10 +244,10 @@ def test_radioml_2018(tmp_path: Path) -> None:
 
 def test_another_hdf5_is_refused(tmp_path: Path) -> None:
     path = write_2018(tmp_path / "x.h5", np.zeros((4, 8, 3)), np.zeros(4, int), np.zeros(4))
-    with pytest.raises(DataError, match="X, Y, Z of shapes"):
+    with pytest.raises(DataError, match=r"X \[4, 8, 3\], .*check the file"):
         open_source(path)
     (tmp_path / "y.h5").write_bytes(b"no HDF5")
-    with pytest.raises(DataError, match="HDF5 with X, Y and Z"):
+    with pytest.raises(DataError, match="an HDF5 file"):
         open_source(tmp_path / "y.h5")
 
 
