@@ -41,7 +41,8 @@ __all__ = [
     "restored",
 ]
 
-ADDED = {"window": "hann"}  # fields that came later, and what held before there was a choice
+# Fields that came later, and what held before there was a choice.
+ADDED = {"window": "hann", "frame_s": None, "sample_rates_hz": None}
 
 
 def identity(contract: Contract) -> dict[str, Any]:

@@ -1,19 +1,21 @@
 """Spectrograms: decibels over time and frequency, counted from each record's own noise floor."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from groundwave.contract.given import Given, first_of, taken
 from groundwave.data.spectrograms import Transform
-from groundwave.data.typed import COUNT
+from groundwave.data.typed import COUNT, POSITIVE
 from groundwave.errors import ContractError
 from groundwave.signal.spectrum import WINDOWS
 
 FLOOR_QUANTILE = 0.1  # share of the cells that surely hold noise alone
 DECIBELS_PER_UNIT = 10.0
 NORMALISATION = "10 % quantile to 0, 10 dB to 1"
+RATE_TOLERANCE = 0.01  # of what a sample rate may lie beyond those that were seen
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class SpectrogramContract:
     - Channels: exactly `num_channels` (antennas); any other number is refused.
     - Recordings become spectrograms of `num_freqs` by `num_frames` cells (`transform`): windows of the shape `window`,
       `hop` samples from one to the next, the mean power of `num_averaged` of them in each frame.
+    - Sample rate: where `frame_s` is stated, a frame lasts that many seconds, at whatever rate a recording was sampled,
+      and is the mean of more windows or fewer. Recordings of rates beyond `sample_rates_hz`, where that is stated, are
+      refused: a model names whatever it meets as one of its classes.
     """
 
     min_freqs: int = 16
@@ -37,6 +42,8 @@ class SpectrogramContract:
     hop: int = 256
     num_averaged: int = 1
     window: str = "hann"
+    frame_s: float | None = None
+    sample_rates_hz: tuple[float, float] | None = None
     modality: str = "spec"
     normalisation: str = NORMALISATION
 
@@ -49,6 +56,10 @@ class SpectrogramContract:
             expected = "whole numbers of at least 1, num_freqs by num_frames no smaller than the least"
         elif self.window not in WINDOWS:
             got, expected = f"window {self.window!r}", f"one of {', '.join(WINDOWS)}"
+        elif not POSITIVE.or_null().fits(self.frame_s):
+            got, expected = f"frame_s {self.frame_s!r}", "seconds above 0, or None"
+        elif self.sample_rates_hz is not None and not _is_range(*self.sample_rates_hz):
+            got, expected = f"sample_rates_hz {self.sample_rates_hz!r}", "lowest and highest in Hz, or None"
         elif (self.modality, self.normalisation) != ("spec", NORMALISATION):
             got = f"modality {self.modality!r} and normalisation {self.normalisation!r}"
             expected = f"'spec' and {NORMALISATION!r}, all that there is"
@@ -58,8 +69,25 @@ class SpectrogramContract:
 
     @property
     def transform(self) -> Transform:
-        """How a recording becomes what the model was trained on."""
+        """How a recording becomes what the model was trained on, if its rate is the one of `num_averaged`."""
         return Transform(self.num_freqs, self.num_frames, self.hop, self.num_averaged, self.window)
+
+    def transform_at(self, sample_rate_hz: float) -> Transform:
+        """Return how a recording of this rate becomes what the model was trained on.
+
+        Raises:
+            ContractError: a rate that the model has not seen.
+        """
+        low, high = self.sample_rates_hz or (0.0, math.inf)
+        if not low * (1 - RATE_TOLERANCE) <= sample_rate_hz <= high * (1 + RATE_TOLERANCE):
+            raise ContractError(
+                got=f"a recording of {sample_rate_hz / 1e6:g} MS/s",
+                expected=f"{low / 1e6:g} to {high / 1e6:g} MS/s, the bands that the model has seen",
+                do="record such a band, or train a model on recordings like this one",
+            )
+        if self.frame_s is None:
+            return self.transform
+        return replace(self.transform, num_averaged=max(1, round(self.frame_s * sample_rate_hz / self.hop)))
 
     def prepare(self, spec: Given, index: Tensor | None = None) -> Tensor:
         """Return `spec` as float32 `[B, channels, freq, time]`, its noise floor at 0 and 10 dB a unit.
@@ -122,3 +150,8 @@ class SpectrogramContract:
     def channels(self, x: Tensor) -> Tensor:
         """Return prepared spectrograms as what a network sees: they are that already."""
         return x
+
+
+def _is_range(*ends: object) -> bool:
+    """Return whether these are two positive numbers, the second no smaller."""
+    return len(ends) == 2 and all(map(POSITIVE.fits, ends)) and list(ends) == sorted(ends)  # type: ignore[type-var]

@@ -44,11 +44,12 @@ def annotate_cells(
         progress: whether to draw a progress bar.
 
     Raises:
-        ContractError: a model of another modality, another number of channels, or no capture that is long enough.
+        ContractError: a model of another modality, a sample rate or a number of channels that it has not seen, or no
+            capture that is long enough.
         ModelError: the model has no head, or one that does not answer for each cell.
     """
     contract = demanded(model.contract, SpectrogramContract, "whose head tells the class of each cell")
-    transform = contract.transform
+    transform = contract.transform_at(recording.sample_rate_hz)
     found: list[Annotation] = []
     for stretch in _stretches(contract, transform, recording):
         for box in _boxes(model, recording, stretch, transform, min_cells, progress):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from groundwave import __version__
-from groundwave.contract import InputContract
+from groundwave.contract import InputContract, SpectrogramContract
 from groundwave.data.atomic import write_atomically
 from groundwave.deploy.graphs import GRAPHS, Graph, Layout, Size
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError, lookup
@@ -128,6 +128,9 @@ def describe(model: Model, graph: Graph) -> dict[str, str]:
         told |= {"sample_rate": f"{low:g} to {high:g} {words}", "sample_rate_range": json.dumps([low, high])}
     elif contract.modality == "array":
         told["sample_rate"] = "any that holds the source's band; the model never sees hertz"
+    elif isinstance(contract, SpectrogramContract) and contract.frame_s is not None:
+        rate_hz = contract.num_averaged * contract.hop / contract.frame_s
+        told["sample_rate"] = f"{rate_hz:g} Hz: a frame lasts {contract.frame_s:g} s, as those it was trained on"
     elif contract.modality == "spec":
         told["sample_rate"] = "that of the recordings the model was trained on: a cell is a share of the band"
     else:

@@ -14,16 +14,27 @@ from groundwave.bench.contest import Setting
 from groundwave.bench.encoders import Pretraining, pretrained
 from groundwave.bench.methods import weights_sha256
 from groundwave.bench.tuning import AT_ONCE, Questions, answered
+from groundwave.contract import SpectrogramContract
 from groundwave.contracts import Record
 from groundwave.model import Model
-from groundwave.recipes.msm import SCENES, SMALL, VIT
+from groundwave.recipes.msm import SMALL, VIT
 from groundwave.recipes.spectrogram_sets import Field, Sizes
 from groundwave.tasks.baselines import LevelTable
 from groundwave.tasks.segmentation import RareSegmentation
 from groundwave.train import Schedule
 
+# Frames of both scenes last as long: what a cell shows must not depend on the band that it is of. An exported graph,
+# which has one rate, has five windows of 256 in a frame, and so 20.48 MHz.
+FRAME_S = 62.5e-6
+SCENES: Mapping[str, Mapping[str, Any]] = {"ism-band": {"duration_s": 256 * FRAME_S}, "cellular": {"num_averaged": 15}}
+CONTRACT = SpectrogramContract(num_averaged=5, frame_s=FRAME_S, sample_rates_hz=(10e6, 61.44e6))
 SIZES = Sizes(pool=3000, train=1000, validation=200, test=100)
-BACKBONE = replace(VIT, schedule=replace(VIT.schedule, epochs=40), backbone_args={**SMALL, "dim": 160, "num_heads": 5})
+BACKBONE = replace(
+    VIT,
+    contract=CONTRACT,
+    schedule=replace(VIT.schedule, epochs=40),
+    backbone_args={**SMALL, "dim": 160, "num_heads": 5},
+)
 HEAD = Schedule(epochs=30, lr=2e-3, weight_decay=0.05)
 DECODER = "conv"  # smooth borders of boxes, in 0.5 MB
 
@@ -40,7 +51,7 @@ def spectrogram_small(out: Path = Path("runs/spectrogram-small"), *, seed: int =
         seed: of initial weights, order, masks and split.
         progress: whether to draw a progress bar.
     """
-    return made(out, BACKBONE, HEAD, {name: {} for name in SCENES}, SIZES, seed, progress)
+    return made(out, BACKBONE, HEAD, SCENES, SIZES, seed, progress)
 
 
 def made(

@@ -230,6 +230,10 @@ def test_csi_is_decibels_about_each_antennas_mean_and_empty_subcarriers_have_a_f
         ("spec", {"hop": True}),
         ("spec", {"num_channels": "1"}),
         ("spec", {"window": "hanning"}),
+        ("spec", {"frame_s": 0.0}),
+        ("spec", {"frame_s": "fast"}),
+        ("spec", {"sample_rates_hz": (2e7, 1e7)}),
+        ("spec", {"sample_rates_hz": (1e7,)}),
         ("spec", {"modality": "iq"}),
         ("csi", {"num_antennas": 0}),
         ("csi", {"min_packets": 1.5}),
@@ -250,11 +254,31 @@ def test_a_contract_that_no_input_could_keep_is_refused(modality: str, change: d
         replace(CONTRACT[modality], **change)
 
 
-def test_a_window_counts_only_where_it_is_not_what_it_was_before_there_was_a_choice() -> None:
+@pytest.mark.parametrize(
+    ("field", "value"), [("window", "hamming"), ("frame_s", 1e-3), ("sample_rates_hz", (1e6, 2e6))]
+)
+def test_a_field_that_came_later_counts_only_where_it_differs_from_what_held_before(field: str, value: Any) -> None:
     contract = SpectrogramContract(num_freqs=32, num_frames=24)
-    assert "window" not in identity(contract)
+    assert field not in identity(contract)
     assert restored(identity(contract)) == contract
-    assert identity(replace(contract, window="hamming"))["window"] == "hamming"
+    changed = replace(contract, **{field: value})
+    assert identity(changed)[field] == value
+    assert restored(json.loads(json.dumps(identity(changed)))) == changed
+
+
+@pytest.mark.parametrize(("rate_hz", "num_averaged"), [(1e6, 3), (2e6, 6), (4e6, 12), (0.995e6, 3)])
+def test_a_frame_lasts_as_long_at_any_rate_that_was_seen(rate_hz: float, num_averaged: int) -> None:
+    contract = SpectrogramContract(num_freqs=32, num_frames=24, hop=32, frame_s=96e-6, sample_rates_hz=(1e6, 4e6))
+    assert contract.transform_at(rate_hz) == replace(contract.transform, num_averaged=num_averaged)
+    assert replace(contract, frame_s=None).transform_at(rate_hz) == contract.transform
+
+
+@pytest.mark.parametrize("rate_hz", [0.98e6, 4.1e6, 61.44e6])
+def test_a_rate_that_was_not_seen_is_refused(rate_hz: float) -> None:
+    contract = SpectrogramContract(sample_rates_hz=(1e6, 4e6))
+    with pytest.raises(ContractError, match="MS/s; expected 1 to 4 MS/s"):
+        contract.transform_at(rate_hz)
+    assert replace(contract, sample_rates_hz=None).transform_at(rate_hz) == contract.transform
 
 
 def test_a_purpose_of_one_modality_refuses_the_others() -> None:

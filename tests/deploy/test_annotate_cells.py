@@ -100,7 +100,17 @@ def test_silence_is_noise_and_a_short_recording_is_taken_as_it_is() -> None:
     assert len(annotate_cells(Threshold(), in_memory(burst(300, 100, 200, 0.0)))) == 1  # type: ignore[arg-type]
 
 
+def test_a_frame_of_stated_length_is_the_mean_of_as_many_windows_as_it_holds() -> None:
+    averaging = Threshold(replace(CONTRACT, frame_s=4 * NUM_FREQS / RATE))
+    (box,) = annotate_cells(averaging, in_memory(burst(20 * 4 * NUM_FREQS, 1024, 1536, 0.0)))  # type: ignore[arg-type]
+    assert averaging.asked == 1
+    assert (box.start, box.count) == (1024, 512)
+
+
 def test_what_cannot_be_annotated_is_told() -> None:
+    unheard = replace(CONTRACT, sample_rates_hz=(10e6, 60e6))
+    with pytest.raises(ContractError, match="1 MS/s; expected 10 to 60 MS/s"):
+        annotate_cells(Threshold(unheard), in_memory(np.ones(999, np.complex64)))  # type: ignore[arg-type]
     with pytest.raises(ContractError, match=r"100 samples; expected at least 128 .* 4 frames"):
         annotate_cells(Threshold(), in_memory(np.ones(100, np.complex64)))  # type: ignore[arg-type]
     with pytest.raises(ContractError, match="2 channels"):
