@@ -18,7 +18,8 @@ from groundwave.nn.dense import Decoder
 from groundwave.recipes.inputs import open_any, read
 from groundwave.rng import generator
 
-MAX_PER_CLASS = 300  # records embedded per class: enough to score, however large the store
+MAX_PER_CLASS = 300  # records embedded per class: enough to score a few shots, however large the store
+PER_SHOT = 4  # of more shots: half of the groups lend the labels, and as many records again are left to choose from
 NUM_EPISODES = 20
 
 
@@ -82,7 +83,7 @@ def adapt(
             expected="labels to learn from",
             do="name the array of labels of a .npz with --label, or ingest with --label KEY",
         )
-    classes, rows = _rows(source.labels, seed)
+    classes, rows = _rows(source.labels, max(MAX_PER_CLASS, PER_SHOT * shots), seed)
     label = torch.searchsorted(classes, source.labels[rows])
     names = tuple(source.classes[c] for c in classes.tolist())
     record = read(source, rows)
@@ -117,14 +118,14 @@ def _answers(model: Model, record: Record, names: Sequence[str]) -> Tensor | Non
     return answers
 
 
-def _rows(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the classes that have labels and at most `MAX_PER_CLASS` random rows of each."""
+def _rows(labels: Tensor, most: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the classes that have labels and at most `most` random rows of each."""
     classes = labels[labels >= 0].unique()
     stream = generator(seed, "adapt", "rows")
     kept = []
     for c in classes:
         rows = (labels == c).nonzero().squeeze(1)
-        kept.append(rows[torch.randperm(len(rows), generator=stream)[:MAX_PER_CLASS]])
+        kept.append(rows[torch.randperm(len(rows), generator=stream)[:most]])
     return classes, torch.cat(kept).sort().values
 
 
