@@ -18,6 +18,7 @@ from groundwave.adapt.ways import WAYS, Freedom
 from groundwave.contract import identity
 from groundwave.contracts import Record, Source, Task
 from groundwave.data.batch import loader
+from groundwave.data.fingerprint import digest, fingerprint, labels_of
 from groundwave.data.split import split_hash
 from groundwave.errors import DataError, lookup
 from groundwave.model import Model
@@ -70,8 +71,8 @@ def tune(
     """Tune a copy of `model` for `task`, keep the epoch that is best on validation, and save it in `out/model`.
 
     What a frozen backbone sees of the examples is computed once and kept in bfloat16 where memory allows, so that an
-    epoch costs no more than the head. Called again with the same settings and rows it resumes an interrupted run, and
-    returns a finished one at once.
+    epoch costs no more than the head. Called again with the same settings and records it resumes an interrupted run,
+    and returns a finished one at once.
 
     Args:
         model: what to start from; it stays as it is.
@@ -98,7 +99,12 @@ def tune(
     """
     _check_rows(indices, validation)
     freedom = Freedom(last, rank, seed)
-    config = _identity(model, task, how, freedom, batch_size, min_steps, {"train": indices, "validation": validation})
+    rows = {"train": indices, "validation": validation}
+    config = {
+        **_identity(model, task, how, freedom, batch_size, min_steps),
+        "rows": split_hash(rows),
+        "records": [_told(source, some, task, model.contract.modality) for some in rows.values()],
+    }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():
         return _finished(out, task)
     name, args, network = _network(model, task, how, freedom)
@@ -136,9 +142,7 @@ def _check_rows(indices: Tensor, validation: Tensor) -> None:
         )
 
 
-def _identity(
-    model: Model, task: Task, how: str, freedom: Freedom, batch_size: int, min_steps: int, rows: dict[str, Tensor]
-) -> dict[str, Any]:
+def _identity(model: Model, task: Task, how: str, freedom: Freedom, batch_size: int, min_steps: int) -> dict[str, Any]:
     """Return what makes this run this run; the weights of a model that is trained from scratch play no role."""
     weights = save({name: x.contiguous().cpu() for name, x in model.backbone.state_dict().items()})
     return {
@@ -148,8 +152,13 @@ def _identity(
         "task": repr(task),
         "how": [how, asdict(freedom)],
         "batch": [batch_size, min_steps],
-        "rows": split_hash(rows),
     }
+
+
+def _told(source: Source, rows: Tensor, task: Task, modality: str) -> list[Any]:
+    """Return what tells records and their answers from others without reading all of them."""
+    ends = task.target(source[rows[[0, -1]]])
+    return [fingerprint(source, rows, None, modality), digest(ends), *labels_of(source, rows)]
 
 
 def _finished(out: Path, task: Task) -> Tuned:

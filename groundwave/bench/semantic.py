@@ -19,6 +19,7 @@ from groundwave.bench.rows import hash_config
 from groundwave.contract import Contract
 from groundwave.contracts import Record, View
 from groundwave.data.batch import loader
+from groundwave.data.fingerprint import fingerprint
 from groundwave.data.split import split_hash
 from groundwave.pretrain.decur import DeCUR
 from groundwave.rng import stable_hash

@@ -1,7 +1,6 @@
 """pretrain(): from records, most often unlabelled, to a model."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from torch.utils.data import DataLoader
 from groundwave.contract import Contract, identity
 from groundwave.contracts import Record, Source, View
 from groundwave.data.batch import loader
+from groundwave.data.fingerprint import fingerprint, labels_of
 from groundwave.data.partner import Partner
-from groundwave.errors import DataError, GroundwaveError, lookup
+from groundwave.errors import GroundwaveError, lookup
 from groundwave.model import Model
 from groundwave.pretrain import OBJECTIVES
 from groundwave.pretrain.objective import LabelledObjective
@@ -94,7 +94,7 @@ def pretrain(
             f"{name} records": [identity(o), fingerprint(source, rows, groups, name)]
             for name, o in model.others.items()
         },
-        **({"labels": _labels(source, rows)} if isinstance(module, LabelledObjective) else {}),
+        **({"labels": labels_of(source, rows)} if isinstance(module, LabelledObjective) else {}),
     }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():
         return Model.load(out / "model")
@@ -145,34 +145,6 @@ def _build(objective: str, model: Model, source: Source, **settings: Any) -> nn.
     }
     asked = {name: value for name, value in known.items() if name in signature(make).parameters}
     return make(model.backbone, **asked, **settings)
-
-
-def fingerprint(source: Source, rows: Tensor, groups: Tensor | None, modality: str = "iq") -> str:
-    """Return a hash of what is trained on, without reading all of it: which rows, their groups, and the two ends.
-
-    Raises:
-        DataError: the records do not hold the modality.
-    """
-    record = source[rows[[0, -1]]]
-    if modality not in record:
-        raise DataError(
-            got=f"records of {', '.join(record)}",
-            expected=f"records that hold {modality!r}",
-            do="choose records of that modality, or a contract of theirs",
-        )
-    ends = torch.view_as_real(record[modality]) if record[modality].is_complex() else record[modality]
-    shape = torch.tensor([len(source), *ends.shape[1:]])
-    digest = blake2b(digest_size=8)
-    for part in (shape, rows, torch.empty(0) if groups is None else groups[rows], ends):
-        digest.update(part.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _labels(source: Source, rows: Tensor) -> list[Any]:
-    """Return the names of the labels and, where the source tells them without reading records, their hash."""
-    labels = getattr(source, "labels", torch.empty(0, dtype=torch.int64))
-    chosen = labels[rows] if len(labels) else labels
-    return [*source.classes, blake2b(chosen.contiguous().numpy().tobytes(), digest_size=8).hexdigest()]
 
 
 def _rehearse(module: nn.Module, record: Record, modality: str) -> None:

@@ -12,6 +12,7 @@ from groundwave.adapt.course import Course, Point, best_of
 from groundwave.adapt.tuning import Tuned, tune
 from groundwave.adapt.ways import WAYS
 from groundwave.contract import SpectrogramContract
+from groundwave.contracts import Record
 from groundwave.data.sources import Records
 from groundwave.errors import DataError, GroundwaveError, OutputExistsError
 from groundwave.model import Model
@@ -24,9 +25,9 @@ ROWS = {"indices": torch.arange(16), "validation": torch.arange(16, 24)}
 QUICK = Schedule(epochs=2, lr=1e-2, precision="32-true")
 
 
-def records(num: int = 24) -> Records:
+def records(num: int = 24, seed: int = 0) -> Records:
     """Return spectrograms with a band of each of two classes: one in the lower half, one in the upper."""
-    draw = generator(0, "tuning")
+    draw = generator(seed, "tuning")
     spec = torch.randn(num, 16, 24, generator=draw)
     mask = torch.zeros(num, 16, 24, dtype=torch.uint8)
     for row, (low, high) in enumerate(torch.randint(0, 4, (num, 2), generator=draw).tolist()):
@@ -169,9 +170,39 @@ def test_a_finished_run_is_returned_and_another_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(tuning, "fit", None)
     again = tuned(tmp_path / "run")
     assert again.curve == first.curve
-    for changes in ({"how": "full"}, {"indices": torch.arange(12)}, {"model": model(1)}):
+    others = {"source": records(seed=1)}, {"source": Swapped(records())}
+    for changes in ({"how": "full"}, {"indices": torch.arange(12)}, {"model": model(1)}, *others):
         with pytest.raises(OutputExistsError):
             tuned(tmp_path / "run", **changes)  # type: ignore[arg-type]
+
+
+class Swapped:
+    """The same spectrograms with the answers exchanged."""
+
+    classes, labels = (), torch.empty(0, dtype=torch.int64)
+
+    def __init__(self, source: Records) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, indices: torch.Tensor) -> Record:
+        record = self.source[indices]
+        return {**record, "mask": torch.tensor([0, 2, 1])[record["mask"].long()]}
+
+
+def test_a_run_of_other_labels_is_another_run(tmp_path: Path) -> None:
+    def source(label: torch.Tensor) -> Records:
+        return Records({"spec": records()[torch.arange(24)]["spec"], "label": label})
+
+    task, label = TASKS["activity"](classes=("even", "odd")), torch.arange(24) % 2
+    between = label.clone()
+    between[7:9] = between[7:9].flip(0)
+    tuned(tmp_path / "run", task=task, source=source(label))
+    for other in (1 - label, between):
+        with pytest.raises(OutputExistsError):
+            tuned(tmp_path / "run", task=task, source=source(other))
 
 
 def test_mistakes_are_told_before_anything_is_written(tmp_path: Path) -> None:

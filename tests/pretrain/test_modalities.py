@@ -18,12 +18,13 @@ from groundwave.contract import (
     SpectrogramContract,
 )
 from groundwave.contracts import Record
+from groundwave.data.fingerprint import fingerprint
 from groundwave.data.sources import Records
 from groundwave.errors import ContractError, DataError, GroundwaveError, OutputExistsError
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
 from groundwave.pretrain import OBJECTIVES
-from groundwave.pretrain.run import fingerprint, pretrain
+from groundwave.pretrain.run import pretrain
 from groundwave.rng import generator
 from groundwave.train import Schedule
 

@@ -12,7 +12,7 @@ from groundwave.errors import GroundwaveError, OutputExistsError
 from groundwave.model import InputContract, Model
 from groundwave.pretrain.moco import MoCo
 from groundwave.pretrain.relationnet import RelationNet
-from groundwave.pretrain.run import fingerprint, pretrain
+from groundwave.pretrain.run import pretrain
 from groundwave.rng import generator
 from groundwave.train import Schedule
 from groundwave.views import Rotate
@@ -107,20 +107,6 @@ def stop_after(num_calls: int, forward: Callable[..., Any]) -> Callable[..., Any
         return forward(*args)
 
     return failing
-
-
-def test_the_fingerprint_is_of_rows_groups_and_content() -> None:
-    rows, groups = torch.arange(8), torch.arange(8)
-    prints = {
-        fingerprint(records(), rows, None),
-        fingerprint(records(1), rows, None),
-        fingerprint(records(num_samples=128), rows, None),
-        fingerprint(records(), rows[:6], None),
-        fingerprint(records(), rows, groups),
-        fingerprint(records(), rows, groups.flip(0)),
-    }
-    assert len(prints) == 6
-    assert fingerprint(records(), rows, groups) in prints
 
 
 @pytest.mark.parametrize("batch_size", [-1, 0, 1, 9])
