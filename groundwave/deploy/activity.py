@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from groundwave.data.recording import Recording
+from groundwave.errors import GroundwaveError
 
 READ_SAMPLES = 1 << 20  # per channel: 8 MiB as complex64, whatever the length of the recording
 
@@ -39,6 +40,14 @@ class Detector:
     smooth: int = 4
     min_samples: int = 512
     max_gap: int = 1024
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.threshold_db < math.inf and 0 <= self.release_db < math.inf):
+            raise GroundwaveError(
+                got=f"a threshold of {self.threshold_db:g} dB, released at {self.release_db:g} dB",
+                expected="decibels over the noise floor, at least 0",
+                do="correct --threshold-db",
+            )
 
     def segments(self, recording: Recording) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of each active segment, capture by capture, in order."""

@@ -1,5 +1,6 @@
 """The cascade: distil into pruned networks, quantise, add exits, and keep what a budget asks for."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -136,8 +137,11 @@ def compress(
         ModelError: a model without a head, or one that answers for cells.
         DataError: records that cannot be used; classes of others.
         SplitError: too few groups.
-        GroundwaveError: a budget that nothing reaches; it says what is reachable.
+        GroundwaveError: a budget that nothing reaches; it says what is reachable. A factor that shrinks nothing.
     """
+    for factor in shrink:
+        if not 1 < factor < math.inf:
+            raise GroundwaveError(f"--shrink {factor:g}", "numbers above 1", "divide the parameters by 2 or more")
     asked, base = budget_of(budget), _with_classes(model)
     parts = _parts(base, data, num_records, seed, options or {})
     found, chosen = cascade(

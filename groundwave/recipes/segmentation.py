@@ -12,7 +12,7 @@ from groundwave.bench.tuning import Questions, Tuner, tuned_in_turn
 from groundwave.contract import SpectrogramContract
 from groundwave.errors import lookup
 from groundwave.recipes.exhibits import Exhibit
-from groundwave.recipes.spectrogram_sets import Field, Sizes
+from groundwave.recipes.spectrogram_sets import Field, Sizes, counts_of
 from groundwave.tasks import TASKS
 from groundwave.train import Schedule
 
@@ -125,7 +125,7 @@ def segmentation(
     )
     tuners = [lookup(TUNERS, name, "method").sized(epochs, pretraining_epochs).starting_at(model) for name in methods]
     tuners = [tuner.shrunk(TINY[tuner.network.backbone]) for tuner in tuners] if smoke else tuners
-    counts = tuple(max(1, round(share * small.train)) for share in shares)
+    counts = counts_of(shares, small.train)
     opened = field.opened()
     classes = ("noise", *opened.source.classes)
     task = TASKS["segmentation"](classes=classes, decoder=decoder)

@@ -14,7 +14,7 @@ from groundwave.pretrain.clip import CLIP
 from groundwave.pretrain.decur import DeCUR
 from groundwave.recipes.place import Place
 from groundwave.recipes.semantic_sets import pair_of
-from groundwave.recipes.spectrogram_sets import Sizes, plan_of
+from groundwave.recipes.spectrogram_sets import Sizes, counts_of, plan_of
 from groundwave.semcom.edge import Pace
 from groundwave.semcom.link import Link
 from groundwave.train import Schedule
@@ -132,7 +132,7 @@ def semantic_communication(
             config=told,
             progress=not smoke,
         )
-        counts = tuple(round(share * len(setting.plan.support)) for share in (shares[-1:] if smoke else shares))
+        counts = counts_of(shares[-1:] if smoke else shares, len(setting.plan.support))
         for method in wanted:
             compared(method, edge, setting, counts)
         if "separate" in methods:

@@ -16,7 +16,7 @@ from groundwave.contracts import Record
 from groundwave.data.atomic import write_atomically
 from groundwave.data.sources import Records, SceneSource
 from groundwave.data.split import Grouped, split
-from groundwave.errors import lookup
+from groundwave.errors import GroundwaveError, lookup
 from groundwave.page import png
 from groundwave.recipes.place import Place
 from groundwave.recipes.radioml_sets import DataSet
@@ -50,6 +50,14 @@ class Sizes:
     def total(self) -> int:
         """All of them."""
         return self.pool + self.train + self.validation + self.test
+
+
+def counts_of(shares: Sequence[float], num: int) -> tuple[int, ...]:
+    """Return how many of `num` labels each share is, at least one; raises `GroundwaveError` for what is no share."""
+    for share in shares:
+        if not 0 < share <= 1:
+            raise GroundwaveError(f"a share of {share:g} of the labels", "above 0, and at most 1", "correct shares")
+    return tuple(max(1, round(share * num)) for share in shares)
 
 
 def open_scene(scene: str, settings: Mapping[str, Any], num: int, folder: Path) -> DataSet:

@@ -7,6 +7,7 @@ import pytest
 
 from groundwave.data.recording import Capture, Recording
 from groundwave.deploy.activity import Detector, short_time_power
+from groundwave.errors import GroundwaveError
 
 RATE_HZ = 1e5
 
@@ -98,3 +99,9 @@ def test_power_is_the_mean_square_of_each_step(count: int) -> None:
     slow = [np.mean(np.abs(iq[i : i + 128].astype(np.complex64)) ** 2) for i in range(0, min(count, 2000), 128)]
     assert len(power) == -(-count // 128)
     np.testing.assert_allclose(power[: len(slow)], slow[: len(power)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("threshold_db", [float("nan"), -1.0, float("inf")])
+def test_a_threshold_that_finds_nothing_or_everything_is_refused(threshold_db: float) -> None:
+    with pytest.raises(GroundwaveError, match="--threshold-db"):
+        Detector(threshold_db=threshold_db)

@@ -123,3 +123,11 @@ def test_models_and_data_that_do_not_fit(
     assert "got records of AM-DSB, GFSK" in told or "got records of GFSK, AM-DSB" in told
     assert "classes that the model was adapted to" in told
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize("factor", ["0", "1"])
+def test_a_factor_that_shrinks_nothing_is_told_at_once(
+    tmp_path: Path, small: Path, store: Path, factor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = ["--data", store, "--out", tmp_path / "x", "--budget", "accuracy=-5", "--shrink", factor]
+    assert f"--shrink {factor}" in error_of(capsys, "compress", small, *rest)
