@@ -78,15 +78,12 @@ def open_picture_pairs(
 
 def _pairs(root: Path) -> list[tuple[Path, Path]]:
     """Return the files of all pairs, in the order of their names; raises `DataError` for any without a partner."""
-    inside = sorted((*root.glob("*"), *root.glob("*/*")) if root.is_dir() else root.parent.glob("*"))
+    inside = sorted((*root.glob("*"), *root.glob("*/*"))) if root.is_dir() else _beside(root)
     pictures = [file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file()]
     colours, depths = (
         {file.with_name(word.sub("", file.stem, count=1)): file for file in pictures if word.search(file.stem)}
         for word in (_COLOUR, _DEPTH)
     )
-    if not root.is_dir():
-        colours = {name: file for name, file in colours.items() if file == root}
-        depths = {name: file for name, file in depths.items() if name in colours}
     if not colours and not depths:
         raise DataError(f"{root} without paired pictures", "names with rgb or color, and depth", "check the path")
     alone = [file for name, file in {**depths, **colours}.items() if (name in colours) != (name in depths)]
@@ -97,6 +94,13 @@ def _pairs(root: Path) -> list[tuple[Path, Path]]:
             do="move those away, or bring their partners",
         )
     return [(colour, depths[name]) for name, colour in sorted(colours.items())]
+
+
+def _beside(colour: Path) -> list[Path]:
+    """Return a picture in colour and its partner by its name; a look at the whole folder for each would take hours."""
+    stems = [_COLOUR.sub(word, colour.stem, count=1) for word in ("depth", "Depth", "DEPTH")]
+    files = [colour.with_name(stem + ending) for stem in stems for one in SUFFIXES for ending in (one, one.upper())]
+    return [colour, *(file for file in files if file.exists())]
 
 
 def _some(files: Sequence[Path]) -> str:

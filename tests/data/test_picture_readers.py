@@ -162,6 +162,18 @@ def test_pictures_without_a_partner_are_named(tmp_path: Path) -> None:
         open_picture_pairs(root / "hall" / "00_rgb.png")
 
 
+def test_the_partner_of_one_picture_is_found_without_a_look_at_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = fake.write_pairs(tmp_path)
+    monkeypatch.delattr(Path, "glob")
+    monkeypatch.delattr(Path, "iterdir")
+    source = open_picture_pairs(root / "hall" / "01_rgb.png")
+    assert list(source.group_names) == ["hall/01_rgb"]
+    (root / "hall" / "01_depth.png").rename(root / "hall" / "01_Depth.PNG")
+    assert len(open_picture_pairs(root / "hall" / "01_rgb.png")) == 1
+
+
 def test_partners_of_different_size_are_named(tmp_path: Path) -> None:
     folder = pair(tmp_path, np.full((6, 8), 900, np.uint16), np.zeros((12, 16, 3), np.uint8))
     with pytest.raises(DataError, match=r"a.color.png of 16 by 12 pixels and .*a.depth.png of 8 by 6"):
