@@ -322,7 +322,10 @@ def _add(source: NamedSource, rows: Tensor, first: int, codes: Tensor, appender:
 
 
 def _loud(record: Record) -> Tensor:
-    """Return which records hold any power, of a spectrogram: any contrast. NaN counts: the appender refuses it."""
+    """Return which records hold any power, of a spectrogram: any contrast.
+
+    What holds NaN is kept: of IQ the appender refuses it, of anything else the models do.
+    """
     x = next((record[name] for name in ("iq", "csi", "power", "rgb") if name in record), None)
     if x is None:
         cells = record["spec"].flatten(1)
