@@ -35,7 +35,6 @@ def pretrain(
     objective: str = "lsm",
     objective_args: Mapping[str, Any] | None = None,
     batch_size: int = 256,
-    num_workers: int = 0,
     groups: Tensor | None = None,
     others: Mapping[str, Contract] | None = None,
     seed: int = 0,
@@ -59,7 +58,6 @@ def pretrain(
         objective_args: its arguments beyond backbone and views, and what the records and the contract say
             (`num_classes`, `num_channels`, `contract`, `contracts` by modality).
         batch_size: records per step.
-        num_workers: processes that read ahead.
         groups: group of each record, int64 `[N]`: views are then taken from two records of one group.
         others: contracts of further modalities, which the records hold beside the contract's (see `SideBySide`).
         seed: addresses initial weights, order and views.
@@ -107,7 +105,6 @@ def pretrain(
             batch_size=batch_size,
             seed=seed,
             drop_last=True,
-            num_workers=num_workers,
             transform=partner,
             epoch=epoch,
         )

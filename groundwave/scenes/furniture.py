@@ -1,6 +1,5 @@
 """Furnishings of rooms: which boxes stand where. The table `FURNISHINGS`."""
 
-import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -9,7 +8,6 @@ from torch import Generator, Tensor
 from groundwave.signal.raycast import Boxes
 
 MOST_PIECES = 10
-_QUARTER = math.pi / 2
 
 Piece = tuple[object, ...]  # x, y, z of the centre, half width, length and height, and the turn: numbers or `[room]`
 
