@@ -304,6 +304,11 @@ def adapt(
     if result.before:
         print(f"macro recall on other groups before, with the head that it had: {_percent(result.before)}")
     print(f"macro recall on other groups: {_percent(result.recall)}")
+    for name, recall in result.beside.items():
+        print(f"beside it, with the same labels, {name}: {_percent(recall)}")
+    print(f"chance: {100 / len(result.model.classes):.1f} %")
+    if result.left_out:
+        print(f"left out, for all their records are of one group: {', '.join(result.left_out)}")
     _wrote(out, f"model with {len(result.model.classes)} classes from {result.num_labels} labels")
 
 

@@ -23,6 +23,7 @@ def episodes(
     num_ways: int | None = None,
     support_pool: Tensor | None = None,
     query_pool: Tensor | None = None,
+    names: Sequence[str] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Draw episodes of (support, query) record indices.
 
@@ -40,6 +41,7 @@ def episodes(
         num_ways: Classes per episode, drawn from those; by default all of them.
         support_pool: Record indices that support may use; all by default.
         query_pool: Record indices that queries may use; all by default.
+        names: What errors call the classes; their numbers by default.
 
     Yields:
         Support indices `[num_ways * num_shots]` and query indices, both ordered by class.
@@ -59,7 +61,7 @@ def episodes(
         raise SplitError(f"{len(in_play)} classes for {ways}-way episodes", "at least two, and enough", "add classes")
     for _ in range(num_episodes):
         drawn = in_play[torch.randperm(len(in_play), generator=generator)[:ways]].sort().values.tolist()
-        yield _episode(labels, groups, pools, drawn, num_shots, num_queries, generator)
+        yield _episode(labels, groups, pools, drawn, num_shots, num_queries, generator, names)
 
 
 def _episode(
@@ -70,6 +72,7 @@ def _episode(
     num_shots: int,
     num_queries: int | None,
     generator: Generator,
+    names: Sequence[str] | None,
 ) -> tuple[Tensor, Tensor]:
     """Deal groups and draw records, and try again when a class runs short on one side."""
     support_pool, query_pool = (pool[torch.isin(labels[pool], torch.tensor(classes))] for pool in pools)
@@ -83,7 +86,9 @@ def _episode(
             rest = asking[labels[asking] == label]
             rest = rest[~torch.isin(rest, shots)]
             if len(shots) < num_shots or len(rest) < (num_queries or 1):
-                shortage = f"class {label} with {len(shots)} support and {len(rest)} query records"
+                shortage = (
+                    f"class {names[label] if names else label} with {len(shots)} support and {len(rest)} query records"
+                )
                 break
             support.append(shots)
             query.append(rest if num_queries is None else _draw(rest, num_queries, generator))

@@ -94,6 +94,13 @@ def _check_fractions(fractions: Mapping[str, float]) -> None:
         )
 
 
+def parted_classes(labels: Tensor, groups: Tensor) -> tuple[list[int], list[int]]:
+    """Return the classes whose records are of two groups or more, and those of one, of which no honest test exists."""
+    pairs = torch.stack([labels, groups], dim=1)[labels >= 0].unique(dim=0)
+    classes, counts = pairs[:, 0].unique(return_counts=True)
+    return classes[counts > 1].tolist(), classes[counts == 1].tolist()
+
+
 def majority_labels(groups: Tensor, labels: Tensor) -> dict[int, int]:
     """Return each group's most frequent label (the lowest of equals); -1 when none of its records has one."""
     found, number = torch.unique(groups, return_inverse=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from groundwave.contracts import Record, Source
 from groundwave.data import format_of
-from groundwave.data.split import split
+from groundwave.data.split import parted_classes, split
 from groundwave.data.store import Store
 from groundwave.errors import DataError
 from groundwave.model import InputContract
@@ -107,8 +107,7 @@ def own(path: Path, sample_rate: float | None, seed: int, **arrays: str | None) 
     named: dict[str, Any] = {**arrays, "sample_rate_hz": sample_rate}
     source = open_input(path, **(named if format_of(path) == "npz" else {}))
     labels, groups = source.labels, source.groups
-    counts = [int(groups[labels == c].unique().numel()) for c in range(len(source.classes))]
-    in_play = [c for c, count in enumerate(counts) if count >= 2]
+    in_play, _ = parted_classes(labels, groups)
     if len(in_play) < 2:
         raise DataError(
             got=f"{path} with {len(in_play)} classes that have at least two groups",
