@@ -13,7 +13,7 @@ from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Setting
 from groundwave.bench.encoders import Pretraining
 from groundwave.bench.rows import Row, read
-from groundwave.bench.tuning import Questions, Tuner, answered, labelled, tuned_in_turn
+from groundwave.bench.tuning import Questions, Tuner, answered, tuned_in_turn
 from groundwave.contract import SpectrogramContract
 from groundwave.data.sources import Records
 from groundwave.recipes.spectrogram_sets import Sizes, plan_of
@@ -99,9 +99,9 @@ def test_a_given_model_is_tuned_instead_of_a_pretrained_one(setting: Setting, tm
 
 
 def test_few_labels_are_among_more(setting: Setting) -> None:
-    two, five, all_of_them = (set(labelled(setting, count).tolist()) for count in (2, 5, None))
+    two, five, all_of_them = (set(setting.labelled(count).tolist()) for count in (2, 5, None))
     assert two < five < all_of_them == set(setting.plan.support.tolist())
-    other = set(labelled(replace(setting, seed=1), 5).tolist())
+    other = set(replace(setting, seed=1).labelled(5).tolist())
     assert five != other
 
 

@@ -94,7 +94,9 @@ def test_mistakes_of_streams_are_told(
 
 
 def test_what_the_terminal_shows() -> None:
-    progress = Progress(1e6, samples=5_000_000, dropped=7, busy_s=10.0, thrown={"odd bytes": 3}, arriving_hz=9e5)
+    progress = Progress(
+        1e6, samples=5_000_000, seconds=5.0, dropped=7, busy_s=10.0, thrown={"odd bytes": 3}, arriving_hz=9e5
+    )
     cells = [str(cell) for column in table("udp://x", progress, waits=False).columns for cell in column.cells]
     told = " ".join(cells)
     assert "0.50  TOO SLOW" in told
