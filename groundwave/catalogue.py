@@ -41,6 +41,12 @@ def scene_or_path(name: str) -> Callable[..., Any]:
     return found or (lambda: None)
 
 
+def format_of(name: str) -> Callable[..., Any]:
+    """Return the reader of a format; raises `UnknownNameError`."""
+    found: Callable[..., Any] = _resolved(lookup(_table("groundwave.data", "READERS"), name, "format"))
+    return found
+
+
 def protocol_of(name: str) -> Callable[..., Any]:
     """Return the function of a protocol; raises `UnknownNameError`."""
     found: Callable[..., Any] = _resolved(lookup(_table("groundwave.recipes", "PROTOCOLS"), name, "protocol"))
@@ -75,7 +81,8 @@ def _lines(table: Mapping[str, Any]) -> dict[str, str]:
 
 def _waveforms() -> dict[str, str]:
     waveforms = sorted(_table("groundwave.scenes.waveforms", "WAVEFORMS").items(), key=lambda item: item[1].family)
-    return {name: f"{waveform.family:6}{waveform.text}" for name, waveform in waveforms}
+    width = max(len(waveform.family) for _, waveform in waveforms) + 2
+    return {name: f"{waveform.family:{width}}{waveform.text}" for name, waveform in waveforms}
 
 
 def _methods() -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import get_type_hints
 
 from groundwave import __version__, verbs, verbs_deploy
@@ -44,12 +45,23 @@ RESUMES = {
 }
 
 
-# Verbs whose first argument names something with settings of its own: where to find it, and their prefix.
+# Verbs whose first argument (of ingest, `--format`) names something with settings of its own: where to find it, and
+# their prefix.
 OWN_SETTINGS = {
+    "ingest": ("format_of", "reader."),
     "generate": ("scene_of", "scene."),
     "audit": ("scene_or_path", "scene."),
     "bench": ("protocol_of", ""),
     "run": ("recipe_of", ""),
+}
+
+# What the settings with a prefix leave out, as the verbs have it themselves.
+SHARED = {
+    "scene.": ("seed",),
+    "reader.": (
+        *("path", "sample_rate_hz", "datatype", "num_channels", "center_hz", "iq", "csi", "axes", "scale"),
+        *("label", "group", "room", "user", "snr", "classes", "group_names"),
+    ),
 }
 
 
@@ -119,16 +131,24 @@ def run(verb: str, words: list[str]) -> int:
 
     words = words[:1] + options(words[1:]) if verb == "run" else words
     parser = parser_of(function, f"groundwave {verb}")
-    if verb in OWN_SETTINGS and words and not words[0].startswith("-"):
+    if verb in OWN_SETTINGS and (name := named(verb, words)):
         from groundwave import catalogue
 
         find, prefix = OWN_SETTINGS[verb]
-        add_signature(parser, getattr(catalogue, find)(words[0]), prefix=prefix, skip=("seed",) if prefix else ())
+        add_signature(parser, getattr(catalogue, find)(name), prefix=prefix, skip=SHARED.get(prefix, ()))
     given = arguments(parser, words)
     settings = given.pop("scene", {})
     if takes_mapping(get_type_hints(function).get("scene")):  # its own arguments have names that a scene uses, too
         return function(**given, scene=settings) or 0
     return function(**given, **settings) or 0
+
+
+def named(verb: str, words: Sequence[str]) -> str:
+    """Return the name of what has settings of its own in the words of a command; an empty one where none is named."""
+    if verb == "ingest":
+        spread = [part for word in words for part in (word.split("=", 1) if word.startswith("--format=") else [word])]
+        return dict(pairwise(spread)).get("--format", "")
+    return words[0] if words and not words[0].startswith("-") else ""
 
 
 def complain(text: str, code: int = 2) -> int:

@@ -120,8 +120,11 @@ def ingest(
     average: int | None = None,
     window: str | None = None,
     phase: bool = False,
+    reader: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Turn recordings or window sets into a training store; goes on from where it was interrupted.
+
+    `groundwave ingest --format FORMAT --help` shows the format's own settings, too, `--reader.SETTING VALUE`.
 
     Args:
         sources: files, or folders of them.
@@ -151,6 +154,7 @@ def ingest(
         average: windows whose mean power makes a frame of a spectrogram; 1 by default.
         window: hann (the default), hamming, blackman or rectangular.
         phase: keep the phases of a spectrogram, too, in radians.
+        reader: the format's own settings.
     """
     options = dict(locals())
     check_output(out)

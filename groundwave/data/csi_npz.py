@@ -163,6 +163,6 @@ def _times(times: Array | None, count: int, rate_hz: float) -> npt.NDArray[np.fl
         raise DataError(
             got=f"times of {times.dtype} and shape {list(times.shape)} for {count} packets",
             expected="a number of seconds each",
-            do="correct --times",
+            do="correct --reader.times",
         )
     return times.astype(np.float64)

@@ -64,7 +64,7 @@ def open_deepbeam(
             raise DataError(
                 got=f"{file} with {len(known['iq'])} samples in {len(runs)} settings",
                 expected=f"whole frames of {blocks_per_frame} blocks of {num_samples} samples in each",
-                do="tell num_samples and blocks_per_frame, or copy the file again",
+                do="ingest with --reader.num-samples and --reader.blocks-per-frame, or copy the file again",
             )
         _check_runs(file, columns, runs, num_samples)
     counts = np.array([stop - start for start, stop, _ in runs])

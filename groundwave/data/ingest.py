@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from inspect import signature
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from groundwave.contracts import Record
-from groundwave.data import NAMED_FILES, SUFFIXES, format_of, reader
+from groundwave.data import NAMED_FILES, SUFFIXES, format_of
+from groundwave.data import reader as reader_of
 from groundwave.data.atomic import sha256
 from groundwave.data.csi import CSIWindows, PacketStream
 from groundwave.data.cut import RecordingWindows
@@ -61,6 +63,7 @@ def ingest(
     average: int | None = None,
     window: str | None = None,
     phase: bool = False,
+    reader: Mapping[str, Any] = MappingProxyType({}),
     progress: Progress | None = None,
 ) -> Store:
     """Turn recordings or window sets into a training store.
@@ -100,6 +103,7 @@ def ingest(
         average: Windows whose mean power makes a frame of a spectrogram, 1 by default.
         window: What weighs each frame, a name in `WINDOWS`: hann by default.
         phase: Keep phases, too, as a further array `phase` (radians).
+        reader: Further arguments of the format's reader, such as `metres_per_count`.
         progress: Called with (records done, records in all).
 
     Returns:
@@ -131,6 +135,7 @@ def ingest(
         "snr": snr,
         "classes": classes,
         "group_names": group_names,
+        **reader,
     }
     _refuse_useless(files, format, options, label == "folder")
     step = transform.step if transform and hop is None else hop
@@ -246,7 +251,7 @@ def _open(
     file: Path, format: str | None, options: Mapping[str, Any], num_samples: int, hop: int | None, by_folder: bool
 ) -> NamedSource:
     """Open one file with the options that its reader takes, and cut it when it is a recording."""
-    read = reader(format or format_of(file))
+    read = reader_of(format or format_of(file))
     takes = signature(read).parameters
     given = {k: v for k, v in options.items() if k in takes and v is not None and not (by_folder and k == "label")}
     source = read(file, **given)
@@ -266,7 +271,7 @@ def _open(
 
 def _refuse_useless(files: Sequence[Path], format: str | None, options: Mapping[str, Any], by_folder: bool) -> None:
     """Refuse an option that no reader takes: labels that are silently left out would be missed much later."""
-    taken = {name for file in files for name in signature(reader(format or format_of(file))).parameters}
+    taken = {name for file in files for name in signature(reader_of(format or format_of(file))).parameters}
     useless = [k for k, v in options.items() if v is not None and k not in taken and not (by_folder and k == "label")]
     if useless:
         raise DataError(

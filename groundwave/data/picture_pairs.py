@@ -140,7 +140,7 @@ def _metres(file: Path, metres_per_count: float | None) -> Depths:
         raise DataError(
             got=f"{file} of 8 bits, which say nothing of their unit",
             expected="16-bit millimetres, or a unit",
-            do="tell metres_per_count",
+            do="ingest with --reader.metres-per-count METRES",
         )
     unknown = (counts <= 0) | ((counts == _NO_RETURN) & (counts.dtype != np.uint8))
     metres = counts * np.float32(metres_per_count or _MILLIMETRE)

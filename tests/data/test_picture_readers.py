@@ -144,7 +144,7 @@ def test_depths_of_8_bits_need_their_unit(tmp_path: Path) -> None:
     counts = np.full((12, 16), 200, np.uint8)
     counts[3, 3], counts[4, 4] = 0, 255
     source = open_picture_pairs(pair(tmp_path, counts), **SIZE)
-    with pytest.raises(DataError, match=r"a.depth.png of 8 bits.*tell metres_per_count"):
+    with pytest.raises(DataError, match=r"a.depth.png of 8 bits.*--reader.metres-per-count"):
         source[torch.tensor([0])]
     depth = open_picture_pairs(tmp_path, metres_per_count=0.02, **SIZE)[torch.tensor([0])]["depth"][0, 0]
     assert float(depth[0, 0]) == pytest.approx(4.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fake import pictures
 
 import groundwave.bench
 from groundwave.bench.rows import Row, append
@@ -163,6 +164,19 @@ def test_ingest_from_raw_says_where(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["ingest", str(path), "--out", str(out), "--sample-rate", "1e6", "--num-samples", "256"]) == 0
     assert str(out) in capsys.readouterr().out
     assert len(Store.open(out)) == 16
+
+
+def test_ingest_hands_a_named_format_its_own_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = np.full((12, 16), 200, np.uint8)
+    pictures.write_pair(tmp_path / "in" / "a_rgb.png", tmp_path / "in" / "a_depth.png", np.dstack(3 * [counts]), counts)
+    words = ["ingest", tmp_path / "in", "--out", tmp_path / "store", "--format", "picture-pairs"]
+    assert "--reader.metres-per-count" in error_of(capsys, *words)
+    size = ["--reader.height", "12", "--reader.width", "16"]
+    assert main([*map(str, words), "--reader.metres-per-count", "0.02", *size]) == 0
+    depth = Store.open(tmp_path / "store")[torch.tensor([0])]["depth"]
+    torch.testing.assert_close(depth, torch.full((1, 1, 12, 16), 4.0))
+    assert "'--reader.height'" in error_of(capsys, *words, "--reader.heigth", "12")
+    assert "'picture-pairs'" in error_of(capsys, *words[:-1], "picture-pair")
 
 
 @pytest.mark.filterwarnings("ignore")  # Lightning's advice, which depends on the machine

@@ -1,6 +1,7 @@
 """What users get wrong at the doors: a clear error, nothing written, nothing lost."""
 
 import errno
+import re
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,13 @@ import pytest
 import torch
 
 import groundwave.train
-from groundwave.cli import VERBS, main
+from groundwave import catalogue
+from groundwave.arguments import add_signature, parser_of
+from groundwave.cli import SHARED, VERBS, main
+from groundwave.data import READERS
 from groundwave.model import Model
+from groundwave.recipes import PROTOCOLS, RECIPES
+from groundwave.verbs import doctor
 from tests.doors.test_cli import error_of
 
 PRETRAIN = ["--backbone", "lsm", "--epochs", "2", "--batch-size", "60", "--num-samples", "128"]
@@ -41,6 +47,25 @@ def test_unknown_names_offer_the_nearest(
     assert "did you mean" in told
     assert nearest in told
     assert list(tmp_path.iterdir()) == []
+
+
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*(?:\.[a-z][a-z-]*)*(?!\w|-|\.[A-Z])")
+
+
+def test_what_we_say_names_options_that_there_are() -> None:
+    files = [file for file in Path(groundwave.train.__file__).parent.rglob("*.py") if file.name != "page.py"]  # CSS
+    said = {option for file in files for option in OPTION.findall(file.read_text())}
+    known = {"--help", "--version"}
+    for name, verb in VERBS.items():
+        known |= parser_of(verb, name)._option_string_actions.keys()
+    tables = {"scene.": (catalogue.scenes(), catalogue.scene_of), "reader.": (READERS, catalogue.format_of)}
+    recipes = {**dict.fromkeys(RECIPES, catalogue.recipe_of), **dict.fromkeys(PROTOCOLS, catalogue.protocol_of)}
+    own = [(find(name), prefix) for prefix, (table, find) in tables.items() for name in table]
+    for member, prefix in [*own, *((find(name), "") for name, find in recipes.items())]:
+        parser = parser_of(doctor, "x")
+        add_signature(parser, member, prefix=prefix, skip=SHARED.get(prefix, ()))
+        known |= parser._option_string_actions.keys()
+    assert {"--reader.times", "--sample-rate"} <= said <= known
 
 
 def test_unknown_learner_and_model(
