@@ -23,7 +23,7 @@ def distance_picture(distances: Mapping[str, Array]) -> Figure:
         axes.bar(at, shares, width, color=PALETTE[i % len(PALETTE)], label=f"{name}, {shares.sum():.1f} % wrong")
     ticks = [*map(str, range(1, FARTHEST)), f"{FARTHEST} or more"]
     axes.set_xticks(range(1, FARTHEST + 1), ticks)
-    axes.set(xlabel="beams between the answer and the truth", ylabel="share of all answers (%)")
+    axes.set(xlabel="distance of the answer from the truth (beams)", ylabel="share of all answers (%)")
     axes.legend(frameon=False, fontsize=8)
     clean(axes)
     return figure

@@ -15,6 +15,17 @@ from groundwave.recipes.unseen_angles import METRIC as AZIMUTH
 
 RMS, MEAN, FOUND = "rms error (deg)", "mean error (deg)", "found"
 BOUND = "Cramér-Rao bound"
+# Of lines and curves: ours, other networks, then what learns from no or few records, and the bound.
+ORDER = (
+    "beamspace network",
+    "beamspace network, no shots",
+    "",
+    "MUSIC",
+    "MUSIC, calibrated",
+    "ESPRIT",
+    "beamscan",
+    BOUND,
+)
 
 TITLES: Mapping[str, str] = {
     "single": "One source, ideal array",
@@ -41,7 +52,7 @@ def angles_part(results: Path, _: Sequence[Path] = ()) -> Iterator[Part]:
     Args:
         results: folder of rows.
     """
-    rows = [row for row in current(results, "angles") if row.failed is None]
+    rows = [row for row in current(results, "angles", ORDER) if row.failed is None]
     for data, title in TITLES.items():
         some = [row for row in rows if row.data == data]
         if some:
@@ -114,7 +125,11 @@ def error_against_snr(rows: Sequence[Row]) -> Figure:
             axes.plot(snrs, means, "k--", label=method)
             continue
         colour = PALETTE[number % len(PALETTE)]
-        axes.plot(snrs, means, marker=MARKERS[number % len(MARKERS)], color=colour, label=method)
+        width = 3.2 - 2.4 * number / len(methods)  # thinner on top: lines that coincide are all seen
+        axes.plot(
+            snrs, means, marker=MARKERS[number % len(MARKERS)], markersize=2.5 * width, color=colour, linewidth=width,
+            label=method,
+        )  # fmt: skip
         low, high = (
             [max(getattr(found, end), mean / 10) for (_, found), mean in zip(points, means, strict=True)]
             for end in ("low", "high")

@@ -138,7 +138,7 @@ class _Bench:
         for title, factor in zip(titles[1:], shrink, strict=True):
             network = self._pruned(title, network, teacher, num_parameters(teacher) / factor)
             last = self._measured(title, network)
-        figure = quiver(self.test.angle[:DRAWN], {ORIGINAL: first[:DRAWN], titles[-1]: last[:DRAWN]})
+        figure = quiver(self.test.angle, {ORIGINAL: first, titles[-1]: last}, DRAWN)
         pictures = self.home / "pictures"
         pictures.mkdir(parents=True, exist_ok=True)
         write_atomically(pictures / f"aoa-compression-seed-{self.seed}.png", png(figure))

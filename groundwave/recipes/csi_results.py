@@ -1,6 +1,7 @@
 """The part of docs/results/masked.md about activities from CSI in rooms, of persons and in sessions that are new."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -11,18 +12,20 @@ from groundwave.bench.answer_pictures import recall_picture
 from groundwave.bench.pictures import confusion_picture
 from groundwave.bench.rows import Row, aggregate
 from groundwave.bench.tables import summarise
-from groundwave.recipes.results_page import Choose, Part, current, hung, labels
+from groundwave.recipes.results_page import Choose, Part, current, hung, labels, ordered
 
 RECALL, CONFUSED = "recall of ", " as "  # `recall of sitting`; `sitting as lying`: the share of a class so answered
 
-SESSIONS = {"esp32-4-sessions": "One room all along: what the store holds as `room` are sessions, minutes apart.\n"}
+# Stores whose `room` is a session in one room all along, minutes apart from the others.
+SESSIONS = ("esp32-4-sessions",)
+ORDER = ("csi-small", "motion", "")  # of lines: pretrained, statistics of motion, other baselines
 
 
 def csi_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
     """Yield the accuracy of activities in what is new, by data set and by what was held out."""
-    rows = [row for row in current(results, "csi-activity") if row.failed is None]
+    rows = [_named(row) for row in current(results, "csi-activity") if row.failed is None]
     for data, what, only in dict.fromkeys(map(_protocol, rows)):
-        some = [row for row in rows if _protocol(row) == (data, what, only)]
+        some = ordered([row for row in rows if _protocol(row) == (data, what, only)], ORDER)
         counts = sorted({row.shots for row in some if row.shots is not None})
         tables = {}
         for count in counts:
@@ -33,9 +36,14 @@ def csi_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
         title = f"leave one {what} out" if only is None else f"learn from {what} {only} alone"
         files = hung(folders, "csi-activity") if what == "room" else {}
         text, recalls = _recalls(some, what)
-        text = SESSIONS.get(data, "") + text
+        text = "One room all along; sessions are minutes apart.\n" * (what == "session") + text
         pictures = {**recalls, **_confusions(some)}
         yield Part(f"Activities from CSI, {data}, {title}", text, tables, pictures, files)
+
+
+def _named(row: Row) -> Row:
+    """Return a row whose split calls sessions so."""
+    return replace(row, split=row.split.replace("room", "session")) if row.data in SESSIONS else row
 
 
 def _protocol(row: Row) -> tuple[str, str, int | None]:

@@ -12,14 +12,14 @@ from groundwave.bench.rows import Row, aggregate, read
 from groundwave.bench.tables import summarise
 from groundwave.page import Table
 from groundwave.recipes.csi_results import csi_part
-from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung, labels, write_page
+from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung, labels, sources, write_page
 
 HEAD = """# Masked modelling in full
 
-Networks pretrained by hiding parts of unlabelled spectrograms, and what they are good for, measured here as far as
-there are rows: what has none is named at the end. Of what tells activities from CSI only the packaged model `csi-small`
-is pretrained, on simulated people; statistics of motion are not. Made by `python -m groundwave.recipes.masked_results`
-from the rows in `results/` and the pictures in `runs/masked/pictures`.
+Networks pretrained by [hiding parts of unlabelled spectrograms](#sources), and what they are good for, measured here as
+far as there are rows: what has none is named at the end. Of what tells activities from CSI only the packaged model
+`csi-small` is pretrained, on simulated people; statistics of motion are not. Made by
+`python -m groundwave.recipes.masked_results` from the rows in `results/` and the pictures in `runs/masked/pictures`.
 `groundwave run msm-vit`, `msm-convlstm`, `segmentation`, `forecasting`, `csi-activity` and `multimodal-vit` make both.
 
 Spectrograms are simulated (`groundwave list scenes`: `ism-band`, `cellular`, `occupancy`); CSI is recorded where a
@@ -47,7 +47,7 @@ def masked_results(
     failed = [f"- {text}" for name in SECTIONS for text in _failed(results, name)]
     open_ends = [*(f"- No rows yet of `groundwave run {name}`." for name in lacking), *failed]
     missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
-    return write_page(out, HEAD, [*parts, *missing])
+    return write_page(out, HEAD, [*parts, *missing, sources("MSM")])
 
 
 def _failed(results: Path, name: str) -> Iterator[str]:
@@ -63,7 +63,7 @@ def reconstruction_part(results: Path, folders: Sequence[Path], name: str, title
         return
     metrics = {row.metric.removeprefix("error ").removesuffix(" (dB)"): row.metric for row in rows}
     data = ", ".join(dict.fromkeys(row.data for row in rows))
-    caption = f"root mean squared error of hidden cells in dB, lower is better, on {data}."
+    caption = f"root mean squared error of hidden cells in dB, lower is better, on {data}"
     text = "Hidden are random cells, blocks, bands of frequencies or tubes of time, and the share that is told.\n"
     files = {f"input, what is left, reconstruction: {mask}": file for mask, file in hung(folders, name).items()}
     yield Part(title, text, {"Error by mask and ratio": decibel_table(rows, metrics, caption)}, files=files)
@@ -137,8 +137,7 @@ def forecasting_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
             continue
         horizons = sorted({row.snr_db for row in ahead if row.snr_db is not None})
         columns: dict[str, Choose] = {f"{h:g} ahead": _at(h) for h in horizons}
-        table = summarise(ahead, columns, score)
-        tables[says] = replace(table, best=frozenset()) if score == "false alarm" else table
+        tables[says] = summarise(ahead, columns, score, bold=score != "false alarm")
         pictures[says] = accuracy_against_snr(ahead, metric=score)
         pictures[says].axes[0].set_xlabel("slices ahead")
     for reference in ("ConvLSTM, from scratch", "ViT, from scratch"):

@@ -69,20 +69,24 @@ def _slug(text: str) -> str:
 
 
 def current(results: Path, name: str, order: Sequence[str] = ()) -> list[Row]:
-    """Return the last row of each cell of a file of rows.
+    """Return the last row of each cell of a file of rows, `ordered`."""
+    return ordered(latest(read(results / f"{name}.jsonl")), order)
+
+
+def ordered(rows: Sequence[Row], order: Sequence[str]) -> list[Row]:
+    """Return rows in the order in which tables and pictures show their methods.
 
     Args:
-        results: folder of rows.
-        name: of the file.
-        order: how names of methods begin, in the order in which tables and pictures show them; an empty one is whatever
-            no other begins. The longest that fits counts; within one, rows stay in the order of measurement.
+        rows: in the order of measurement, which they keep where `order` says nothing.
+        order: how names of methods begin, one after another; of several that fit the longest counts, and an empty one
+            fits whatever no other does.
     """
 
     def place(row: Row) -> int:
         fitting = [start for start in order if row.method.startswith(start)]
         return order.index(max(fitting, key=len)) if fitting else len(order)
 
-    return sorted(latest(read(results / f"{name}.jsonl")), key=place)
+    return sorted(rows, key=place)
 
 
 def hung(folders: Sequence[Path], prefix: str) -> dict[str, Path]:

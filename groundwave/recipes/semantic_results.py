@@ -1,12 +1,12 @@
 """How docs/results/semantic.md is made from rows: `python -m groundwave.recipes.semantic_results`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 from groundwave.bench.comparisons import difference, points
-from groundwave.bench.information import Measured
+from groundwave.bench.information import WITH_LABELS, Measured
 from groundwave.bench.information_picture import information_picture
 from groundwave.bench.pictures import accuracy_against_snr
 from groundwave.bench.rows import Row, aggregate
@@ -16,13 +16,14 @@ from groundwave.bench.semantic_pictures import accuracy_against_traffic, scene_p
 from groundwave.bench.tables import behind, draws, marked, summarise
 from groundwave.metrics import Interval, interval
 from groundwave.page import Table
-from groundwave.recipes.results_page import Choose, Part, current, labels, write_page
+from groundwave.recipes.results_page import Choose, Part, current, labels, sources, write_page
 from groundwave.recipes.semantic_communication import METHODS
 from groundwave.recipes.semantic_sets import PAIRS
 from groundwave.semcom.ledger import MEANINGS
 
 PROTOCOL = "semantic-communication"
 SUPERVISED, OURS = "supervised from scratch", "common and unique (ours)"
+ORDER = (OURS, "", SUPERVISED, "separate design")  # of lines and curves
 REACHED = 0.95  # share of the supervised method's final accuracy
 NEW = (
     "AUROC of the new class",
@@ -34,8 +35,8 @@ NEW = (
 
 HEAD = """# Semantic communication in full
 
-Two devices with a sensor each and a server behind fading channels; measured here, made by
-`python -m groundwave.recipes.semantic_results` from the rows of `groundwave run semantic-communication`.
+Two devices with a sensor each and a server behind fading channels, after [Zhao et al.](#sources); measured here, made
+by `python -m groundwave.recipes.semantic_results` from the rows of `groundwave run semantic-communication`.
 
 Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Stage two trains
 encoders and server through the link with the labels: in each round features of a batch go up and gradients come down,
@@ -53,14 +54,14 @@ def semantic_results(results: Path = Path("results"), out: Path = Path("docs/res
         results: folder of rows.
         out: the page.
     """
-    everything = current(results, PROTOCOL)
+    everything = current(results, PROTOCOL, ORDER)
     rows = [row for row in everything if row.failed is None]
     parts = [part for data in dict.fromkeys(row.data for row in rows) for part in of_data(rows, data)]
     failed = [row for row in everything if row.failed is not None]
     open_ends = [f"- No rows yet of `groundwave run {PROTOCOL} {words}`." for words in _lacking(rows)]
     open_ends += [f"- {row.method}, {row.shots} labels, seed {row.seed} failed: {row.failed}" for row in failed]
     missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
-    return write_page(out, HEAD, [pictured(), numbers(), *parts, *missing])
+    return write_page(out, HEAD, [pictured(), numbers(), *parts, *missing, sources("semantic")])
 
 
 def pictured() -> Part:
@@ -83,7 +84,7 @@ def of_data(rows: Sequence[Row], data: str) -> Iterator[Part]:
     columns: dict[str, Choose] = {f"{count} labels": _final(count) for count in counts}
     tables = {
         "Final accuracy": summarise([row for row in main if row.snr_db is None], columns, ACCURACY),
-        f"Rounds to {REACHED:.0%} of the final accuracy of *{SUPERVISED}*": rounds_table(main, counts),
+        f"Rounds to {100 * REACHED:.0f} % of the final accuracy of *{SUPERVISED}*": rounds_table(main, counts),
         "Traffic": traffic_table(main),
     }
     pictures = {}
@@ -117,9 +118,9 @@ def other_conditions(rows: Sequence[Row], counts: Sequence[int], data: str) -> I
     ]
     columns: dict[str, Choose] = {f"{n} labels": labels(n) for n in counts}
     tables = {metric: summarise(rows, columns, metric) for metric in metrics}
-    losses = summarise(lost, columns, "lost")
+    losses = summarise(lost, columns, "lost", bold=False)
     caption = "points of accuracy that a missing sensor costs, mean over which one; less is better."
-    tables["What a missing sensor costs"] = replace(losses, caption=caption, best=frozenset())
+    tables["What a missing sensor costs"] = replace(losses, caption=caption)
     yield Part(f"A sensor missing at test time, {data}", tables=tables)
 
 
@@ -134,8 +135,20 @@ def informed(rows: Sequence[Row], data: str) -> Iterator[Part]:
         text = (
             "Embeddings of test records after stage one, before any label: the first principal components of blocks.\n"
         )
+        text += f"With the label, {_telling(runs)}.\n"
         pictures = {"mutual information": information_picture(list(runs.values()))}
         yield Part(f"What the blocks know, {data}", text, pictures=pictures)
+
+
+def _telling(runs: Mapping[int, Sequence[Measured]]) -> str:
+    """Say how many estimates with the label are above zero over the runs."""
+    bits: dict[tuple[str, str], list[float]] = {}
+    for measured in (one for run in runs.values() for one in run if one.estimator in WITH_LABELS):
+        bits.setdefault((measured.between, measured.estimator), []).append(measured.bits)
+    above = sum(interval(values).low > 0 for values in bits.values())
+    if above == 0:
+        return "every interval reaches below zero: with these seeds none tells anything for certain"
+    return f"{above} of {len(bits)} intervals are above zero; what the others tell may be nothing"
 
 
 def novelty(rows: Sequence[Row], data: str) -> Iterator[Part]:
@@ -180,7 +193,7 @@ def rounds_table(rows: Sequence[Row], counts: Sequence[int]) -> Table:
                     continue
                 reached.append(float(mine))
                 ratios.append(mine / its)
-            line.append(_reached(reached, ratios, missed))
+            line.append(_reached(reached, ratios if method != SUPERVISED else [], missed))
             known.append(len(reached) + missed)
     body = [[method, *line] for method, line in zip(methods, marked(texts, numbers), strict=True)]
     caption = "rounds, and their share of the supervised method's, mean ± half of the 95 % interval; "
@@ -190,8 +203,9 @@ def rounds_table(rows: Sequence[Row], counts: Sequence[int]) -> Table:
 
 def _reached(rounds: Sequence[float], ratios: Sequence[float], missed: int) -> str:
     if not rounds:
-        return f"never ({missed} of {missed})" if missed else ""
-    text = f"{fmean(rounds):.0f}, {points(interval(ratios))} %"
+        return "never" if missed else ""
+    share = f", {points(interval(ratios))} %" if ratios else ""
+    text = f"{fmean(rounds):.0f}{share}"
     return f"{text}; never in {missed} of {missed + len(rounds)}" if missed else text
 
 
@@ -260,8 +274,8 @@ def _ahead(rows: Sequence[Row], counts: Sequence[int]) -> str:
         }
         told = ", ".join(f"*{method}* {points(gap)}{_sure(gap)}" for method, gap in gaps.items() if gap)
         if told:
-            lines.append(f"- {count} labels: *{OURS}* less {told} points.")
-    return "\n".join(lines) + "\n" if lines else ""
+            lines.append(f"- {count} labels: *{OURS}* less {told} points.\n")
+    return "".join(["Differences are over the seeds that both have.\n\n", *lines]) if lines else ""
 
 
 def _sure(gap: Interval) -> str:

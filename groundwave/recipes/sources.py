@@ -37,6 +37,8 @@ SOURCES: Mapping[str, str] = {
     "DeepSense 6G": "DeepSense 6G: A. Alkhateeb, G. Charan, T. Osman et al., *DeepSense 6G: A Large-Scale Real-World "
     f"Multi-Modal Sensing and Communication Dataset*, 2023, {_arxiv('2211.09769')}.",
     "ProtoAoA": f"ProtoAoA: few-shot angles of arrival by prototypical networks, 2026, {_arxiv('2604.14476')}.",
+    "MUSIC": "MUSIC: R. Schmidt, *Multiple Emitter Location and Signal Parameter Estimation*, 1986, "
+    f"{_doi('10.1109/TAP.1986.1143830')}. ESPRIT: R. Roy and T. Kailath, 1989, {_doi('10.1109/29.32276')}.",
     "early exits": "Early exits: E. Mohammed, O. Mashaal and H. Abou-Zeid, *Using Early Exits for Fast Inference in "
     f"Automatic Modulation Classification*, 2023, {_arxiv('2308.11100')}.",
     "RML22": "RML22: V. Sathyanarayanan, P. Gerstoft and A. El Gamal, *RML22: Realistic Dataset Generation for "

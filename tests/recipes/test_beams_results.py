@@ -50,8 +50,8 @@ def test_the_page_holds_every_table_and_says_what_is_behind(tmp_path: Path) -> N
     assert "- other antenna, 2 labels: *ours, + transductive* is 34.9 ± 0.2 points ahead" in text
     assert "is 35.0 points ahead of *DeepBeam CNN, all front-ends mixed*" in text
     assert "expected calibration error 3.0 %; 50 % of the mistakes name a beam next to the true one" in text
-    assert "behind or level in scenario 2 (-10.0 ± 0.0)" in text
-    assert "| random forest, from 8 beams | **50.1 ± 0.2** | 50.1 ± 0.2 | **50.1 ± 0.2** |" in text
+    assert "ahead in 1 of 2 scenarios; behind in scenario 2 (-10.0 ± 0.0)." in text
+    assert "| random forest, from 8 beams | 50.1 ± 0.2 | 50.1 ± 0.2 | **50.1 ± 0.2** |" in text
     assert "![reliability](beams/runs/protobeam-reliability.png)" in text
     assert text.endswith("- No rows yet of `groundwave run angles`.\n")
     assert all((tmp_path / "beams" / name).exists() for name in ("runs/protobeam-reliability.png",))
@@ -62,3 +62,12 @@ def test_what_has_no_rows_is_named(tmp_path: Path) -> None:
     assert all(f"`groundwave run {name}`" in text for name in RECIPES)
     put(tmp_path, "protobeam", "ours", ACCURACY, None, failed="no luck", data="beams, other antenna")
     assert "no luck" in beams_results(tmp_path, tmp_path, tmp_path / "beams.md").read_text()
+
+
+def test_a_difference_below_half_a_point_is_level(tmp_path: Path) -> None:
+    for site, score in ((1, 0.504), (2, 0.506)):
+        told = {"data": f"drives, scenario {site}", "seed": 0, "shots": None}
+        put(tmp_path, "deepsense-beams", "ours, from 8 beams", "top-1", score, **told)
+        put(tmp_path, "deepsense-beams", "random forest, from 8 beams", "top-1", 0.5, **told)
+    text = beams_results(tmp_path, tmp_path / "runs", tmp_path / "beams.md").read_text()
+    assert "ahead in 1 of 2 scenarios; level in scenario 1 (0.4)." in text
