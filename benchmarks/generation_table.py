@@ -66,10 +66,10 @@ def _line(rates: Rates, name: str, measured: Measured) -> str:
     asked = []
     if measured.least is not None:
         base = rates.middle("groundwave", measured.share_of) if measured.share_of else 1.0
-        asked.append(f"{measured.least:.0%} of the above" if measured.share_of else f"{measured.least:,.0f}")
+        asked.append(f"{100 * measured.least:.0f} % of the above" if measured.share_of else f"{measured.least:,.0f}")
         if middle and base:
             share = middle / base / measured.least
-            met.append(f"{middle / base:.0%}" if measured.share_of else f"{share:.2f} of it")
+            met.append(f"{100 * middle / base:.0f} %" if measured.share_of else f"{share:.1f} × asked")
             met[-1] += _mark(share)
     for (peer, job), times in measured.times.items():
         where = f", {PEER_JOBS[job]}" if job in PEER_JOBS else ""

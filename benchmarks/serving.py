@@ -24,11 +24,28 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from pages import rounded
 
-from groundwave.bench.rows import Row, append, hardware
+from groundwave import __version__
+from groundwave.bench.rows import Row, append, hardware, today
 from groundwave.model import InputContract, Model
 from groundwave.nn import HEADS
 
+PAGE = """# Serving
+
+`python benchmarks/serving.py --rate {rate:g} --seconds {seconds:g}{options}`; {date}; Groundwave {version}.
+{hardware}, {processors} processors, load {load:.1f} before.
+
+`groundwave serve` answered with {model}; a request
+asks for a prediction of one record of 1024 samples. A larger network takes more: `--model`.
+
+Columns are phases, one after the other: so many requests a second, due at fixed times whatever the answers do; the same
+while up to 32 connections send a request byte by byte and others are cut in the middle of one; ten times as many, more
+than it can answer; and the first rate again. *p50* and *p99* are the latencies of what was answered, counted from when
+a request was due. The client shares the processors.
+
+"""
+SMALL = "a small untrained network (`residual` of width 16, 8,170 weights) in PyTorch"
 CLASSES = tuple("abcdefghij")
 NUM_RECORDS = 16
 CONNECTIONS = 400  # at most
@@ -44,7 +61,7 @@ class Outcome(NamedTuple):
 
 
 def small_model(folder: Path) -> Path:
-    """Save a small convolutional network of 8,000 weights with a head, untrained."""
+    """Save a small convolutional network with a head, untrained: `SMALL` tells its size."""
     torch.manual_seed(0)
     contract = InputContract(num_samples=1024, min_samples=256, max_samples=2048)
     model = Model.build("residual", contract, {"dim": 16})
@@ -224,11 +241,24 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait()
-    print(f"{hardware()}, {os.cpu_count()} processors, load {load:.1f} before; {chosen.seconds:g} s a phase\n")
+    print(
+        PAGE.format(
+            rate=chosen.rate,
+            seconds=chosen.seconds,
+            options=f" --model {chosen.model}" if chosen.model else "",
+            model=f"`{chosen.model}`" if chosen.model else SMALL,
+            hardware=hardware(),
+            processors=os.cpu_count(),
+            load=load,
+            date=today(),
+            version=__version__,
+        ),
+        end="",
+    )
     names = list(next(iter(found.values())))
     print(f"| | {' | '.join(found)} |\n|---|{'---:|' * len(found)}")
     for metric in names:
-        print(f"| {metric} | {' | '.join(f'{phase[metric]:,.6g}' for phase in found.values())} |")
+        print(f"| {metric} | {' | '.join(rounded(phase[metric]) for phase in found.values())} |")
     for phase, numbers in found.items() if chosen.out else ():
         for metric, value in numbers.items():
             known = {"value": value} if np.isfinite(value) else {"value": None, "failed": "no answer"}

@@ -21,8 +21,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pages import rounded
 
-from groundwave.bench.rows import Row, append, hardware
+from groundwave import __version__
+from groundwave.bench.rows import Row, append, hardware, today
 from groundwave.data.live import UDPSource
 from groundwave.deploy.classifiers import OnnxClassifier
 from groundwave.deploy.export import export
@@ -32,12 +34,29 @@ from groundwave.deploy.watch import Decisions
 from groundwave.model import InputContract, Model
 from groundwave.nn import HEADS
 
+PAGE = """# Streaming
+
+`python benchmarks/streaming.py --rate {rate:g} --seconds {seconds:g}{options}`; {date}; Groundwave {version}.
+{hardware}, {processors} processors, load {load:.1f} before.
+
+`stream` took cs16 samples over UDP at {rate_msps:g} MS/s for {seconds:g} s and named windows of 1024 samples by
+{model}. The signal is noise with bursts
+for a quarter of the time; windows less than {threshold_db:g} dB above the noise are not named. A larger network or a
+fuller band takes more: `--model`, `--threshold-db 0`.
+
+*Processor time* is that of the receiving process. The *real-time factor* is how many seconds of signal it takes in a
+second of computing. *Memory growth* is from the second tenth of the run to its last.
+
+| what | measured |
+|---|---:|
+"""
+SMALL = "a small untrained network (`residual` of width 16, 8,170 weights) in ONNX Runtime"
 PACKET = 2000  # samples
 CLASSES = tuple("abcdefghij")
 
 
 def small_model(folder: Path) -> Path:
-    """Export a small convolutional network of 8,000 weights with a head, untrained."""
+    """Export a small convolutional network with a head, untrained: `SMALL` tells its size."""
     torch.manual_seed(0)
     contract = InputContract(num_samples=1024, min_samples=1024, max_samples=1024)
     model = Model.build("residual", contract, {"dim": 16})
@@ -124,23 +143,33 @@ def main() -> None:
         "samples looked at": progress.samples,
         "samples dropped for want of room": progress.dropped,
         "samples lost on the way": progress.lost,
-        "processor seconds per second": cpu_s / sent_s,
+        "processor time, s a second of signal": cpu_s / sent_s,
         "real-time factor while computing": progress.real_time_factor,
         "memory, MB": memory.seen[-1],
         "memory growth, MB": memory.growth(),
     }
+    told = {"rate": chosen.rate, "seconds": sent_s, "threshold_db": chosen.threshold_db, "load": load}
+    model = f"`{chosen.model}` in ONNX Runtime" if chosen.model else SMALL
+    options = f" --threshold-db {chosen.threshold_db:g}" * (chosen.threshold_db != 3.0)
+    options += f" --model {chosen.model}" if chosen.model else ""
     print(
-        f"{hardware()}, {os.cpu_count()} processors, load {load:.1f} before; {chosen.rate / 1e6:g} MS/s, {sent_s:g} s"
+        PAGE.format(
+            **told,
+            rate_msps=chosen.rate / 1e6,
+            model=model,
+            options=options,
+            hardware=hardware(),
+            processors=os.cpu_count(),
+            date=today(),
+            version=__version__,
+        )
+        + "\n".join(f"| {name} | {rounded(value)} |" for name, value in found.items())
     )
-    print("\n| what | measured |\n|---|---:|")
-    for name, value in found.items():
-        print(f"| {name} | {value:,.6g} |")
     if chosen.out:
-        config = {"rate": chosen.rate, "seconds": sent_s, "threshold_db": chosen.threshold_db, "load": load}
         for name, value in found.items():
             row = Row(
                 protocol="streaming", method=classifier.name, data="udp", metric=name, value=float(value), n=1,
-                config=config, hardware=hardware(),
+                config=told, hardware=hardware(),
             )  # fmt: skip
             append(chosen.out, row)
 

@@ -22,7 +22,8 @@ def hardware() -> str:
     import torch
 
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no accelerator"
-    return f"{processor()}, {torch.get_num_threads()} threads, {device}"
+    threads = torch.get_num_threads()
+    return f"{processor()}, {threads} thread{'s' * (threads > 1)}, {device}"
 
 
 def processor() -> str:
