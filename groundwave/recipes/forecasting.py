@@ -32,7 +32,7 @@ FALSE_ALARM = 0.01  # of the energy detector that tells the simple forecasts wha
 SEEN = 128  # frames of the past
 SCENE: Mapping[str, int] = {"num_freqs": 64, "num_averaged": 4}
 TINY_SCENE: Mapping[str, int] = {"num_freqs": 64, "num_averaged": 4, "num_per_block": 12}
-CONVLSTM = {"dim": 32, "depth": 3, "kernel": 3, "slice": 8}
+CONVLSTM = {"dim": 16, "depth": 3, "kernel": 3, "slice": 8}
 VIT = {"dim": 192, "depth": 6, "num_heads": 6, "patch": (8, 8)}
 TINY: Mapping[str, Mapping[str, object]] = {
     "convlstm": {"dim": 4, "depth": 2, "slice": 4},
@@ -45,7 +45,7 @@ RECURRENT = Pretraining(
     backbone="convlstm",
     objective="msm",
     views=(),
-    schedule=Schedule(epochs=15, lr=1e-3),
+    schedule=Schedule(epochs=10, lr=1e-3),
     batch_size=32,
     contract=SpectrogramContract(min_frames=4),
     backbone_args=CONVLSTM,
@@ -57,8 +57,8 @@ PATCHES = replace(
     backbone_args=VIT,
     objective_args={"mask": "random", "ratio": 0.75, "fill": "drop"},
 )
-HEAD = Schedule(epochs=25, lr=2e-3, weight_decay=0.05)
-WHOLE = Schedule(epochs=25, lr=1e-3, weight_decay=0.05)
+HEAD = Schedule(epochs=15, lr=2e-3, weight_decay=0.05)
+WHOLE = Schedule(epochs=15, lr=1e-3, weight_decay=0.05)
 
 TUNERS: Mapping[str, Tuner] = {
     "convlstm-frozen": Tuner("ConvLSTM, pretrained, frozen", RECURRENT, "frozen", HEAD),

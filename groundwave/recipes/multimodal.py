@@ -52,7 +52,7 @@ STEMS: Mapping[str, Mapping[str, Any]] = {
     "csi": {"num_channels": 3, "patch": (6, 8)},
     "iq": {"num_channels": 2, "patch": (1, 16)},
 }
-PRETRAINING = Schedule(epochs=50, lr=1e-3, weight_decay=0.05)
+PRETRAINING = Schedule(epochs=16, lr=1e-3, weight_decay=0.05)
 HEAD = Schedule(epochs=30, lr=2e-3, weight_decay=0.05)
 TASK_OF: Mapping[str, str] = {"spec": "segmentation", "csi": "activity", "iq": "modulation"}
 
@@ -121,8 +121,7 @@ def multimodal_vit(
     from a few labels per class, by logistic regression.
 
     On one core (Xeon with AMX, bfloat16) a record of each modality takes 4 ms in pretraining, so that a seed takes
-    3000 x 50 x 3 of them for the shared trunk and as many for the separate ones: 3600 core-seconds; the heads 200 more.
-    That is half an hour of two ideal cores, somewhat less than an hour of two that share a machine.
+    3000 x 16 x 3 of them for the shared trunk and as many for the separate ones: 1200 core-seconds; the heads 200 more.
 
     Args:
         results: folder of the file of rows.
