@@ -69,7 +69,7 @@ def _line(rates: Rates, name: str, measured: Measured) -> str:
         asked.append(f"{100 * measured.least:.0f} % of the above" if measured.share_of else f"{measured.least:,.0f}")
         if middle and base:
             share = middle / base / measured.least
-            met.append(f"{100 * middle / base:.0f} %" if measured.share_of else f"{share:.1f} × asked")
+            met.append(f"{100 * middle / base:.0f} %" if measured.share_of else f"{share:.2g} × asked")
             met[-1] += _mark(share)
     for (peer, job), times in measured.times.items():
         where = f", {PEER_JOBS[job]}" if job in PEER_JOBS else ""

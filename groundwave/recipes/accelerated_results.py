@@ -257,8 +257,8 @@ def aoa_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
         f"[talk](#sources)'s network went from {TALK['original'][2]:,} to {TALK['pruned'][2]:,} weights (27.4 times), "
         f"from {TALK['original'][3]:.0f} to {TALK['pruned'][3]:.0f} kB, became 3.57 times faster, and its errors rose "
         f"from {TALK['original'][0]}° and {TALK['original'][1]}° to {TALK['pruned'][0]}° and {TALK['pruned'][1]}°, on "
-        "data that are not public. *MUSIC* searches a grid and knows how the array stands, but not its faults; *straight "
-        "ahead* names the same direction, that in front of the array, whatever comes in. "
+        "data that are not public. *MUSIC* searches a grid and knows how the array stands, but not its faults; "
+        "*straight ahead* names the same direction, that in front of the array, whatever comes in. "
         f"Every form has learned from {rows[-1].config['num_records'] * 4 // 5:,} records for "
         f"{rows[-1].config['epochs']} epochs after the one before it, so smaller ones have learned longer.\n"
     )
