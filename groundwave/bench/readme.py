@@ -25,7 +25,7 @@ def fill_readme(text: str, results: Path) -> str:
 
     - `columns=snr_db`: the field that makes the columns, `shots` by default;
     - `metric="macro recall"`: needed where the rows have several;
-    - `methods="a,b"`: these lines in this order, all by default;
+    - `methods="a; b"`: these lines in this order, all by default;
     - `where="shots=5,seed=0"`: only rows whose fields have these values; `none` is a field without a value.
 
     A value stands between `<!-- result:NAME -->` and `<!-- end -->` within a line: the mean over seeds and episodes, in
@@ -48,7 +48,7 @@ def _section(match: re.Match[str], results: Path) -> str:
         raise DataError(
             f"README option {sorted(unknown)[0]!r}", f"one of {', '.join(sorted(OPTIONS))}", "correct the marker"
         )
-    methods = [name for name in options.pop("methods", "").split(",") if name]
+    methods = [name.strip() for name in options.pop("methods", "").split(";") if name.strip()]
     pairs = [part.partition("=")[::2] for part in options.pop("where", "").split(",") if part]
     rows = select(latest(read(results / f"{match['name']}.jsonl")), **_conditions(pairs))
     table = tabulate(rows, methods=methods, **options)

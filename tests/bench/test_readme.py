@@ -29,7 +29,7 @@ README = """Before.
 stale
 <!-- end -->
 Between.
-<!-- results:p methods="far,ours" metric=accuracy -->
+<!-- results:p methods="far; ours" metric=accuracy -->
 <!-- end -->
 After.
 """
