@@ -110,12 +110,15 @@ def tuned_in_turn(tuners: Sequence[Tuner], questions: Questions, setting: Settin
                 setting.sheet.fail([cell], reason(error))
 
 
-def answered(title: str, answer: Answer, questions: Questions, setting: Setting) -> None:
-    """Fill the cells of a baseline that learns nothing; its threshold, where there is one, is chosen on validation."""
-    cell = Cell(method=title, **_place(None, {"baseline": title}, questions, setting))
+def answered(title: str, answer: Answer, questions: Questions, setting: Setting, count: int | None = None) -> None:
+    """Fill the cells of a baseline without a network; its threshold, where there is one, is chosen on validation.
+
+    `count` tells from how many labels it has learned, if it has.
+    """
+    cell = Cell(method=title, **_place(count, {"baseline": title}, questions, setting))
     if setting.sheet.missing([cell]):
         try:
-            _fill(cell, answer, None, questions, setting, setting.plan.support[:0])
+            _fill(cell, answer, None, questions, setting, setting.labelled(count or 0))
         except FAILURES as error:
             setting.sheet.fail([cell], reason(error))
 

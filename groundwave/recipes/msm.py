@@ -99,10 +99,11 @@ def msm_vit(
     """Pretrain a ViT on spectrograms without labels, and see how well it draws what is hidden of others.
 
     Half of the records are of the 2.4 GHz band, half of cellular bands: 128 x 128 cells each (of the published setting
-    256 x 256), 4000 to pretrain on, 300 to ask. Patches of 16 x 16 cells are hidden, 75 % of them while pretraining. Rows hold the root mean squared error
-    of hidden cells in decibels for each mask and ratio, beside that of the mean of the visible cells and of linear
-    interpolation from visible neighbours. The model is RUNS/msm-vit/all/seed-SEED-.../model; pictures of
-    reconstructions, of the first seed and the largest ratio, are in RUNS/pictures.
+    256 x 256), 4000 to pretrain on, 300 to ask. Patches of 16 x 16 cells are hidden, 75 % of them while pretraining.
+    Rows hold the root mean squared error of hidden cells in decibels for each mask and ratio, beside that of the mean
+    of the visible cells and of linear interpolation from visible neighbours. The model is
+    RUNS/msm-vit/all/seed-SEED-.../model; pictures of reconstructions, of the first seed and the largest ratio, are in
+    RUNS/pictures.
 
     A record takes 3.5 ms of one core (Xeon with AMX, bfloat16), so that a seed takes 4000 x 40 of them: 600
     core-seconds, and twice as long where two share a machine; simulating takes 5 minutes, once.

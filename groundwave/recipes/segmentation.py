@@ -8,11 +8,11 @@ import torch
 
 from groundwave.bench.answer_pictures import mask_picture
 from groundwave.bench.encoders import Pretraining
-from groundwave.bench.tuning import Questions, Tuner, tuned_in_turn
+from groundwave.bench.tuning import Questions, Tuner, answered, tuned_in_turn
 from groundwave.contract import SpectrogramContract
 from groundwave.errors import lookup
 from groundwave.recipes.exhibits import Exhibit
-from groundwave.recipes.spectrogram_sets import Field, Sizes, counts_of
+from groundwave.recipes.spectrogram_sets import LEVELS, Field, Sizes, counts_of, level_table
 from groundwave.tasks import TASKS
 from groundwave.train import Schedule
 
@@ -127,8 +127,11 @@ def segmentation(
     classes = ("noise", *opened.source.classes)
     task = TASKS["segmentation"](classes=classes, decoder=decoder)
     exhibit = Exhibit(field, task, max(counts), lambda chances: chances.argmax(dim=1).to(torch.uint8))
+    asked = counts[-1:] if smoke else counts
     for setting in field.settings_of(opened):
-        questions = Questions(task, counts[-1:] if smoke else counts, shown=exhibit.note)
+        questions = Questions(task, asked, shown=exhibit.note)
         tuned_in_turn(tuners, questions, setting)
-    exhibit.hang([tuner.title for tuner in tuners], lambda spec, masks: mask_picture(spec, masks, classes))
+        for count in asked:
+            answered(LEVELS, level_table(setting, len(classes), count), questions, setting, count)
+    exhibit.hang([*(tuner.title for tuner in tuners), LEVELS], lambda spec, masks: mask_picture(spec, masks, classes))
     return field.path

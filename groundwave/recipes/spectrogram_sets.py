@@ -12,6 +12,7 @@ from torch import Tensor
 from groundwave.bench.contest import Setting
 from groundwave.bench.plans import Plan
 from groundwave.bench.rows import hash_config
+from groundwave.bench.tuning import Answer
 from groundwave.contracts import Record
 from groundwave.data.atomic import write_atomically
 from groundwave.data.sources import Records, SceneSource
@@ -21,6 +22,7 @@ from groundwave.page import png
 from groundwave.recipes.place import Place
 from groundwave.recipes.radioml_sets import DataSet
 from groundwave.scenes import SCENES
+from groundwave.tasks.baselines import LevelTable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 DATA_SEED = 2411  # a data set is one; seeds of the recipes part it and draw from it
 KEPT = ("spec", "csi", "iq", "mask", "label", "group", "snr_db")
 AT_ONCE = 48
+LEVELS = "level and frequency of a cell"
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,16 @@ def plan_of(source: Grouped, sizes: Sizes, seed: int) -> Plan:
         known=(),
         support_seen=True,
     )
+
+
+def level_table(setting: Setting, num_classes: int, count: int | None) -> Answer:
+    """Return what a cell's level and frequency tell, counted on `count` records that lend labels, or on all of them."""
+    rows = setting.labelled(count)
+    found = LevelTable(num_classes, setting.source[rows[:1]]["spec"].shape[-2])
+    for some in rows.split(AT_ONCE):
+        record = setting.source[some]
+        found.add(record["spec"], record["mask"])
+    return lambda record: found(record["spec"])
 
 
 @dataclass(frozen=True, kw_only=True)

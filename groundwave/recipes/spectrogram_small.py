@@ -1,6 +1,6 @@
 """How the packaged model `spectrogram-small` is made: `python -m groundwave.recipes.spectrogram_small`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,14 @@ import torch
 from torch import Tensor
 
 from groundwave.adapt.tuning import tune
-from groundwave.bench.contest import Setting
 from groundwave.bench.encoders import Pretraining, pretrained
 from groundwave.bench.methods import weights_sha256
-from groundwave.bench.tuning import AT_ONCE, Questions, answered
+from groundwave.bench.tuning import Questions, answered
 from groundwave.contract import SpectrogramContract
 from groundwave.contracts import Record
 from groundwave.model import Model
 from groundwave.recipes.msm import SMALL, VIT
-from groundwave.recipes.spectrogram_sets import Field, Sizes
-from groundwave.tasks.baselines import LevelTable
+from groundwave.recipes.spectrogram_sets import LEVELS, Field, Sizes, level_table
 from groundwave.tasks.segmentation import RareSegmentation
 from groundwave.train import Schedule
 
@@ -89,19 +87,9 @@ def made(
     model = Model.load(out / "model")
     told = {"weights_sha256": weights_sha256(model)[:12]}
     answered(out.name, model.predict, Questions(task, (None,), config=told), setting)
-    answered("level and frequency of a cell", table(setting, len(task.classes)), Questions(task, (None,)), setting)
+    answered(LEVELS, level_table(setting, len(task.classes), None), Questions(task, (None,)), setting)
     answered("noise everywhere", partial(quiet, num_classes=len(task.classes)), Questions(task, (None,)), setting)
     return model
-
-
-def table(setting: Setting, num_classes: int) -> Callable[[Record], Tensor]:
-    """Return what a cell's level and frequency tell, counted on the records that lend labels."""
-    rows = setting.plan.support
-    found = LevelTable(num_classes, setting.source[rows[:1]]["spec"].shape[-2])
-    for some in rows.split(AT_ONCE):
-        record = setting.source[some]
-        found.add(record["spec"], record["mask"])
-    return lambda record: found(record["spec"])
 
 
 def quiet(record: Record, *, num_classes: int) -> Tensor:
