@@ -1,6 +1,7 @@
 """What methods answer: for the cells of the same records, one below another; for classes, domain by domain."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 2.4, 1.15  # of a panel, in inches
+LABEL = 15  # letters beside a panel, in a line
 NOISE = "#f2f2f2"
 
 
@@ -81,7 +83,7 @@ def _panels(spec: Tensor, titles: Sequence[str]) -> "tuple[Figure, Any]":
         low, high = float(cells.quantile(0.02)), float(cells.quantile(0.995))
         axes.imshow(cells.numpy(), origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=max(high, low + 1))
     for row, title in zip(grid, ("input", *titles), strict=True):
-        row[0].set_ylabel(title.replace(", ", ",\n"), fontsize=8)
+        row[0].set_ylabel(fill(title, LABEL), fontsize=8)
         for axes in row:
             _bare(axes)
     for axes in grid[-1]:
