@@ -40,7 +40,7 @@ TINY: Mapping[str, Mapping[str, object]] = {
 }
 
 # A fifth of the cells is replaced by noise, as published (Aboulfotouh et al., 2024, arXiv 2411.09849), where it has 5
-# layers of 64 kernels and takes 4 times as long.
+# layers of 64 kernels and takes 25 times as long.
 RECURRENT = Pretraining(
     backbone="convlstm",
     objective="msm",
@@ -90,10 +90,10 @@ def forecasting(
     and their states in the last frame is as good as any forecast can be. A picture of the first seed's forecasts is in
     RUNS/pictures.
 
-    On one core (Xeon with AMX, bfloat16) a record of 64 x 128 cells takes the ConvLSTM (3 layers of 32 kernels) 59 ms
-    and the ViT (192 x 6) 6 ms in pretraining; 70 ms and 15 ms when all of it learns. A seed takes 2000 x 15 records of
-    pretraining (1800 s and 180 s) and 1000 x 25 of tuning (from scratch 1750 s and 380 s, frozen 200 s together): with
-    all answers 4400 core-seconds, 37 minutes of two ideal cores; simulating takes seconds, once.
+    On one core (Xeon with AMX, bfloat16, shared with another job) a record of 64 x 128 cells takes the ConvLSTM (3 layers
+    of 16 kernels) 30 ms and the ViT (192 x 6) 6 ms in pretraining; 33 ms and 15 ms when all of it learns. A seed takes
+    2000 x 10 records of pretraining (600 s and 120 s) and 1000 x 15 of tuning (from scratch 490 s and 230 s, frozen 35 s
+    together): with all answers 1500 core-seconds; simulating takes seconds, once.
 
     Args:
         results: folder of the file of rows.
