@@ -90,10 +90,10 @@ def forecasting(
     and their states in the last frame is as good as any forecast can be. A picture of the first seed's forecasts is in
     RUNS/pictures.
 
-    On one core (Xeon with AMX, bfloat16, shared with another job) a record of 64 x 128 cells takes the ConvLSTM (3 layers
-    of 16 kernels) 30 ms and the ViT (192 x 6) 6 ms in pretraining; 33 ms and 15 ms when all of it learns. A seed takes
-    2000 x 10 records of pretraining (600 s and 120 s) and 1000 x 15 of tuning (from scratch 490 s and 230 s, frozen 35 s
-    together): with all answers 1500 core-seconds; simulating takes seconds, once.
+    On one core (Xeon with AMX, bfloat16) that other jobs share, a record of 64 x 128 cells takes the ConvLSTM (3 layers
+    of 16 kernels) 40 ms and the ViT (192 x 6) 6 ms in pretraining; 33 ms and 15 ms when all of it learns. A seed takes
+    2000 x 10 records of pretraining (800 s and 120 s) and 1000 x 15 of tuning (from scratch 490 s and 230 s, frozen 35
+    s together): with all answers half an hour; simulating takes seconds, once.
 
     Args:
         results: folder of the file of rows.
