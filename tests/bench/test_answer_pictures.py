@@ -7,10 +7,10 @@ from groundwave.bench.answer_pictures import forecast_picture, mask_picture
 
 def test_masks_stand_below_their_spectrograms() -> None:
     masks = torch.arange(3).repeat(2, 4, 2)
-    figure = mask_picture(torch.randn(2, 4, 6), {"truth": masks, "a, frozen": masks}, ("noise", "NR", "LTE"))
+    figure = mask_picture(torch.randn(2, 4, 6), {"truth": masks, "a network, frozen": masks}, ("noise", "NR", "LTE"))
     axes = figure.axes
     assert len(axes) == 6
-    assert [one.get_ylabel() for one in axes[::2]] == ["input", "truth", "a,\nfrozen"]
+    assert [one.get_ylabel() for one in axes[::2]] == ["input", "truth", "a network,\nfrozen"]
     assert (axes[2].images[0].get_array() == masks[0].numpy()).all()
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["noise", "NR", "LTE"]
 

@@ -12,7 +12,7 @@ from groundwave.nn import BACKBONES
 from groundwave.nn.dense import DECODERS
 from groundwave.recipes.msm import SCENES, TINY_SCENE, TINY_VIT, VIT
 from groundwave.recipes.spectrogram_sets import Sizes
-from groundwave.recipes.spectrogram_small import BACKBONE, DECODER, HEAD, made
+from groundwave.recipes.spectrogram_small import BACKBONE, CONTRACT, DECODER, HEAD, made
 from groundwave.rng import generator
 
 
@@ -41,18 +41,22 @@ def test_it_takes_no_more_than_described() -> None:
     assert head_mb < 0.6
 
 
-def test_the_packaged_model_is_of_that_size_and_finds_a_loud_block() -> None:
+def test_the_packaged_model_is_of_that_size_and_finds_a_loud_block_in_noise() -> None:
     model = Model.load("spectrogram-small")
+    assert model.contract == CONTRACT
     assert model.spec["backbone"]["args"] == {
         "num_channels": 1,
         **BACKBONE.backbone_args,
         "patch": [16, 16],
     }  # as JSON has it
-    spec = 10 * torch.rand((1, 256, 256), generator=generator(0, "quiet")).clamp_min(1e-3).log10()
-    spec[:, 96:160, 64:192] += 25
-    loud = 1 - model.predict({"spec": spec})[0, 0]
+    parts = torch.randn(2, CONTRACT.num_averaged, 256, 256, generator=generator(0, "quiet"))
+    noise = parts.square().sum(0).mean(0) / 2
+    power = noise.clone()
+    power[96:160, 64:192] *= 300
+    loud, quiet = 1 - model.predict({"spec": 10 * torch.stack([power, noise]).log10()})[:, 0]
     assert float(loud[104:152, 72:184].mean()) > 0.8
-    assert float(loud[:64].mean()) < 0.2
+    assert float(loud[:64].mean()) < 0.1
+    assert float(quiet.mean()) < 0.1
 
 
 def test_packaged_models_of_spectrograms_and_csi_take_12_mb() -> None:

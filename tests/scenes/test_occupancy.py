@@ -63,6 +63,13 @@ def test_the_oracle_beats_persistence_is_calibrated_and_does_not_know_all() -> N
         assert float(truth[there].float().mean()) == pytest.approx(float(oracle[there].mean()), abs=0.12)
 
 
+def test_chances_are_no_more_than_certain() -> None:
+    """Shares of a channel that is surely on once added up to a little more than one, and no score could be taken."""
+    scene = Occupancy(num_freqs=64, num_averaged=4, num_frames=176, seed=2411)
+    chances = torch.stack([scene.forecast(b, 128) for b in range(21)])
+    assert 0 <= float(chances.min()) < float(chances.max()) == 1
+
+
 def test_forecasts_need_something_to_see_and_something_to_foretell() -> None:
     scene = small(num_per_block=2)
     assert scene.forecast(0, 127).shape == (2, 64, 1)
