@@ -248,7 +248,7 @@ def test_report_makes_a_page_and_fills_a_readme(tmp_path: Path, capsys: pytest.C
     assert "data:image/png" in page.read_text()
     readme.write_text("<!-- results:p -->\n<!-- end -->\n")
     assert main(["report", "--results", str(tmp_path), "--readme", str(readme)]) == 0
-    assert "| a | **50.0 ± 0.0** |" in readme.read_text()
+    assert "| a | 50.0 ± 0.0 |" in readme.read_text()
     assert "no rows" in error_of(capsys, "report", "--results", tmp_path / "absent", "--out", tmp_path / "x.html")
 
 

@@ -23,6 +23,13 @@ def ray() -> Iterator[Any]:
     ray.shutdown()
 
 
+def kill(ray: Any, actor: Any) -> None:
+    """Kill an actor, and return once it is dead: until then it may go on answering."""
+    ray.kill(actor)
+    with pytest.raises(ray.exceptions.RayActorError):
+        [ray.get(actor.__ray_ready__.remote(), timeout=30) for _ in range(1000)]
+
+
 def test_actors_agree_with_one_process_also_after_one_was_killed(ray: Any) -> None:
     here, there = training(OneProcess(devices()), noisy=True), RayActors(devices())
     away = training(there, noisy=True)
@@ -33,7 +40,7 @@ def test_actors_agree_with_one_process_also_after_one_was_killed(ray: Any) -> No
     torch.testing.assert_close(*answers, rtol=1e-3, atol=1e-4)
 
     before, killed = away.ledger.traffic("training"), there.actors["camera"]
-    ray.kill(killed)
+    kill(ray, killed)
     rows = ROWS[:BATCH]
     losses = [away.round(PACE.rounds + step, rows, LABEL[rows]) for step in range(3)]
     assert all(loss == loss for loss in losses)
