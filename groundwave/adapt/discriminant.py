@@ -69,7 +69,7 @@ class CrossValidatedLDA(LDA):
             return super().solve(x, label, num_classes)
         fold = rank_in_class(label) % FOLDS
         right = torch.zeros(len(SHRINKAGES), dtype=torch.int64)
-        for held in (fold == k for k in range(FOLDS)):
+        for held in (fold == k for k in fold.unique()):
             scores = shrunk_by_each(x[~held], label[~held], num_classes)
             right += torch.stack([((x[held] @ w.T + b).argmax(dim=1) == label[held]).sum() for w, b in scores])
         return list(shrunk_by_each(x, label, num_classes))[int(right.argmax())]

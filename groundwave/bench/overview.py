@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from groundwave.bench.pictures import accuracy_against_snr
 from groundwave.bench.rows import Cell, Row, aggregate
-from groundwave.bench.tables import behind, draws, marked
+from groundwave.bench.tables import behind, draws, marked, written
 from groundwave.page import Table
 
 CURVE = "validation "  # how the metrics of training curves begin
@@ -63,19 +63,13 @@ def _table(rows: Sequence[Row], columns: str, title: str) -> Table:
     if columns == "snr_db":
         heads.sort()
     grid = [[cells.get((method, head)) for head in heads] for method in methods]
-    texts = marked([list(map(_written, line)) for line in grid], draws(grid))
+    texts = marked([[written(cell, _significant) for cell in line] for line in grid], draws(grid))
     caption = f"{title}: mean ± half of the 95 % interval; {behind(draws(grid), 'value')}."
     named = [f"{head:g} dB" if columns == "snr_db" else head for head in heads]
     return Table(["method", *named], [[method, *line] for method, line in zip(methods, texts, strict=True)], caption)
 
 
-def _written(cell: Cell | None) -> str:
-    """Return three significant digits of the mean, and half of the interval to the same place."""
-    if cell is None:
-        return ""
-    if cell.interval is None:
-        return f"failed: {cell.failed}"
-    mean, low, high, n = cell.interval
+def _significant(x: float, mean: float) -> str:
+    """Return a number to the place of the third significant digit of the mean."""
     places = 2 - math.floor(math.log10(abs(mean))) if mean else 2
-    texts = (f"{x:,.{max(0, places)}f}" for x in ((mean, (high - low) / 2) if n > 1 else (mean,)))
-    return " ± ".join(texts)
+    return f"{x:,.{max(0, places)}f}"

@@ -120,14 +120,24 @@ def behind(counts: Sequence[Sequence[int]], what: str = "seed") -> str:
     return f"{most} {what}{'' if most == 1 else 's'} behind each cell{fewer}"
 
 
-def written(cell: Cell | None) -> str:
-    """Return a share in percent, with half of its interval where there is one; or that it failed, and why."""
+def percent(share: float, _: float) -> str:
+    """Return a share in percent, with as many digits whatever the mean of its cell."""
+    return f"{100 * share:.1f}"
+
+
+def written(cell: Cell | None, number: Callable[[float, float], str] = percent) -> str:
+    """Return a mean, with half of its interval where there is one; or that it failed, and why.
+
+    Args:
+        cell: what is written; None gives an empty text.
+        number: writes a number, told the cell's mean, too, as to its digits.
+    """
     if cell is None:
         return ""
     if cell.interval is None:
         return f"failed: {cell.failed}"
     mean, low, high, n = cell.interval
-    return f"{100 * mean:.1f} ± {50 * (high - low):.1f}" if n > 1 else f"{100 * mean:.1f}"
+    return " ± ".join(number(x, mean) for x in ((mean, (high - low) / 2) if n > 1 else (mean,)))
 
 
 def _head(field: str, value: Any) -> str:
