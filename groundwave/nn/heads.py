@@ -51,7 +51,9 @@ class MLPHead(nn.Sequential):
 class DirectionHead(nn.Linear):
     """A direction as (azimuth, elevation) in radians: where the vector points that an affine map makes of the features.
 
-    A vector has no edge where angles jump, and its length is free.
+    A vector has no edge where angles jump, and its length is free. Both angles are arctangents of one quotient: ONNX
+    makes 14 operations of each `atan2`, which take as long as a small network. Exactly behind the array, where azimuth
+    is both 180 and -180 degrees, it is 0.
 
     Args:
         num_features: width of the features.
@@ -59,17 +61,21 @@ class DirectionHead(nn.Linear):
 
     output = "angles"
     meaning = "angles [batch, 2]: azimuth and elevation of one source in radians; no probabilities"
+    times: Tensor
 
     def __init__(self, num_features: int) -> None:
         super().__init__(num_features, 3)
         nn.init.zeros_(self.bias)
         with torch.no_grad():
             self.bias[0] = 1.0  # straight ahead
+        self.register_buffer("times", torch.tensor([2.0, 1.0]), persistent=False)
 
     def forward(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch 2"]:
-        """Return azimuth and elevation."""
-        x, y, z = super().forward(features).unbind(-1)
-        return torch.stack((torch.atan2(y, x), torch.atan2(z, (x.square() + y.square() + 1e-12).sqrt())), -1)
+        """Return azimuth, twice the angle whose tangent is y / (x + |xy|), and elevation, of z / |xy|."""
+        vector = super().forward(features)
+        x, level = vector[:, :1], (vector[:, :2].square().sum(dim=-1, keepdim=True) + 1e-12).sqrt()
+        below = torch.cat((x + level, level), dim=-1).clamp_min(1e-20)
+        return (vector[:, 1:] / below).atan() * self.times
 
     def answer(self, angle: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 2"]:
         """Return the angles as they are."""

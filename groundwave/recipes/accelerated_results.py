@@ -10,7 +10,7 @@ from groundwave.bench.rows import Cell, Row, aggregate
 from groundwave.bench.tables import behind, draws, marked
 from groundwave.compress.exits import PUBLISHED
 from groundwave.page import Table
-from groundwave.recipes.aoa_compression import DRAWN
+from groundwave.recipes.aoa_compression import DRAWN, ONE_LAYER, ORIGINAL
 from groundwave.recipes.cascade import MODELS
 from groundwave.recipes.early_exit_measured import ALONE, BATCH_TIME, BUDGET, CHOSEN, GOOD_DB, ONNX_TIME, TIME
 from groundwave.recipes.early_exit_measured import SOURCE as THRESHOLDS
@@ -249,7 +249,7 @@ def _times(rows: Sequence[Row], metric: str = TIME) -> Figure:
 
 def aoa_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
     """Yield errors, sizes and times of the angle regressor, step by step, and the arrows of its errors."""
-    rows = current(results, "aoa-compression", ("original", "pruned", "MUSIC", "straight ahead"))
+    rows = current(results, "aoa-compression", (ORIGINAL, "pruned", ONE_LAYER, "MUSIC", "straight ahead"))
     if not rows:
         return
     text = (
@@ -260,7 +260,10 @@ def aoa_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
         "data that are not public. *MUSIC* searches a grid and knows how the array stands, but not its faults; "
         "*straight ahead* names the same direction, that in front of the array, whatever comes in. "
         f"Every form has learned from {rows[-1].config['num_records'] * 4 // 5:,} records for "
-        f"{rows[-1].config['epochs']} epochs after the one before it, so smaller ones have learned longer.\n"
+        f"{rows[-1].config['epochs']} epochs after the one before it, so smaller ones have learned longer; "
+        f"*{ONE_LAYER}* has new weights and learns as long as the smallest in all, from labels and from the original. "
+        "Each of its filters spans the elements at one instant: a beam, whose rectified mean over time is a level. "
+        "Pruning finds fewer units, never fewer layers, which is what one record's time is made of.\n"
     )
     first = "seed-0"  # one is enough to see what errors are like
     files = {
@@ -293,27 +296,28 @@ def _look(metric: str) -> tuple[float, str]:
 
 
 def _shrunk(rows: Sequence[Row]) -> str:
-    """Say by how much the smallest form is smaller and faster than the original, and what it costs."""
-    names = [method for method in _methods(rows) if method.endswith("INT8") and not method.startswith("original")]
-    if not names:
+    """Say by how much the smallest forms are smaller and faster than the original, and what they cost."""
+    metrics = ("parameters", "file kB, ONNX", "ms, ONNX Runtime")
+    cells = {metric: aggregate(rows, ("method",), metric) for metric in (*metrics, *ERRORS)}
+    known = {method: {m: _mean(cells[m].get((method,))) for m in cells} for method in _methods(rows)}
+    pruned = [method for method in known if method.startswith("pruned") and method.endswith("INT8")]
+    text = ""
+    for last in (*pruned[-1:], *(method for method in known if method == ONE_LAYER)):
+        before, after = known[ORIGINAL], known[last]
+        weights, file, speed = (float(before[m] or 0) / float(after[m] or 1) for m in metrics)
+        azimuth, elevation = (float(after[m] or 0) - float(before[m] or 0) for m in ERRORS)
+        text += (
+            f"- *{last}* has {weights:.1f} times fewer weights ({_aim_of(27.4, weights)}), its file is {file:.1f} "
+            f"times smaller ({_aim_of(25, file)}), it is {speed:.1f} times faster in ONNX Runtime at batch 1 "
+            f"({_aim_of(8, speed)}), and errs {azimuth:+.2f}° in azimuth ({_aim_of(0.33, azimuth, most=True)}) and "
+            f"{elevation:+.2f}° in elevation ({_aim_of(0.47, elevation, most=True)}) more.\n"
+        )
+    if not text:
         return ""
-    last, metrics = names[-1], ("parameters", "file kB, ONNX", "ms, ONNX Runtime")
-    cells = {metric: aggregate(rows, ("method",), metric) for metric in {*metrics, *ERRORS}}
-    before, after = ({m: _mean(cells[m].get((name,))) for m in cells} for name in ("original", last))
-    if any(value is None for value in (*before.values(), *after.values())):
-        return ""
-    weights, file, speed = (float(before[m] or 0) / float(after[m] or 1) for m in metrics)
-    azimuth, elevation = (float(after[m] or 0) - float(before[m] or 0) for m in ERRORS)
-    text = (
-        f"*{last}* has {weights:.1f} times fewer weights ({_aim_of(27.4, weights)}), its file is {file:.1f} times "
-        f"smaller ({_aim_of(25, file)}), it is {speed:.1f} times faster in ONNX Runtime at batch 1 "
-        f"({_aim_of(8, speed)}), and errs {azimuth:+.2f}° in azimuth ({_aim_of(0.33, azimuth, most=True)}) and "
-        f"{elevation:+.2f}° in elevation ({_aim_of(0.47, elevation, most=True)}) more; the aims of errors are half of "
-        "the talk's loss.\n"
-    )
-    music = [_mean(cells[metric].get(("MUSIC",))) for metric in ERRORS]
-    if None not in music:
-        text += f"Beside it *MUSIC* errs {music[0]:.2f}° in azimuth and {music[1]:.2f}° in elevation.\n"
+    text += "\nThe aims of errors are half of the talk's loss.\n"
+    music = known.get("MUSIC", {})
+    if None not in (given := [music.get(metric) for metric in ERRORS]):
+        text += f"Beside it *MUSIC* errs {given[0]:.2f}° in azimuth and {given[1]:.2f}° in elevation.\n"
     return text
 
 

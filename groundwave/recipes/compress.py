@@ -23,7 +23,7 @@ from groundwave.data.atomic import folder_atomically, write_atomically
 from groundwave.data.batch import loader
 from groundwave.data.recording import Recording
 from groundwave.data.sources import Records
-from groundwave.deploy.export import export
+from groundwave.deploy.export import converted, export
 from groundwave.errors import DataError, GroundwaveError, ModelError
 from groundwave.model import Model
 from groundwave.nn.cuts import cut
@@ -276,7 +276,13 @@ class _Cascade:
         self.last, self.title = made, found.title
 
     def quantise(self) -> None:
-        """Turn the ONNX files of the original and of the last step into integers, and say whether that pays."""
+        """Turn the ONNX files of the original and of the last step into integers, and say whether that pays.
+
+        For models of IQ alone: of others the file's input is not what is at hand to calibrate on.
+        """
+        if not isinstance(self.base.contract, InputContract):
+            self.notes.append(f"Integers were not tried: {self.base.contract.modality} is not what its file takes.")
+            return
         few = self.parts["train"].x[:MEASURED_ON]
         for title in dict.fromkeys(("original", self.title)):
             model, content = self.made.get((title, "ONNX Runtime"), (self.base, None))
@@ -363,21 +369,28 @@ class _Cascade:
 
     def _add_onnx(self, title: str, model: Model) -> None:
         """Measure the ONNX file of a model too, where it can be written."""
-        if not isinstance(model.contract, InputContract):
-            self.notes.append(
-                f"{title} is measured in PyTorch alone: its ONNX file takes other inputs than its network."
-            )
-            return
         try:
             content = self._exported(title, model)
+            timed = content if isinstance(model.contract, InputContract) else self._network(model)
         except (GroundwaveError, OnnxExporterError) as error:
             self.notes.append(f"No ONNX file of {title}: {' '.join(str(error).split())[:300]}")
             return
-        self._add(of_onnx(title, content, self.parts, self.found[-1]), model, content)
+        found = of_onnx(title, timed, self.parts, self.found[-1])
+        self._add(replace(found, file_bytes=len(content)), model, content)
 
     def _exported(self, title: str, model: Model) -> bytes:
+        """Return the file that is deployed: its input is what a receiver has."""
         target = self.folder.parent / "runs" / f"{title.replace(' ', '-')}.onnx"
-        return export(model, target, num_samples=self.parts["test"].x.shape[-1]).read_bytes()
+        low, length = self.parts["test"].x.shape[-2:]
+        modality = model.contract.modality
+        num_samples, size = length if modality == "iq" else None, (low, length) if modality == "csi" else None
+        return export(model, target, num_samples=num_samples, size=size).read_bytes()
+
+    def _network(self, model: Model) -> bytes:
+        """Return the same from the network's own input on, as PyTorch is timed: without the transform before it."""
+        whole = nn.Sequential(_scored(model), nn.Softmax(dim=-1))
+        free = ({0: torch.export.Dim("batch")},)
+        return converted(whole, (self.parts["test"].x[:2],), ["channels"], ["probabilities"], {}, free)
 
 
 def _scored(model: Model) -> Scored:

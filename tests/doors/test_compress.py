@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from groundwave.cli import main
+from groundwave.contract import SpectrogramContract
 from groundwave.data.store import Store
 from groundwave.deploy.export import start_session
 from groundwave.model import InputContract, Model
@@ -131,3 +132,29 @@ def test_a_factor_that_shrinks_nothing_is_told_at_once(
 ) -> None:
     rest = ["--data", store, "--out", tmp_path / "x", "--budget", "accuracy=-5", "--shrink", factor]
     assert f"--shrink {factor}" in error_of(capsys, "compress", small, *rest)
+
+
+def test_a_model_of_spectrograms_becomes_a_file_that_takes_iq(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    contract = SpectrogramContract(num_freqs=16, num_frames=16, hop=16, num_averaged=1)
+    model = Model.build("vit", contract, {"dim": 16, "depth": 2, "num_heads": 2, "patch": (8, 8)})
+    args = {"in_features": model.num_features, "out_features": 2}
+    model = model.with_head("linear", LinearHead(**args), args, ("noise", "tone"))
+    label = torch.arange(24) % 2
+    tone = torch.zeros(24, 1, 16, 16).index_fill_(2, torch.tensor(8), 3.0) * label[:, None, None, None]
+    x = tone + torch.randn(24, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    part = compress.Part(x, label, torch.full((24,), float("nan")))
+    parts = {"train": part, "validation": part, "test": part}
+    budget = compress.Budget("accuracy", 0.99)
+    out = tmp_path / "out"
+    found, chosen = compress.cascade(model, parts, budget, out=out, shrink=(1.5,), epochs=1, seed=0, title="any")
+    forms = [(one.title, one.backend) for one in found]
+    assert forms[:2] == [("original", "PyTorch"), ("original", "ONNX Runtime")]
+    assert ("pruned 1.5 x", "ONNX Runtime") in forms
+    assert abs(found[0].test - found[1].test) < 1e-6
+    assert (out / "model.onnx").exists() == (chosen.backend == "ONNX Runtime")
+    if chosen.backend == "ONNX Runtime":
+        iq = torch.randn(2, 1, contract.transform.num_samples, dtype=torch.complex64)
+        answers = start_session(out / "model.onnx").run(None, {"iq": to_channels(iq).numpy()})[0]
+        wanted = Model.load(out / "model").predict(contract.transform.cells(iq)["spec"])
+        torch.testing.assert_close(torch.as_tensor(answers), wanted, atol=1e-4, rtol=0)

@@ -26,6 +26,17 @@ def test_a_direction_points_where_its_vector_points() -> None:
     torch.testing.assert_close(answer(head, wanted), wanted, rtol=0, atol=0)
 
 
+def test_directions_are_those_of_two_arctangents() -> None:
+    head = HEADS["direction"](3)
+    with torch.no_grad():
+        head.weight.copy_(torch.eye(3))
+        head.bias.zero_()
+    vectors = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
+    x, y, z = vectors.unbind(-1)
+    wanted = torch.stack((torch.atan2(y, x), torch.atan2(z, torch.hypot(x, y))), -1)
+    torch.testing.assert_close(head(vectors), wanted, atol=1e-3, rtol=0)
+
+
 def test_it_starts_straight_ahead_and_learns_everywhere() -> None:
     head = HEADS["direction"](4)
     features = torch.zeros(2, 4, requires_grad=True)
