@@ -10,6 +10,7 @@ from groundwave.page import Table
 
 Curve = list[tuple[float, float]]  # seconds and scores, epoch by epoch
 Key = tuple[int | None, int]  # labels and seed
+Pair = tuple[float | None, float | None]
 
 
 def decibel_table(rows: Sequence[Row], columns: Mapping[str, str], caption: str) -> Table:
@@ -44,11 +45,29 @@ def seconds_to(curve: Curve, level: float) -> float | None:
     return next((seconds for seconds, value in curve if value >= level), None)
 
 
+def times_to(rows: Sequence[Row], metric: str, reference: str) -> dict[str, dict[int | None, list[Pair]]]:
+    """Return seconds to the best score that a reference had on validation, by method and number of labels.
+
+    Of each number of labels and seed the level is its own. A pair holds a method's seconds (None: it missed the level
+    with that seed) and the reference's own to its best.
+    """
+    known = curves(rows, metric)
+    own = known.get(reference, {})
+    levels = {key: max(value for _, value in curve) for key, curve in own.items()}
+    found: dict[str, dict[int | None, list[Pair]]] = {}
+    for method, keys in known.items() if levels else ():
+        pairs = found[method] = {count: [] for count, _ in levels}
+        for key, level in levels.items():
+            if key in keys:
+                pairs[key[0]].append((seconds_to(keys[key], level), seconds_to(own[key], level)))
+    return found
+
+
 def time_table(rows: Sequence[Row], metric: str, reference: str) -> Table | None:
     """Return how long each method took to the best score that a reference had on validation.
 
-    Of each number of labels and seed the level is its own, and so are the reference's seconds to it. A cell tells the
-    mean seconds, and the mean share of the reference's; who missed a level with some seed is told how often.
+    A cell tells the mean seconds, and the mean share of the reference's; who missed a level with some seed is told how
+    often.
 
     Args:
         rows: with curves on validation.
@@ -58,27 +77,17 @@ def time_table(rows: Sequence[Row], metric: str, reference: str) -> Table | None
     Returns:
         The table; None without curves of the reference.
     """
-    known = curves(rows, metric)
-    if reference not in known:
+    found = times_to(rows, metric, reference)
+    if not found:
         return None
-    own = known[reference]
-    levels = {key: max(value for _, value in curve) for key, curve in own.items()}
-    counts = sorted({shots for shots, _ in levels}, key=lambda n: (n is None, n or 0))
-    body = []
-    for method, found in known.items():
-        pairs = {
-            key: (seconds_to(found[key], level), seconds_to(own[key], level))
-            for key, level in levels.items()
-            if key in found
-        }
-        cells = (_times([pair for key, pair in pairs.items() if key[0] == count]) for count in counts)
-        body.append([method, *cells])
+    counts = sorted(found[reference], key=lambda n: (n is None, n or 0))
+    body = [[method, *(_times(pairs[count]) for count in counts)] for method, pairs in found.items()]
     heads = ["all labels" if count is None else f"{count} labels" for count in counts]
     caption = f"seconds of training to the best validation {metric} of *{reference}*, and the share of its own seconds."
     return Table(["method", *heads], body, caption)
 
 
-def _times(times: Sequence[tuple[float | None, float | None]]) -> str:
+def _times(times: Sequence[Pair]) -> str:
     if not times:
         return ""
     reached = [(mine, its) for mine, its in times if mine is not None and its]

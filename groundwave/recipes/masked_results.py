@@ -12,7 +12,10 @@ from groundwave.bench.rows import Row, aggregate, read
 from groundwave.bench.tables import summarise
 from groundwave.page import Table
 from groundwave.recipes.csi_results import csi_part
+from groundwave.recipes.masked_aims import aims
+from groundwave.recipes.multimodal import MODULATIONS
 from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung, labels, sources, write_page
+from groundwave.signal.gait import ACTIVITIES
 
 HEAD = """# Masked modelling in full
 
@@ -42,7 +45,9 @@ def masked_results(
         out: the page.
     """
     folders = (runs / "pictures", out.with_suffix("") / COPIES)
-    parts = [part for make in SECTIONS.values() for part in make(results, folders)]
+    near = aims(results)
+    parts = [Part("What was aimed at", "", {"Aims": near})] if near else []
+    parts += [part for make in SECTIONS.values() for part in make(results, folders)]
     lacking = [name for name in SECTIONS if not read(results / f"{name}.jsonl")]
     failed = [f"- {text}" for name in SECTIONS for text in _failed(results, name)]
     open_ends = [*(f"- No rows yet of `groundwave run {name}`." for name in lacking), *failed]
@@ -193,7 +198,11 @@ def multimodal_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
             body.append([task, metric, *scores, points(difference(some, metric, *methods))])
     caption = "in %, mean ± half of the 95 % interval over seeds; the difference is of pairs of one seed, in points."
     header = ["task", "score", "one set of weights", "separate", "difference"]
-    text = "All backbones are frozen; heads learn from the same labels. A trunk is as large as each of the others.\n"
+    text = (
+        "All backbones are frozen; heads learn from the same labels. A trunk is as large as each of the others. Who "
+        f"guesses is right in {100 / len(ACTIVITIES):.1f} % of the activities and {100 / len(MODULATIONS):.1f} % of "
+        "the modulations.\n"
+    )
     yield Part("One trunk for three modalities", text, {"Shared against separate": Table(header, body, caption)})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from groundwave.bench.rows import Row, append
+from groundwave.recipes.masked_aims import aims
 from groundwave.recipes.masked_results import SECTIONS, masked_results
 
 
@@ -111,6 +112,33 @@ def test_all_pictures_are_there_and_copies_outlive_their_runs(page: str, home: P
     for link in links:
         assert (home / link).read_bytes().startswith(b"\x89PNG")
     assert masked_results(home, home / "gone", home / "masked.md").read_text() == page
+
+
+def test_the_aims_are_told_and_whether_they_are_met(page: str) -> None:
+    aims = page.split("## What was aimed at")[1].split("\n## ")[0]
+    assert (
+        "less from scratch, 4 times as large | ahead, intervals apart | 10.0 ± 0.0 points of mIoU, apart | ✓ |" in aims
+    )
+    assert "| segmentation, 6 labels: time of pretrained, frozen to the best of from scratch |" in aims
+    assert "| 10 % of its time | 10 % | ✓ |" in aims  # the third epoch in 3 s and in 30 s
+    assert "| 10 % of its time | 100 % | ✗ |" in aims  # both forecasts in 5 s
+    assert "| -1 or more at every horizon | +0.5 points of F1 at the worst horizon | ✓ |" in aims
+    assert "segmentation: shared less separate | -1 or more | -1.0 ± 0.0 points of mIoU | ✓ |" in aims
+    assert "activities" not in aims  # none of the data sets that were asked about
+
+
+def test_activities_are_asked_in_every_session(tmp_path: Path) -> None:
+    for room, accuracy in ((1, 0.6), (2, 0.5), (3, 0.3)):
+        place: dict[str, object] = {
+            "split": f"room {room} left out",
+            "shots": 0,
+            "data": "esp32-4-sessions",
+            "config": {"held_out": f"room {room}"},
+        }
+        put(tmp_path, "csi-activity", "motion and levels, aligned", "accuracy", accuracy, **place)
+    table = aims(tmp_path)
+    assert table is not None
+    assert [row[1:] for row in table.body] == [["50 / 45 / 40 %", "60 / 50 / 30 %", "✗"]]
 
 
 def test_what_is_missing_is_told(page: str) -> None:

@@ -1,0 +1,117 @@
+"""What was aimed at in masked modelling, and how near rows have come: the first table of docs/results/masked.md."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from groundwave.bench.comparisons import difference, points, times_to
+from groundwave.bench.rows import Row, aggregate
+from groundwave.page import Table
+from groundwave.recipes.results_page import current
+
+Line = tuple[str, str, str, bool]  # what, the aim, what was reached, whether that is enough
+
+FROZEN, SCRATCH, LARGER = "pretrained, frozen", "from scratch", "from scratch, 4 times as large"
+ROUNDING = 1e-9
+SPEED = 0.1 + ROUNDING  # of the time from scratch
+NEAR = 0.01 + ROUNDING  # a point
+ALIGNED = "motion and levels, aligned"
+# Data, what is new, labels per class of it, and the accuracy asked of the mean, or of each of several.
+NEW_DOMAINS = (
+    ("intel5300-2-rooms", "user", 0, (0.80,)),
+    ("intel5300-2-rooms", "room", 0, (0.45,)),
+    ("intel5300-2-rooms", "room", 5, (0.70,)),
+    ("esp32-4-sessions", "room", 0, (0.50, 0.45, 0.40)),
+    ("esp32-4-sessions", "room", 5, (0.65,)),
+)
+
+
+def aims(results: Path) -> Table | None:
+    """Return a line for each aim that has rows; None if none has."""
+    rows = {name: [row for row in current(results, name) if row.failed is None] for name in LINES}
+    lines = [line for name, make in LINES.items() for line in make(rows[name])]
+    body = [[what, aim, reached, "✓" if met else "✗"] for what, aim, reached, met in lines]
+    return Table(["", "aim", "reached", ""], body, "points are of the score named.") if body else None
+
+
+def segmentation_aims(rows: Sequence[Row]) -> Iterator[Line]:
+    """Yield how far the frozen network is ahead of a larger one, and in what time it is level with itself untrained."""
+    counts = sorted({row.shots for row in rows if row.shots is not None})
+    cells = aggregate(rows, ("method", "shots"), "mIoU")
+    for count in counts:
+        one, other = (cells.get((method, count)) for method in (FROZEN, LARGER))
+        if one and other and one.interval and other.interval and one.interval.n > 1:
+            gap = difference([row for row in rows if row.shots == count], "mIoU", FROZEN, LARGER)
+            apart = one.interval.low > other.interval.high
+            told = f"{points(gap)} points of mIoU, {'apart' if apart else 'overlapping'}"
+            yield f"segmentation, {count} labels: {FROZEN} less {LARGER}", "ahead, intervals apart", told, apart
+        yield from _in_time("segmentation", rows, "mIoU", FROZEN, SCRATCH, count)
+    networks = ("ConvLSTM, pretrained, frozen", "ConvLSTM, from scratch")
+    if gap := difference(rows, "mIoU", *networks):
+        told = f"{points(gap)} points of mIoU"
+        yield f"segmentation: {networks[0]} less from scratch", "on par (-1 or more)", told, gap.mean >= -NEAR
+
+
+def forecasting_aims(rows: Sequence[Row]) -> Iterator[Line]:
+    """Yield how far frozen forecasts lie from those of a network from scratch and from persistence, and their time."""
+    frozen, scratch = "ConvLSTM, pretrained, frozen", "ConvLSTM, from scratch"
+    horizons = sorted({row.metric for row in rows if row.metric.startswith("F1 ")})
+
+    def least(first: str, second: str) -> float | None:
+        gaps = [difference(rows, metric, first, second) for metric in horizons]
+        return min((gap.mean for gap in gaps if gap), default=None)
+
+    if (gap := least(frozen, scratch)) is not None:
+        told = f"{100 * gap:+.1f} points of F1 at the worst horizon"
+        yield f"forecasting: {frozen} less from scratch", "-1 or more at every horizon", told, gap >= -NEAR
+    yield from _in_time("forecasting", rows, "area", frozen, scratch, None)
+    for method in (frozen, scratch):
+        if (gap := least(method, "persistence")) is not None:
+            told = f"{100 * gap:+.1f} points of F1 at the worst horizon"
+            yield f"forecasting: {method} less persistence", "ahead at every horizon", told, gap > 0
+
+
+def activity_aims(rows: Sequence[Row]) -> Iterator[Line]:
+    """Yield the accuracy of activities in what is new, by one method for all questions."""
+    for data, new, shots, wanted in NEW_DOMAINS:
+        some = [row for row in rows if (row.data, row.method, row.shots) == (data, ALIGNED, shots)]
+        cells = aggregate([row for row in some if row.split.startswith(new)], ("split",), "accuracy")
+        found = [cell.interval.mean for _, cell in sorted(cells.items()) if cell.interval]
+        if not found:
+            continue
+        found = found if len(wanted) == len(found) else [fmean(found)]
+        aim, told = (" / ".join(f"{100 * value:.0f}" for value in values) for values in (wanted, found))
+        named = "session" if data.startswith("esp32") else new
+        what = f"activities, {data}, a new {named}, {shots or 'no'} labels per class of it: {ALIGNED}"
+        yield what, f"{aim} %", f"{told} %", all(a >= b for a, b in zip(found, wanted, strict=True))
+
+
+def multimodal_aims(rows: Sequence[Row]) -> Iterator[Line]:
+    """Yield by how much one set of weights is behind separate ones, of each task."""
+    for task, metric in (("segmentation", "mIoU"), ("activity", "macro recall"), ("modulation", "macro recall")):
+        if gap := difference(rows, metric, f"{task}, shared", f"{task}, separate"):
+            what = f"one trunk for three modalities, {task}: shared less separate"
+            yield what, "-1 or more", f"{points(gap)} points of {metric}", gap.mean >= -NEAR
+
+
+def _in_time(
+    task: str, rows: Sequence[Row], metric: str, method: str, reference: str, count: int | None
+) -> Iterator[Line]:
+    """Yield the share of the reference's time in which a method is as good on validation."""
+    pairs = times_to(rows, metric, reference).get(method, {}).get(count, [])
+    reached = [mine / its for mine, its in pairs if mine is not None and its]
+    if not pairs:
+        return
+    labels = "" if count is None else f", {count} labels"
+    told = f"{100 * fmean(reached):.0f} %" if reached else "never"
+    told += f"; never in {len(pairs) - len(reached)} of {len(pairs)}" * (0 < len(reached) < len(pairs))
+    met = len(reached) == len(pairs) and fmean(reached) <= SPEED
+    yield f"{task}{labels}: time of {method} to the best of {reference}", "10 % of its time", told, met
+
+
+LINES: Mapping[str, Callable[[Sequence[Row]], Iterator[Line]]] = {
+    "segmentation": segmentation_aims,
+    "forecasting": forecasting_aims,
+    "csi-activity": activity_aims,
+    "multimodal-vit": multimodal_aims,
+}
