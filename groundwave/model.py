@@ -17,9 +17,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from groundwave.atomic import folder_atomically
 from groundwave.contract import CONTRACTS, Contract, InputContract, restored
 from groundwave.contract.given import Given
-from groundwave.data.atomic import folder_atomically
 from groundwave.data.typed import TEXT, check_fields
 from groundwave.errors import ContractError, ModelError, UnknownNameError, lookup
 from groundwave.nn import BACKBONES, HEADS

@@ -8,7 +8,6 @@ interrupted continues from its last epoch exactly as if it had never stopped.
 import json
 import logging
 import math
-import os
 import pickle
 import shutil
 import time
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from groundwave.atomic import write_atomically
 from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError, OutputExistsError
 from groundwave.page import png
@@ -105,7 +105,7 @@ def fit(
     made = not out.exists()
     if not holds_run(out, schedule=schedule, seed=seed, config=config):
         out.mkdir(parents=True, exist_ok=True)
-        _write(out / "run.json", json.dumps(_identity(schedule, seed, config), indent=2).encode())
+        write_atomically(out / "run.json", json.dumps(_identity(schedule, seed, config), indent=2).encode())
     if (out / "last.ckpt").exists():
         read_checkpoint(out / "last.ckpt")  # so that a damaged one is told before anything starts
     try:
@@ -143,16 +143,6 @@ def holds_run(out: Path, *, schedule: Schedule, seed: int, config: dict[str, Any
 
 def _identity(schedule: Schedule, seed: int, config: dict[str, Any] | None) -> Any:
     return json.loads(json.dumps({"seed": seed, "schedule": asdict(schedule), **(config or {})}, default=str))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all."""
-    draft = path.with_name(f".{path.name}.partial")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -245,7 +235,7 @@ def _pictures(objective: nn.Module, batches: Batches, folder: Path, seed: int) -
         figure = objective.picture(record, generator(seed, "picture", device=module.device))  # type: ignore[operator]
         objective.train()
         folder.mkdir(exist_ok=True)
-        _write(folder / f"epoch-{done:04}.png", png(figure))
+        write_atomically(folder / f"epoch-{done:04}.png", png(figure))
 
     return [LambdaCallback(on_train_epoch_end=draw)]
 

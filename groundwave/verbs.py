@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Unpack
 
-from groundwave.data.atomic import check_output
+from groundwave.atomic import check_output
 from groundwave.errors import GroundwaveError
 from groundwave.windows import Windows, reader_options
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal, Unpack
 
-from groundwave.data.atomic import check_output
+from groundwave.atomic import check_output
 from groundwave.windows import Windows, reader_options
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from safetensors.torch import load_file, save
 
 from groundwave.adapt.answering import Answering
+from groundwave.atomic import write_atomically
 from groundwave.contracts import Source
-from groundwave.data.atomic import write_atomically
 
 AT_ONCE = 32  # examples that are validated together
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from groundwave.atomic import write_atomically
 from groundwave.bench.rows import hardware, today, versions
-from groundwave.data.atomic import write_atomically
 from groundwave.page import Section, Table, render
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from groundwave.adapt.support import check_support
+from groundwave.atomic import write_atomically
 from groundwave.contracts import Record
-from groundwave.data.atomic import write_atomically
 from groundwave.nn.heads import LinearHead
 from groundwave.rng import generator
 from groundwave.train import read_checkpoint

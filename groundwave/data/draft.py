@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from groundwave import __version__
-from groundwave.data.atomic import full_disk_told, sync
+from groundwave.atomic import full_disk_told, sync
 from groundwave.data.store import Store
 from groundwave.errors import BusyError, DataError, OutputExistsError
 

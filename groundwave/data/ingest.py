@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from groundwave.atomic import sha256
 from groundwave.contracts import Record
 from groundwave.data import NAMED_FILES, SUFFIXES, format_of
 from groundwave.data import reader as reader_of
-from groundwave.data.atomic import sha256
 from groundwave.data.csi import CSIWindows, PacketStream
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.draft import draft

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from groundwave.data.atomic import sha256, write_atomically
+from groundwave.atomic import sha256, write_atomically
 from groundwave.data.typed import COUNT, OBJECT, POSITIVE, TEXT, WHOLE, check_fields, one_of
 from groundwave.errors import DataError
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from groundwave import __version__
-from groundwave.data.atomic import full_disk_told, write_atomically
+from groundwave.atomic import full_disk_told, write_atomically
 from groundwave.data.recording import Annotation, Capture, Recording, check_range
 from groundwave.data.samples import ComplexArray, FileSamples, encode, sample_type
 from groundwave.data.sigmf import CONFIDENCE, DATA, META

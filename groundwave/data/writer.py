@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from groundwave.atomic import exclusive, full_disk_told, sync
 from groundwave.contracts import Record
 from groundwave.data import part as parts
-from groundwave.data.atomic import exclusive, full_disk_told, sync
 from groundwave.data.columns import uneven
 from groundwave.data.encode import Columns, encoded
 from groundwave.data.manifest import Manifest, Part, describe_files

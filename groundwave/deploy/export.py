@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from groundwave import __version__
+from groundwave.atomic import write_atomically
 from groundwave.contract import InputContract, SpectrogramContract
-from groundwave.data.atomic import write_atomically
 from groundwave.deploy.graphs import GRAPHS, Graph, Layout, Size
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError, lookup
 from groundwave.model import Model

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from groundwave.atomic import folder_atomically, write_atomically
 from groundwave.contract import InputContract, demanded
-from groundwave.data.atomic import folder_atomically, write_atomically
 from groundwave.deploy.export import check_packages, converted, describe, start_session
 from groundwave.deploy.graphs import IQGraph
 from groundwave.errors import ModelError

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from groundwave.atomic import write_atomically
 from groundwave.bench.cells import Cell, Sheet
 from groundwave.bench.direction_pictures import quiver
 from groundwave.bench.directions import classical
@@ -20,7 +21,6 @@ from groundwave.compress.distil import Directions, Scored
 from groundwave.compress.prune import num_parameters, prune
 from groundwave.compress.quantize import quantize
 from groundwave.contract import ArrayContract
-from groundwave.data.atomic import write_atomically
 from groundwave.data.batch import loader
 from groundwave.data.sources import Records
 from groundwave.deploy.export import converted, start_session

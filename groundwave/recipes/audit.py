@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from groundwave.atomic import write_atomically
 from groundwave.audit import CHECKS, draw_sample
 from groundwave.audit.report import as_html, as_json, as_text
-from groundwave.data.atomic import write_atomically
 from groundwave.data.cut import RecordingWindows
 from groundwave.data.recording import Recording
 from groundwave.data.sources import SceneSource

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from groundwave.adapt import LEARNERS
 from groundwave.adapt.alignment import aligned
+from groundwave.atomic import write_atomically
 from groundwave.bench.cells import Cell
 from groundwave.bench.contest import Contender, Setting, encoder
 from groundwave.contracts import Record
-from groundwave.data.atomic import write_atomically
 from groundwave.data.episodes import episodes
 from groundwave.metrics import Reliability, reliability
 from groundwave.model import Model

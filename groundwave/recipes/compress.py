@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.onnx.errors import OnnxExporterError
 
+from groundwave.atomic import folder_atomically, write_atomically
 from groundwave.compress.distil import Distillation, Scored
 from groundwave.compress.exits import ExitTraining
 from groundwave.compress.prune import num_parameters, prune
@@ -19,7 +20,6 @@ from groundwave.compress.quantize import quantize
 from groundwave.compress.rehearse import rehearsed
 from groundwave.compress.thresholds import calibrate, judge, leaving_seconds
 from groundwave.contract import InputContract
-from groundwave.data.atomic import folder_atomically, write_atomically
 from groundwave.data.batch import loader
 from groundwave.data.recording import Recording
 from groundwave.data.sources import Records

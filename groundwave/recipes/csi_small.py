@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from groundwave.atomic import write_atomically
 from groundwave.bench.encoders import Pretraining, pretrained_on
 from groundwave.bench.rows import hash_config
 from groundwave.contract import CSIContract
 from groundwave.contract.csi import DOPPLER, SPECTRUM_PACKETS
-from groundwave.data.atomic import write_atomically
 from groundwave.data.sources import Records, SceneSource
 from groundwave.model import Model
 from groundwave.scenes.csi import CSI

@@ -11,10 +11,10 @@ import torch
 from rich.console import Console
 
 from groundwave.adapt import LEARNERS
+from groundwave.atomic import write_atomically
 from groundwave.bench.fewshot import measure
 from groundwave.bench.methods import CLASSICAL, MOMENTS, Method, from_scratch, probe
 from groundwave.bench.rows import latest, read
-from groundwave.data.atomic import write_atomically
 from groundwave.data.episodes import episodes
 from groundwave.data.recording import Annotation, Recording
 from groundwave.data.sigmf import open_sigmf

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from groundwave.atomic import write_atomically
 from groundwave.bench.cells import Cell
 from groundwave.bench.contest import Setting
 from groundwave.bench.tuning import Answer
 from groundwave.contracts import Record, Task
-from groundwave.data.atomic import write_atomically
 from groundwave.recipes.spectrogram_sets import Field
 
 if TYPE_CHECKING:

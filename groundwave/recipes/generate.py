@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from groundwave.atomic import folder_atomically
 from groundwave.contracts import Record, Scene
-from groundwave.data.atomic import folder_atomically
 from groundwave.data.batch import loader
 from groundwave.data.draft import draft
 from groundwave.data.manifest import Array

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from groundwave.data.atomic import write_atomically
+from groundwave.atomic import write_atomically
 from groundwave.data.recording import Recording
 from groundwave.data.sigmf_out import write_annotations
 from groundwave.deploy.annotate import annotate, matched

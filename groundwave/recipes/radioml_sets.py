@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from groundwave.atomic import sha256
 from groundwave.bench.encoders import Labelled
-from groundwave.data.atomic import sha256
 from groundwave.data.radioml import open_radioml_2016
 from groundwave.data.sources import Records
 from groundwave.errors import GroundwaveError, UnknownNameError

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from groundwave.atomic import write_atomically
 from groundwave.bench.overview import figures, tables
 from groundwave.bench.readme import fill_readme
 from groundwave.bench.report import write_report
 from groundwave.bench.rows import Row, latest, read
-from groundwave.data.atomic import write_atomically
 from groundwave.errors import DataError
 from groundwave.page import Section
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from groundwave.atomic import write_atomically
 from groundwave.bench.rows import Row, latest, read
 from groundwave.bench.tables import markdown
-from groundwave.data.atomic import write_atomically
 from groundwave.page import Table
 from groundwave.recipes.signals import png
 from groundwave.recipes.sources import SOURCES

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from groundwave.atomic import write_atomically
 from groundwave.bench.signal_pictures import rooms_picture, waveform_picture, wideband_picture
 from groundwave.contracts import Record
-from groundwave.data.atomic import write_atomically
 from groundwave.rng import generator
 from groundwave.scenes.air import Air, Waveform
 from groundwave.scenes.analog import ANALOG

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from groundwave.atomic import write_atomically
 from groundwave.bench.contest import Setting
 from groundwave.bench.plans import Plan
 from groundwave.bench.rows import hash_config
 from groundwave.bench.tuning import Answer
 from groundwave.contracts import Record
-from groundwave.data.atomic import write_atomically
 from groundwave.data.sources import Records, SceneSource
 from groundwave.data.split import Grouped, split
 from groundwave.errors import GroundwaveError, lookup

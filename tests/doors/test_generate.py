@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+from groundwave.atomic import exclusive
 from groundwave.data import open_source, part, writer
-from groundwave.data.atomic import exclusive
 from groundwave.data.sources import SceneSource
 from groundwave.data.store import Store
 from groundwave.errors import BusyError, DataError, GroundwaveError, OutputExistsError

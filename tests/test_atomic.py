@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fake.records import no_space
 
-from groundwave.data.atomic import folder_atomically
+from groundwave.atomic import folder_atomically
 from groundwave.errors import DataError, OutputExistsError
 
 
