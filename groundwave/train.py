@@ -103,9 +103,7 @@ def fit(
         GroundwaveError: the loss is no longer finite, or a file of the run is damaged.
     """
     made = not out.exists()
-    if not holds_run(out, schedule=schedule, seed=seed, config=config):
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "run.json", json.dumps(_identity(schedule, seed, config), indent=2).encode())
+    begin_run(out, schedule=schedule, seed=seed, config=config)
     if (out / "last.ckpt").exists():
         read_checkpoint(out / "last.ckpt")  # so that a damaged one is told before anything starts
     try:
@@ -114,6 +112,13 @@ def fit(
         if not (out / "last.ckpt").exists():
             _withdraw(out, made)
         raise
+
+
+def begin_run(out: Path, *, schedule: Schedule, seed: int, config: dict[str, Any] | None = None) -> None:
+    """Write into `out` what makes this run this run, unless it stands there; raises as `holds_run` does."""
+    if not holds_run(out, schedule=schedule, seed=seed, config=config):
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "run.json", json.dumps(_identity(schedule, seed, config), indent=2).encode())
 
 
 def holds_run(out: Path, *, schedule: Schedule, seed: int, config: dict[str, Any] | None = None) -> bool:

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from groundwave.adapt.answering import Answering, Headed
 from groundwave.adapt.course import Course, Point, best_of, read_curve
 from groundwave.adapt.examples import Examples, Seen, kept
-from groundwave.adapt.ways import WAYS, Freedom
+from groundwave.adapt.ridge import solve
+from groundwave.adapt.ways import SOLVED, WAYS, Freedom
 from groundwave.contract import identity
 from groundwave.contracts import Record, Source, Task
 from groundwave.data.batch import loader
@@ -25,7 +26,7 @@ from groundwave.model import Model
 from groundwave.nn import HEADS
 from groundwave.nn.lora import merge_lora
 from groundwave.rng import stable_hash
-from groundwave.train import Schedule, fit, holds_run
+from groundwave.train import Schedule, begin_run, fit, holds_run
 
 SCHEDULE = Schedule(epochs=20, lr=1e-3, weight_decay=0.05)
 GIGABYTE = 2**30
@@ -81,7 +82,8 @@ def tune(
         indices: those to learn from, int64 `[M]`.
         validation: those that choose the epoch, int64 `[V]`; none of them is learned from.
         out: folder of the run.
-        how: name in `WAYS`: which weights learn.
+        how: name in `WAYS`: which weights learn. With `ridge` the head, which has to be linear in the tokens, is solved
+            in closed form; what is told of epochs is then of penalties.
         last: how many of the last blocks learn, of `last-blocks`.
         rank: of what `lora` adds.
         schedule: how long and how fast.
@@ -114,17 +116,21 @@ def tune(
     learned, (train, check), before = _prepared(network, examples, memory_gb * GIGABYTE, narrow)
     objective = Answering(learned, task)
     course = Course(objective, check, out, before, narrow)
-    fit(
-        objective,
-        _batches(train, min(batch_size, len(indices)), min_steps, seed),
-        schedule=schedule,
-        out=out,
-        seed=seed,
-        config=config,
-        device=device,
-        progress=progress,
-        after_epoch=course.note,
-    )
+    if how == SOLVED:
+        begin_run(out, schedule=schedule, seed=seed, config=config)
+        solve(objective, train, course.note)
+    else:
+        fit(
+            objective,
+            _batches(train, min(batch_size, len(indices)), min_steps, seed),
+            schedule=schedule,
+            out=out,
+            seed=seed,
+            config=config,
+            device=device,
+            progress=progress,
+            after_epoch=course.note,
+        )
     course.recall()
     network.cpu()
     tuned = Model(merge_lora(network.backbone), model.contract, {"backbone": model.spec["backbone"]}, card=model.card)

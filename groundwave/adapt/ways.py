@@ -70,10 +70,12 @@ def scratch(model: Model, freedom: Freedom) -> nn.Module:
         return Model.build(described["name"], model.contract, described["args"]).backbone
 
 
+SOLVED = "ridge"  # the head has a closed form: see `groundwave.adapt.ridge`
 WAYS: dict[str, Callable[[Model, Freedom], nn.Module]] = {
     "frozen": frozen,
     "full": full,
     "last-blocks": last_blocks,
     "lora": low_rank,
+    SOLVED: frozen,
     "scratch": scratch,
 }

@@ -39,6 +39,7 @@ class Tuner:
         min_steps: steps of an epoch, at least.
         start: a folder or name of a model to tune instead of pretraining one.
         modality: which part of a model of several modalities is tuned.
+        decoder: in place of the task's.
     """
 
     title: str
@@ -49,12 +50,14 @@ class Tuner:
     min_steps: int = 1
     start: str = ""
     modality: str = ""
+    decoder: str = ""
 
     def config(self) -> dict[str, Any]:
         """Return all settings, as rows tell them."""
         plain = {key: getattr(self, key) for key in ("how", "batch_size", "min_steps")}
         start = {"start_sha256": weights_sha256(Model.load(self.start))[:12]} if self.start else {}
         part = {"modality": self.modality} if self.modality else {}
+        part |= {"decoder": self.decoder} if self.decoder else {}
         return {**plain, **start, **part, "schedule": asdict(self.schedule), "network": self.network.config()}
 
     def sized(self, epochs: int | None, pretraining_epochs: int | None) -> "Tuner":
@@ -159,6 +162,8 @@ def _start(tuner: Tuner, setting: Setting) -> Model:
 
 def _measure(tuner: Tuner, model: Model, cell: Cell, questions: Questions, setting: Setting) -> None:
     """Tune with the labels of a cell, and fill it."""
+    if tuner.decoder:
+        questions = replace(questions, task=replace(questions.task, decoder=tuner.decoder))  # type: ignore[type-var]
     rows = setting.labelled(cell.shots)
     result = tune(
         model,

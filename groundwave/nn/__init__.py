@@ -12,7 +12,7 @@ from groundwave.nn.conv4 import Conv4
 from groundwave.nn.convlstm import ConvLSTM
 from groundwave.nn.cyclic import CyclicEncoder
 from groundwave.nn.deepbeam_cnn import DeepBeamCNN
-from groundwave.nn.dense import Conv3dDecoder, ConvDecoder, LightDecoder, LinearDecoder
+from groundwave.nn.dense import ContextDecoder, Conv3dDecoder, ConvDecoder, LightDecoder, LinearDecoder
 from groundwave.nn.densenet import DenseNet
 from groundwave.nn.fft import FFTEncoder, SpectrumEncoder
 from groundwave.nn.future import FutureDecoder
@@ -62,6 +62,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
 }
 
 HEADS: dict[str, Callable[..., nn.Module]] = {
+    "context_decoder": ContextDecoder,
     "conv3d_decoder": Conv3dDecoder,
     "conv_decoder": ConvDecoder,
     "cosine": CosineHead,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,17 +25,49 @@ class LinearDecoder(Decoder):
         patch: rows and columns of a patch, in cells.
     """
 
+    views = 1  # of a token's width: how much the map looks at
+
     def __init__(self, num_features: int, num_outputs: int, patch: Sequence[int]) -> None:
         super().__init__()
         self.num_outputs, self.patch = num_outputs, (patch[0], patch[1])
-        self.project = nn.Linear(num_features, num_outputs * self.patch[0] * self.patch[1])
+        self.project = nn.Linear(self.views * num_features, num_outputs * self.patch[0] * self.patch[1])
+
+    def looked_at(
+        self, tokens: Float[Tensor, "batch tokens features"], grid: tuple[int, int]
+    ) -> Float[Tensor, "batch tokens seen"]:
+        """Return what the map takes for each token."""
+        return tokens
 
     def forward(
         self, tokens: Float[Tensor, "batch tokens features"], grid: tuple[int, int], size: tuple[int, int]
     ) -> Float[Tensor, "batch outputs freq time"]:
         """Return the outputs of all cells of a grid of `size` cells, whose tokens come row by row."""
         assert tokens.shape[1] == grid[0] * grid[1], f"{tokens.shape[1]} tokens for a grid of {grid}"
-        return unpatchify(self.project(tokens), self.patch, size, self.num_outputs)
+        return unpatchify(self.project(self.looked_at(tokens, grid)), self.patch, size, self.num_outputs)
+
+
+class ContextDecoder(LinearDecoder):
+    """One linear map to all cells of a patch from its token, the four beside it, and the mean of all.
+
+    Beyond the border of the grid a neighbour is zero. Being linear it can be solved instead of trained: see
+    `groundwave.adapt.ridge`.
+
+    Args:
+        num_features: token width.
+        num_outputs: numbers per cell.
+        patch: rows and columns of a patch, in cells.
+    """
+
+    views = 6
+
+    def looked_at(
+        self, tokens: Float[Tensor, "batch tokens features"], grid: tuple[int, int]
+    ) -> Float[Tensor, "batch tokens seen"]:
+        """Return each token with its neighbours and the mean of all."""
+        rows, columns = grid
+        framed = F.pad(tokens.unflatten(1, grid), (0, 0, 1, 1, 1, 1))
+        beside = [framed[:, r : r + rows, c : c + columns].flatten(1, 2) for r, c in ((0, 1), (2, 1), (1, 0), (1, 2))]
+        return torch.cat([tokens, *beside, tokens.mean(dim=1, keepdim=True).expand_as(tokens)], dim=-1)
 
 
 class LightDecoder(Decoder):
@@ -142,6 +175,7 @@ def _doublings(patch: Sequence[int]) -> list[tuple[float, float]]:
 
 
 DECODERS: dict[str, Callable[..., nn.Module]] = {
+    "context": ContextDecoder,
     "conv": ConvDecoder,
     "conv3d": Conv3dDecoder,
     "light": LightDecoder,

@@ -52,10 +52,12 @@ RECURRENT = replace(
 )
 HEAD = Schedule(epochs=30, lr=2e-3, weight_decay=0.05)
 WHOLE = Schedule(epochs=24, lr=5e-4, weight_decay=0.05)
+ONCE = Schedule(epochs=1)  # of a head that is solved
 STEPS = 8  # of an epoch, where there are too few labels for more
 
 TUNERS: Mapping[str, Tuner] = {
     "frozen": Tuner("pretrained, frozen", MSM, "frozen", HEAD, min_steps=STEPS),
+    "ridge": Tuner("pretrained, frozen, solved", MSM, "ridge", ONCE, decoder="context"),
     "last-blocks": Tuner("pretrained, last 2 blocks", MSM, "last-blocks", WHOLE, min_steps=STEPS),
     "lora": Tuner("pretrained, LoRA", MSM, "lora", replace(WHOLE, lr=1e-3), min_steps=STEPS),
     "full": Tuner("pretrained, full", MSM, "full", WHOLE, min_steps=STEPS),
@@ -63,10 +65,12 @@ TUNERS: Mapping[str, Tuner] = {
     "scratch-4x": Tuner(
         "from scratch, 4 times as large", replace(MSM, backbone_args=LARGE), "scratch", WHOLE, min_steps=STEPS
     ),
-    "convlstm-frozen": Tuner("ConvLSTM, pretrained, frozen", RECURRENT, "frozen", HEAD, min_steps=STEPS),
-    "convlstm-scratch": Tuner("ConvLSTM, from scratch", RECURRENT, "scratch", WHOLE, min_steps=STEPS),
+    "convlstm-frozen": Tuner(
+        "ConvLSTM, pretrained, frozen", RECURRENT, "frozen", HEAD, min_steps=STEPS, decoder="conv"
+    ),
+    "convlstm-scratch": Tuner("ConvLSTM, from scratch", RECURRENT, "scratch", WHOLE, min_steps=STEPS, decoder="conv"),
 }
-METHODS = ("frozen", "last-blocks", "lora", "full", "scratch", "scratch-4x")
+METHODS = ("frozen", "ridge", "last-blocks", "lora", "full", "scratch", "scratch-4x")
 
 
 def segmentation(
@@ -99,11 +103,12 @@ def segmentation(
     Args:
         results: folder of the file of rows.
         runs: folder of records, pretraining and tuning; what is finished is reused.
-        methods: frozen, last-blocks, lora, full, scratch, scratch-4x; convlstm-frozen and convlstm-scratch, which take
-            the decoder conv, for their tokens are the cells.
+        methods: frozen, ridge, last-blocks, lora, full, scratch, scratch-4x, convlstm-frozen, convlstm-scratch. A head
+            by ridge regression is linear in each token, its neighbours and the mean of all; a ConvLSTM, whose tokens
+            are the cells, takes the decoder conv.
         shares: of the labels to learn from.
         seeds: of splits, weights and labels.
-        decoder: linear, light or conv.
+        decoder: of the others: linear, context, light or conv.
         data: name of the scene.
         model: a packaged model or folder to tune, instead of pretraining one.
         epochs: of tuning, instead of each method's own.

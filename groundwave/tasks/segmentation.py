@@ -21,7 +21,7 @@ class Segmentation:
 
     Args:
         classes: names of the cells' classes; the first is noise.
-        decoder: `linear`, `light` or `conv`, see `groundwave.nn.dense`.
+        decoder: `linear`, `context`, `light` or `conv`, see `groundwave.nn.dense`.
         resize: whether masks of another size are brought to their spectrogram's by nearest neighbour.
         tolerance: of the boundary F1, in cells.
     """

@@ -9,6 +9,7 @@ import torch
 from groundwave.adapt import tuning
 from groundwave.adapt.answering import Headed
 from groundwave.adapt.course import Course, Point, best_of
+from groundwave.adapt.ridge import PENALTIES
 from groundwave.adapt.tuning import Tuned, tune
 from groundwave.adapt.ways import WAYS
 from groundwave.contract import SpectrogramContract
@@ -66,10 +67,23 @@ def test_each_way_learns_what_it_says_and_leaves_the_model_as_it_was(how: str, t
         "last-blocks": {name for name in everything if name.startswith(("blocks.1.", "norm."))},
         "lora": {f"blocks.{n}.attention.qkv.weight" for n in (0, 1)},
         "full": everything,
+        "ridge": set(),
         "scratch": everything,
     }[how]
     assert free <= expected
-    assert len(free) > len(expected) / 2 or how == "frozen"
+    assert len(free) > len(expected) / 2 or how in ("frozen", "ridge")
+
+
+def test_a_solved_head_is_chosen_among_penalties_and_kept(tmp_path: Path) -> None:
+    result = tuned(tmp_path / "run", "ridge")
+    assert [point.epoch for point in result.curve] == list(range(len(PENALTIES)))
+    assert result.best.scores["mIoU"] > 0.6
+    again = tuned(tmp_path / "run", "ridge")  # of a finished run
+    assert again.curve == result.curve
+    spec = records()[torch.arange(2)]["spec"]
+    torch.testing.assert_close(again.model.predict({"spec": spec}), result.model.predict({"spec": spec}))
+    with pytest.raises(GroundwaveError, match="memory_gb"):
+        tuned(tmp_path / "more", "ridge", memory_gb=0.0)
 
 
 @pytest.mark.parametrize("how", ["frozen", "full", "lora"])
