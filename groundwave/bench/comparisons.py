@@ -1,6 +1,6 @@
 """Tables that compare methods with each other: the time to another's score, differences, errors in decibels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from groundwave.bench.rows import Row, aggregate
@@ -11,6 +11,10 @@ from groundwave.page import Table
 Curve = list[tuple[float, float]]  # seconds and scores, epoch by epoch
 Key = tuple[int | None, int]  # labels and seed
 Pair = tuple[float | None, float | None]
+
+MET, ON_AVERAGE, ONCE, MISSED = VERDICTS = ("✓", "✓ on average", "✓ in one run", "✗")
+VERDICT_CAPTION = f"{MET}: met by all of the 95 % interval; {ON_AVERAGE}: by the mean alone"
+ROUNDING = 1e-9
 
 
 def decibel_table(rows: Sequence[Row], columns: Mapping[str, str], caption: str) -> Table:
@@ -112,6 +116,29 @@ def difference(rows: Sequence[Row], metric: str, first: str, second: str) -> Int
     one, other = by_seed(first), by_seed(second)
     both = sorted(one.keys() & other.keys())
     return interval([one[seed] - other[seed] for seed in both]) if both else None
+
+
+def verdict(found: Interval, bound: float, *, at_most: bool = False) -> str:
+    """Return whether an aim is met: by the worse end of the interval, by its mean alone, by one run, or not.
+
+    Args:
+        found: what was reached.
+        bound: the least that was aimed at.
+        at_most: whether it is the most.
+    """
+    sign = -1 if at_most else 1
+    ends = found.mean, found.low, found.high
+    mean, *outer = (sign * (end - bound) + ROUNDING for end in ends)
+    if mean < 0:
+        return MISSED
+    if found.n < 2:
+        return ONCE
+    return MET if min(outer) >= 0 else ON_AVERAGE
+
+
+def weakest(verdicts: Iterable[str]) -> str:
+    """Return the worst of several verdicts: an aim of several parts is met as far as each of them is."""
+    return max(verdicts, key=VERDICTS.index)
 
 
 def points(found: Interval | None) -> str:

@@ -1,7 +1,10 @@
 """Comparisons: the first time at a level, shares of a reference's seconds, differences over pairs of one seed."""
 
-from groundwave.bench.comparisons import decibel_table, difference, points, seconds_to, time_table
+import pytest
+
+from groundwave.bench.comparisons import decibel_table, difference, points, seconds_to, time_table, verdict, weakest
 from groundwave.bench.rows import Row
+from groundwave.metrics import interval
 
 
 def row(method: str, metric: str, value: float, **place: object) -> Row:
@@ -42,3 +45,28 @@ def test_the_lowest_error_and_all_that_overlap_it_are_marked() -> None:
     assert table.best == {(0, 1), (1, 1)}
     assert [line[2] for line in table.body] == ["", "", ""]
     assert table.caption.startswith("errors; bold: the lowest mean of a column")
+
+
+@pytest.mark.parametrize(
+    ("values", "bound", "at_most", "told"),
+    [
+        ([0.80, 0.81, 0.82], 0.75, False, "✓"),
+        ([0.70, 0.80, 0.90], 0.75, False, "✓ on average"),  # some seeds of many would miss it
+        ([0.70, 0.72, 0.74], 0.75, False, "✗"),
+        ([0.80], 0.75, False, "✓ in one run"),
+        ([0.70], 0.75, False, "✗"),
+        ([0.10, 0.10], 0.10, True, "✓"),
+        ([0.02, 0.10], 0.10, True, "✓ on average"),
+        ([0.20, 0.21], 0.10, True, "✗"),
+        ([1 - 0.9, 1 - 0.9], 0.1, False, "✓"),  # a rounding below
+    ],
+)
+def test_an_aim_is_met_by_the_worse_end_of_the_interval(
+    values: list[float], bound: float, at_most: bool, told: str
+) -> None:
+    assert verdict(interval(values), bound, at_most=at_most) == told
+
+
+def test_several_parts_are_met_as_far_as_the_worst_of_them() -> None:
+    assert weakest(["✓", "✓ on average"]) == "✓ on average"
+    assert weakest(["✓ in one run", "✗", "✓"]) == "✗"
