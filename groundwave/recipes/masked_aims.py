@@ -4,19 +4,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from groundwave.bench.comparisons import curves, difference, points, times_to
+from groundwave.bench.comparisons import (
+    MET,
+    MISSED,
+    VERDICT_CAPTION,
+    curves,
+    difference,
+    points,
+    times_to,
+    verdict,
+    weakest,
+)
 from groundwave.bench.rows import Row, aggregate
+from groundwave.metrics import Interval, interval
 from groundwave.page import Table
 from groundwave.recipes.results_page import current
 
-Line = tuple[str, str, str, bool]  # what, the aim, what was reached, whether that is enough
+Line = tuple[str, str, str, str]  # what, the aim, what was reached, whether that is enough
 
 FROZEN = ("pretrained, frozen", "pretrained, frozen, solved")  # by the head: trained, or in closed form
 SCRATCH, LARGER = "from scratch", "from scratch, 4 times as large"
-ROUNDING = 1e-9
-SPEED = 0.1 + ROUNDING  # of the time from scratch
-NEAR = 0.01 + ROUNDING  # a point
+SPEED = 0.1  # of the time from scratch
+NEAR = 0.01  # a point
 ALIGNED = "motion and levels, aligned"
+CHOSEN = f"*{ALIGNED}* was chosen with the recordings that are asked in view, which flatters it."
 # Data, what is new, labels per class of it, and the accuracy asked of the mean, or of each of several.
 NEW_DOMAINS = (
     ("intel5300-2-rooms", "user", 0, (0.80,)),
@@ -30,9 +41,10 @@ NEW_DOMAINS = (
 def aims(results: Path) -> Table | None:
     """Return a line for each aim that has rows; None if none has."""
     rows = {name: [row for row in current(results, name) if row.failed is None] for name in LINES}
-    lines = [line for name, make in LINES.items() for line in make(rows[name])]
-    body = [[what, aim, reached, "✓" if met else "✗"] for what, aim, reached, met in lines]
-    return Table(["", "aim", "reached", ""], body, "points are of the score named.") if body else None
+    body = [list(line) for name, make in LINES.items() for line in make(rows[name])]
+    caption = f"points are of the score named. {VERDICT_CAPTION}."
+    caption += f" {CHOSEN}" * bool(rows["csi-activity"])
+    return Table(["", "aim", "reached", ""], body, caption) if body else None
 
 
 def segmentation_aims(rows: Sequence[Row]) -> Iterator[Line]:
@@ -49,13 +61,14 @@ def segmentation_aims(rows: Sequence[Row]) -> Iterator[Line]:
             gap = difference([row for row in rows if row.shots == count], "mIoU", first, LARGER)
             apart = one.interval.low > other.interval.high
             told = f"{points(gap)} points of mIoU, {'apart' if apart else 'overlapping'}"
-            yield f"segmentation, {count} labels: {first} less {LARGER}", "ahead, intervals apart", told, apart
+            what = f"segmentation, {count} labels: {first} less {LARGER}"
+            yield what, "ahead, intervals apart", told, MET if apart else MISSED
         for method in FROZEN:
             yield from _in_time("segmentation", rows, "mIoU", method, SCRATCH, count)
     networks = ("ConvLSTM, pretrained, frozen", "ConvLSTM, from scratch")
     if gap := difference(rows, "mIoU", *networks):
         told = f"{points(gap)} points of mIoU"
-        yield f"segmentation: {networks[0]} less from scratch", "on par (-1 or more)", told, gap.mean >= -NEAR
+        yield f"segmentation: {networks[0]} less from scratch", "on par (-1 or more)", told, verdict(gap, -NEAR)
 
 
 def _on_validation(rows: Sequence[Row], method: str, count: int) -> float:
@@ -69,33 +82,36 @@ def forecasting_aims(rows: Sequence[Row]) -> Iterator[Line]:
     frozen, scratch = "ConvLSTM, pretrained, frozen", "ConvLSTM, from scratch"
     horizons = sorted({row.metric for row in rows if row.metric.startswith("F1 ")})
 
-    def least(first: str, second: str) -> float | None:
-        gaps = [difference(rows, metric, first, second) for metric in horizons]
-        return min((gap.mean for gap in gaps if gap), default=None)
+    def gaps(first: str, second: str) -> list[Interval]:
+        return [gap for metric in horizons if (gap := difference(rows, metric, first, second))]
 
-    if (gap := least(frozen, scratch)) is not None:
-        told = f"{100 * gap:+.1f} points of F1 at the worst horizon"
-        yield f"forecasting: {frozen} less from scratch", "-1 or more at every horizon", told, gap >= -NEAR
+    if found := gaps(frozen, scratch):
+        yield f"forecasting: {frozen} less from scratch", "-1 or more at every horizon", *_at_worst(found, -NEAR)
     yield from _in_time("forecasting", rows, "area", frozen, scratch, None)
     for method in (frozen, scratch):
-        if (gap := least(method, "persistence")) is not None:
-            told = f"{100 * gap:+.1f} points of F1 at the worst horizon"
-            yield f"forecasting: {method} less persistence", "ahead at every horizon", told, gap > 0
+        if found := gaps(method, "persistence"):
+            yield f"forecasting: {method} less persistence", "ahead at every horizon", *_at_worst(found, 0.0)
+
+
+def _at_worst(gaps: Sequence[Interval], bound: float) -> tuple[str, str]:
+    """Return the worst of several gaps, and whether all meet an aim."""
+    worst = min(gaps, key=lambda gap: gap.mean)
+    return f"{points(worst)} points of F1 at the worst horizon", weakest(verdict(gap, bound) for gap in gaps)
 
 
 def activity_aims(rows: Sequence[Row]) -> Iterator[Line]:
     """Yield the accuracy of activities in what is new, by one method for all questions."""
     for data, new, shots, wanted in NEW_DOMAINS:
         some = [row for row in rows if (row.data, row.method, row.shots) == (data, ALIGNED, shots)]
-        cells = aggregate([row for row in some if row.split.startswith(new)], ("split",), "accuracy")
-        found = [cell.interval.mean for _, cell in sorted(cells.items()) if cell.interval]
-        if not found:
+        new_rows = [row for row in some if row.split.startswith(new)]
+        by: tuple[str, ...] = ("split",) if len(wanted) > 1 else ()
+        found = [cell.interval for _, cell in sorted(aggregate(new_rows, by, "accuracy").items()) if cell.interval]
+        if len(found) != len(wanted):
             continue
-        found = found if len(wanted) == len(found) else [fmean(found)]
-        aim, told = (" / ".join(f"{100 * value:.0f}" for value in values) for values in (wanted, found))
+        aim, told = " / ".join(f"{100 * least:.0f}" for least in wanted), " / ".join(map(points, found))
         named = "session" if data.startswith("esp32") else new
         what = f"activities, {data}, a new {named}, {shots or 'no'} labels per class of it: {ALIGNED}"
-        yield what, f"{aim} %", f"{told} %", all(a >= b for a, b in zip(found, wanted, strict=True))
+        yield what, f"{aim} %", f"{told} %", weakest(map(verdict, found, wanted))
 
 
 def multimodal_aims(rows: Sequence[Row]) -> Iterator[Line]:
@@ -103,7 +119,7 @@ def multimodal_aims(rows: Sequence[Row]) -> Iterator[Line]:
     for task, metric in (("segmentation", "mIoU"), ("activity", "macro recall"), ("modulation", "macro recall")):
         if gap := difference(rows, metric, f"{task}, shared", f"{task}, separate"):
             what = f"one trunk for three modalities, {task}: shared less separate"
-            yield what, "-1 or more", f"{points(gap)} points of {metric}", gap.mean >= -NEAR
+            yield what, "-1 or more", f"{points(gap)} points of {metric}", verdict(gap, -NEAR)
 
 
 def _in_time(
@@ -115,9 +131,10 @@ def _in_time(
     if not pairs:
         return
     labels = "" if count is None else f", {count} labels"
-    told = f"{100 * fmean(reached):.0f} %" if reached else "never"
+    spread = interval(reached) if reached else None
+    told = f"{points(spread)} %" if spread else "never"
     told += f"; never in {len(pairs) - len(reached)} of {len(pairs)}" * (0 < len(reached) < len(pairs))
-    met = len(reached) == len(pairs) and fmean(reached) <= SPEED
+    met = verdict(spread, SPEED, at_most=True) if spread and len(reached) == len(pairs) else MISSED
     yield f"{task}{labels}: time of {method} to the best of {reference}", "10 % of its time", told, met
 
 
