@@ -98,7 +98,7 @@ class Questions:
 def tuned_in_turn(tuners: Sequence[Tuner], questions: Questions, setting: Setting) -> None:
     """Fill the cells of all tuners that have no value yet; what fails in one does not stop the others."""
     for tuner in tuners:
-        missing = setting.sheet.missing(_cell(tuner, count, questions, setting) for count in questions.counts)
+        missing = setting.sheet.missing(cell_of(tuner, count, questions, setting) for count in questions.counts)
         if not missing:
             continue
         try:
@@ -118,7 +118,7 @@ def answered(title: str, answer: Answer, questions: Questions, setting: Setting,
 
     `count` tells from how many labels it has learned, if it has.
     """
-    cell = Cell(method=title, **_place(count, {"baseline": title}, questions, setting))
+    cell = baseline_cell(title, count, questions, setting)
     if setting.sheet.missing([cell]):
         try:
             _fill(cell, answer, None, questions, setting, setting.labelled(count or 0))
@@ -143,8 +143,14 @@ def _place(count: int | None, config: Mapping[str, Any], questions: Questions, s
     return {"data": setting.data, "seed": setting.seed, "shots": count, "metric": metric, "config": told}
 
 
-def _cell(tuner: Tuner, count: int | None, questions: Questions, setting: Setting) -> Cell:
+def cell_of(tuner: Tuner, count: int | None, questions: Questions, setting: Setting) -> Cell:
+    """Return the place of what a tuner makes of a number of labels."""
     return Cell(method=tuner.title, **_place(count, tuner.config(), questions, setting))
+
+
+def baseline_cell(title: str, count: int | None, questions: Questions, setting: Setting) -> Cell:
+    """Return the place of what a baseline without a network answers."""
+    return Cell(method=title, **_place(count, {"baseline": title}, questions, setting))
 
 
 def _start(tuner: Tuner, setting: Setting) -> Model:

@@ -11,7 +11,16 @@ from torch import Tensor
 
 from groundwave.bench.answer_pictures import forecast_picture
 from groundwave.bench.encoders import Pretraining
-from groundwave.bench.tuning import Answer, Questions, Tally, Tuner, answered, tuned_in_turn
+from groundwave.bench.tuning import (
+    Answer,
+    Questions,
+    Tally,
+    Tuner,
+    answered,
+    baseline_cell,
+    cell_of,
+    tuned_in_turn,
+)
 from groundwave.contract import SpectrogramContract
 from groundwave.contracts import Record, Task
 from groundwave.errors import lookup
@@ -125,13 +134,18 @@ def forecasting(
     exhibit = Exhibit(field, task, None, lambda chances: chances[:, 1].half())
     for setting in field.settings_of():
         questions = Questions(task, (None,), thresholded, shown=exhibit.note)
-        tuners = [TUNERS[name].sized(epochs, pretraining_epochs) for name in chosen if name in TUNERS]
-        tuners = [tuner.shrunk(TINY[tuner.network.backbone]) for tuner in tuners] if smoke else tuners
-        tuned_in_turn(tuners, questions, setting)
+        tuners = {name: TUNERS[name].sized(epochs, pretraining_epochs) for name in chosen if name in TUNERS}
+        if smoke:
+            tuners = {name: tuner.shrunk(TINY[tuner.network.backbone]) for name, tuner in tuners.items()}
+        tuned_in_turn(list(tuners.values()), questions, setting)
+        cells = []
         for name in chosen:
-            if name not in TUNERS:
+            if name in tuners:
+                cells.append(cell_of(tuners[name], None, questions, setting))
+            else:
                 answered(name, rule_of(name, task, scene), questions, setting)
-    exhibit.hang([TUNERS[name].title if name in TUNERS else name for name in chosen], forecast_picture)
+                cells.append(baseline_cell(name, None, questions, setting))
+        exhibit.hang(cells, setting, forecast_picture)
     return field.path
 
 

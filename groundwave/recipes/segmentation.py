@@ -8,7 +8,7 @@ import torch
 
 from groundwave.bench.answer_pictures import mask_picture
 from groundwave.bench.encoders import Pretraining
-from groundwave.bench.tuning import Questions, Tuner, answered, tuned_in_turn
+from groundwave.bench.tuning import Questions, Tuner, answered, baseline_cell, cell_of, tuned_in_turn
 from groundwave.contract import SpectrogramContract
 from groundwave.errors import lookup
 from groundwave.recipes.exhibits import Exhibit
@@ -97,8 +97,7 @@ def segmentation(
     The backbone is a ViT of 192 x 6, and one of 384 x 6 has 4 times its parameters. On one core (Xeon with AMX,
     bfloat16) a record of 128 x 128 cells takes 3.2 ms in pretraining; in tuning 10 ms when all of the network learns,
     18 ms of the larger one. A seed takes 3600 x 40 records of pretraining (500 s); with 60 and with 600 labels the
-    frozen one takes 55 s together, from scratch 200 s, the larger one 400 s. Simulating takes 5 minutes, once. A
-    ConvLSTM on as many cells takes seconds a record: leave it to an accelerator.
+    frozen one takes 55 s together, from scratch 200 s, the larger one 400 s. Simulating takes 5 minutes, once.
 
     Args:
         results: folder of the file of rows.
@@ -141,5 +140,7 @@ def segmentation(
         tuned_in_turn(tuners, questions, setting)
         for count in asked:
             answered(LEVELS, level_table(setting, len(classes), count), questions, setting, count)
-    exhibit.hang([*(tuner.title for tuner in tuners), LEVELS], lambda spec, masks: mask_picture(spec, masks, classes))
+        cells = [cell_of(tuner, exhibit.count, questions, setting) for tuner in tuners]
+        cells.append(baseline_cell(LEVELS, exhibit.count, questions, setting))
+        exhibit.hang(cells, setting, lambda spec, masks: mask_picture(spec, masks, classes))
     return field.path

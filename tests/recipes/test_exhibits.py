@@ -1,6 +1,7 @@
 """Exhibits: answers of one seed and one number of labels, kept until they are drawn, in the order that is asked."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from groundwave.bench.cells import Cell
-from groundwave.recipes.exhibits import NUM, Exhibit
+from groundwave.recipes.exhibits import NUM, Exhibit, varied
 from groundwave.recipes.spectrogram_sets import Field, Sizes
 from groundwave.tasks.segmentation import Segmentation
 
@@ -28,19 +29,32 @@ def test_answers_of_other_seeds_and_counts_pass_by(tmp_path: Path) -> None:
         drawn.append(answers)
         return Figure()
 
-    exhibit.hang(["a", "b"], draw)
-    assert drawn == []
     for setting in field.settings_of():
+        cells = {}
         for method, shots in (("b", 2), ("a", 2), ("c", 1)):
-            cell = Cell(method=method, data="d", seed=setting.seed, shots=shots)
+            cells[method] = Cell(method=method, data="d", seed=setting.seed, shots=shots, config={"epochs": 2})
+        exhibit.hang(list(cells.values()), setting, draw)
+        assert drawn == []
+        for cell in cells.values():
             exhibit.note(cell, lambda record: torch.eye(3)[:, :1, None].expand(3, 3, 64, 32), setting)
-        if setting.seed == 3:
-            truth = setting.source[setting.plan.query[:NUM]]["mask"]
-    exhibit.hang(["a", "b", "c"], draw)
-    assert list(drawn[0]) == ["truth", "a", "b"]
-    assert drawn[0]["truth"].equal(truth.long())
-    assert drawn[0]["a"].flatten(1).unique(dim=1).flatten().tolist() == [0, 0, 0]
+        another = replace(cells["a"], config={"epochs": 3})
+        exhibit.hang([another], setting, draw)  # what other settings would answer nobody has noted
+        assert drawn == []
+        exhibit.hang([cells["a"], cells["b"], cells["c"]], setting, draw)
+        if setting.seed == 4:
+            assert drawn == []
+        else:
+            assert list(drawn[0]) == ["truth", "a", "b"]
+            assert drawn.pop()["a"].flatten(1).unique(dim=1).flatten().tolist() == [0, 0, 0]
     assert (tmp_path / "pictures" / "x-answers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_records_that_show_all_classes_are_drawn() -> None:
+    """The first record shows but noise; the second one class, the fifth another, the sixth the first again."""
+    targets = torch.zeros(6, 2, 3, dtype=torch.long)
+    targets[1, 0], targets[3, 0], targets[4, 1], targets[5, 1] = 1, 1, 2, 1
+    assert varied(targets, 3, 3).tolist() == [1, 4, 3]
+    assert varied(targets[:2], 3, 3).tolist() == [1, 0]
 
 
 def test_scenes_take_turns_and_number_all_their_classes(tmp_path: Path) -> None:
@@ -60,7 +74,5 @@ def test_scenes_take_turns_and_number_all_their_classes(tmp_path: Path) -> None:
 
 
 def _each(field: Field) -> list[Field]:
-    from dataclasses import replace
-
     sizes = Sizes(pool=3, train=0, validation=0, test=3)
     return [replace(field, scenes={name: settings}, sizes=sizes) for name, settings in field.scenes.items()]
