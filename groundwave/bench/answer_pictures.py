@@ -49,9 +49,11 @@ def forecast_picture(past: Tensor, chances: Mapping[str, Tensor]) -> "Figure":
         chances: from 0 to 1 `[B, freq, later time]` by title.
     """
     figure, grid = _panels(past, list(chances))
+    # Chances of a sparse band are small: among greys they would look alike.
+    style = {"cmap": "viridis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     for row, answers in zip(grid[1:], chances.values(), strict=True):
         for axes, cells in zip(row, answers, strict=True):
-            image = axes.imshow(cells.float().numpy(), origin="lower", aspect="auto", cmap="Greys", vmin=0, vmax=1)
+            image = axes.imshow(cells.float().numpy(), origin="lower", aspect="auto", **style)
     bar = figure.colorbar(image, ax=list(grid[1:].flat), fraction=0.03, pad=0.01)
     bar.set_label("chance of being occupied", fontsize=8)
     bar.ax.tick_params(labelsize=7)

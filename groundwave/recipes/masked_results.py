@@ -88,8 +88,14 @@ def segmentation_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
             if times:
                 tables[f"Time to the best mIoU on validation of {reference}"] = times
         pictures = {"mIoU by labels": _against_labels(some)} if _any(some, "mIoU") else {}
-        files = {f"answers, {what}": file for what, file in hung(folders, "segmentation").items()}
+        files = _answers(folders, "segmentation", "input, truth, and what each method answers")
         yield Part(f"Segmentation, {data}", _ahead(some, counts), tables, pictures, files)
+
+
+def _answers(folders: Sequence[Path], name: str, title: str) -> dict[str, Path]:
+    """Return the picture of a recipe's answers under a title; nothing where there is none."""
+    file = hung(folders, name).get("answers")
+    return {title: file} if file else {}
 
 
 def _any(rows: Sequence[Row], metric: str) -> bool:
@@ -151,7 +157,7 @@ def forecasting_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
             tables[f"Time to the best area on validation of {reference}"] = times
     text = "*Persistence of the truth* and *patterns known* know what no receiver does: they bound what can be had.\n\n"
     text += _even(by_horizon(rows, "F1"))
-    files = {f"forecasts, {what}": file for what, file in hung(folders, "forecasting").items()}
+    files = _answers(folders, "forecasting", "the past, the truth of what follows, and each forecast")
     yield Part("Forecasting", text, tables, pictures, files)
 
 

@@ -20,4 +20,5 @@ def test_forecasts_are_drawn_as_chances() -> None:
     figure = forecast_picture(torch.zeros(3, 4, 6), {"truth": (chance > 0.5), "a": chance.half()})
     assert [len(one.images) for one in figure.axes[:9]] == [1] * 9
     assert figure.axes[6].images[0].get_clim() == (0, 1)
+    assert figure.axes[6].images[0].get_interpolation() == "nearest"
     assert figure.axes[-1].get_ylabel() == "chance of being occupied"

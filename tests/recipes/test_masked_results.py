@@ -109,6 +109,7 @@ def test_all_pictures_are_there_and_copies_outlive_their_runs(page: str, home: P
     links = re.findall(r"!\[.*?\]\((.*?)\)", page)
     assert "masked/runs/msm-vit-random.png" in links
     assert len(links) == len(set(links)) == 10
+    assert "![input, truth, and what each method answers](masked/runs/segmentation-answers.png)" in page
     for link in links:
         assert (home / link).read_bytes().startswith(b"\x89PNG")
     assert masked_results(home, home / "gone", home / "masked.md").read_text() == page
