@@ -30,8 +30,9 @@ class SpectrogramContract:
     - Recordings become spectrograms of `num_freqs` by `num_frames` cells (`transform`): windows of the shape `window`,
       `hop` samples from one to the next, the mean power of `num_averaged` of them in each frame.
     - Sample rate: where `frame_s` is stated, a frame lasts that many seconds, at whatever rate a recording was sampled,
-      and is the mean of more windows or fewer. Recordings of rates beyond `sample_rates_hz`, where that is stated, are
-      refused: a model names whatever it meets as one of its classes.
+      and is the mean of more windows or fewer; never of fewer than half of `num_averaged`, rounded up, as noise would
+      be rougher than any that the model has learned to call so. Recordings of rates beyond `sample_rates_hz`, where
+      that is stated, are refused: a model names whatever it meets as one of its classes.
     """
 
     min_freqs: int = 16
@@ -87,7 +88,8 @@ class SpectrogramContract:
             )
         if self.frame_s is None:
             return self.transform
-        return replace(self.transform, num_averaged=max(1, round(self.frame_s * sample_rate_hz / self.hop)))
+        held, least = round(self.frame_s * sample_rate_hz / self.hop), -(-self.num_averaged // 2)
+        return replace(self.transform, num_averaged=max(held, least))
 
     def prepare(self, spec: Given, index: Tensor | None = None) -> Tensor:
         """Return `spec` as float32 `[B, channels, freq, time]`, its noise floor at 0 and 10 dB a unit.

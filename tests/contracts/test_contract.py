@@ -273,6 +273,12 @@ def test_a_frame_lasts_as_long_at_any_rate_that_was_seen(rate_hz: float, num_ave
     assert replace(contract, frame_s=None).transform_at(rate_hz) == contract.transform
 
 
+@pytest.mark.parametrize(("rate_hz", "num_averaged"), [(1e6, 3), (1.3e6, 4), (0.1e6, 3)])
+def test_a_frame_is_the_mean_of_half_as_many_windows_at_least(rate_hz: float, num_averaged: int) -> None:
+    contract = SpectrogramContract(num_freqs=32, num_frames=24, hop=32, num_averaged=5, frame_s=96e-6)
+    assert contract.transform_at(rate_hz).num_averaged == num_averaged
+
+
 @pytest.mark.parametrize("rate_hz", [0.98e6, 4.1e6, 61.44e6])
 def test_a_rate_that_was_not_seen_is_refused(rate_hz: float) -> None:
     contract = SpectrogramContract(sample_rates_hz=(1e6, 4e6))

@@ -107,6 +107,15 @@ def test_a_frame_of_stated_length_is_the_mean_of_as_many_windows_as_it_holds() -
     assert (box.start, box.count) == (1024, 512)
 
 
+@pytest.mark.parametrize("rate_hz", [9.9e6, 10e6, 10.24e6, 61.44e6])
+def test_the_packaged_model_sees_nothing_in_noise_at_either_end_of_its_rates(rate_hz: float) -> None:
+    model = Model.load("spectrogram-small")
+    assert isinstance(model.contract, SpectrogramContract)
+    samples = model.contract.transform_at(rate_hz).num_samples
+    iq = (np.random.default_rng(0).normal(size=(2 * samples, 2)) @ np.array([1, 1j])).astype(np.complex64)
+    assert annotate_cells(model, replace(in_memory(iq), sample_rate_hz=rate_hz)) == []
+
+
 def test_what_cannot_be_annotated_is_told() -> None:
     unheard = replace(CONTRACT, sample_rates_hz=(10e6, 60e6))
     with pytest.raises(ContractError, match="1 MS/s; expected 10 to 60 MS/s"):
