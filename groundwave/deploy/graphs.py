@@ -68,6 +68,20 @@ class Graph(nn.Module):
         return records
 
 
+def levelled(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return channels `[B, 2 * antennas, time]` at unit mean power, and the power that they had, `[B, 1, 1]`."""
+    power = x.square().mean(dim=(1, 2), keepdim=True) * 2  # of a complex sample: I and Q together
+    return x / power.clamp_min(1e-30).sqrt(), power
+
+
+def where_finite(found: Tensor, power: Tensor) -> Tensor:
+    """Return an answer `[B, ...]`, made NaN for the records whose power is not finite.
+
+    Maxima of ONNX Runtime pass over NaN, and would make a class of a broken record.
+    """
+    return found + (0 * power).reshape(-1, *[1] * (found.dim() - 1))
+
+
 class _Samples(Graph):
     """A graph of IQ samples, in one of two layouts."""
 
@@ -117,9 +131,8 @@ class IQGraph(_Samples):
 
     def forward(self, iq: Tensor) -> Tensor:
         """Map samples to the answer."""
-        x = self.channels(iq)
-        power = x.square().mean(dim=(1, 2), keepdim=True) * 2  # of a complex sample: I and Q together
-        return self.answer(x / power.clamp_min(1e-30).sqrt())
+        x, power = levelled(self.channels(iq))
+        return where_finite(self.answer(x), power)
 
 
 class SpectrogramGraph(_Samples):
@@ -151,7 +164,8 @@ class SpectrogramGraph(_Samples):
         place = 1 + round(FLOOR_QUANTILE * (cells.shape[1] - 1))
         # The contract takes the same value by kthvalue, which ONNX does not know.
         floor = cells.topk(place, dim=1, largest=False).values[:, -1]
-        return self.answer((spec - floor[:, None, None, None]) / DECIBELS_PER_CELL)
+        found = self.answer((spec - floor[:, None, None, None]) / DECIBELS_PER_CELL)
+        return where_finite(found, iq.square().mean(dim=(1, 2)))
 
 
 class CSIGraph(Graph):
@@ -187,7 +201,8 @@ class CSIGraph(Graph):
         """Map gains to the answer."""
         gains = csi.unflatten(2, (*self.shape[:2], 2))
         power = gains.square().sum(dim=-1).permute(0, 2, 3, 1)  # [batch, antenna, subcarrier, packet]
-        return self.answer(normalised(power.clamp_min(1e-30), self.normalisation))
+        found = self.answer(normalised(power.clamp_min(1e-30), self.normalisation))
+        return where_finite(found, power.mean(dim=(1, 2, 3)))
 
 
 def _csi(model: Model, num_samples: int | None, size: Size | None, layout: Layout) -> Graph:

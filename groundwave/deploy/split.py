@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from groundwave.atomic import folder_atomically, write_atomically
 from groundwave.contract import InputContract, demanded
 from groundwave.deploy.export import check_packages, converted, describe, start_session
-from groundwave.deploy.graphs import IQGraph
+from groundwave.deploy.graphs import IQGraph, levelled, where_finite
 from groundwave.errors import ModelError
 from groundwave.model import Model
 from groundwave.nn.cuts import State, cut
@@ -45,13 +45,15 @@ class _Span(nn.Module):
         """Map channels at any level, or the state at the last exit, to probabilities, doubt and the state here."""
         state: State = (first,) if second is None else (first, second)
         if self.number == 0:
-            power = first.square().mean(dim=(1, 2), keepdim=True) * 2
-            state = self.parts.begin(first / power.clamp_min(1e-30).sqrt())
+            x, power = levelled(first)
+            state = self.parts.begin(x)
         for step in self.parts.steps[self.start : self.stop]:
             state = step(state)
         if self.number == self.network.num_exits:
             return (self.network.head(self.parts.end(state)).softmax(dim=-1),)
         said = self.network.exits[self.number](self.parts.seen(state)).softmax(dim=-1)
+        if self.number == 0:  # whoever is not finite leaves here: its doubt is NaN, too
+            said = where_finite(said, power)
         return said, RULES[self.rule]([said]), *state
 
 
@@ -59,7 +61,8 @@ def export_split(model: Model, out: Path, *, tolerance: float = 1e-4) -> Path:
     """Write a model with exits as a folder `part-0.onnx`, `part-1.onnx`, ... and `policy.json`, after a check.
 
     The first part takes `iq` as `export` does. Every part but the last returns `probabilities`, `doubt` `[batch]` and
-    what the next part takes, `state_0`, ...; a record is done when its doubt is below the part's threshold.
+    what the next part takes, `state_0`, ...; a record goes on while its doubt is at least the part's threshold, so one
+    with NaN, whose probabilities and doubt are NaN, is done at the first exit.
 
     Raises:
         OutputExistsError: `out` exists.
@@ -152,7 +155,8 @@ class SplitModel:
             if not rest:
                 break
             doubt, *state = rest
-            leaving = (doubt < np.float32(self.thresholds[k])) | (doubt >= np.float32(self.hopeless[k]))
+            # Not the other way round: what is not finite has a doubt of NaN, and has to stop here.
+            leaving = ~((doubt >= np.float32(self.thresholds[k])) & (doubt < np.float32(self.hopeless[k])))
             exits[waiting[leaving]] = k
             if leaving.all():
                 break
@@ -166,7 +170,7 @@ class SplitModel:
         state: list[Array] = [iq]
         for k, (part, outputs, names) in enumerate(zip(self.parts, self.outputs, self.names, strict=True)):
             said, *rest = part.run(outputs, dict(zip(names, state, strict=True)))
-            if not rest or rest[0][0] < self.thresholds[k] or rest[0][0] >= self.hopeless[k]:
+            if not rest or not self.thresholds[k] <= rest[0][0] < self.hopeless[k]:
                 break
             state = rest[1:]
         return said, np.array([k])

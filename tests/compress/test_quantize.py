@@ -42,6 +42,10 @@ def test_it_says_nearly_the_same_and_is_smaller(exported: bytes, tmp_path: Path)
     wanted, found = (start_session(m).run(None, {"iq": records(100).numpy()})[0] for m in (exported, made))
     np.testing.assert_allclose(found, wanted, atol=0.03)
     assert np.abs(found - wanted).max() > 0
+    noise = records(2)
+    noise[0, 1, 9] = torch.nan
+    told = start_session(made).run(None, {"iq": noise.numpy()})[0]
+    assert np.isnan(told).all(axis=1).tolist() == [True, False]
     loud = quantize(exported, records(64) * 0 + 1)  # ranges of one constant signal, which noise leaves far behind
     wrong = start_session(loud).run(None, {"iq": records(100).numpy()})[0]
     assert np.abs(wrong - wanted).mean() > 2 * np.abs(found - wanted).mean()

@@ -12,6 +12,7 @@ from groundwave.contract import CSIContract, SpectrogramContract
 from groundwave.contract.csi import DOPPLER
 from groundwave.data.spectrograms import Transform
 from groundwave.deploy import export as module
+from groundwave.deploy import graphs
 from groundwave.deploy.export import export, start_session
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError
 from groundwave.model import InputContract, Model
@@ -189,6 +190,43 @@ def test_a_model_of_doppler_spectra_is_exported_for_one_antenna(tmp_path: Path) 
     csi = draw(3, 1, 9, 40)
     packets = np.stack([csi.real, csi.imag], axis=-1).transpose(0, 3, 1, 2, 4).reshape(3, 40, 2 * 9)
     np.testing.assert_allclose(session.run(None, {"csi": packets})[0], model.embed(csi), atol=1e-4)
+
+
+class Loudest(Moments):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.max_pool1d(x, x.shape[-1] // 4).sum(-1).tanh().repeat(1, 2) * self.weight
+
+
+def broken(session: object, name: str, given: torch.Tensor) -> list[bool]:
+    """For which of four records, the second with NaN and the third infinite, a file answers with NaN alone."""
+    given = given.clone()
+    given[1, 0, 5], given[2, 0, 7] = torch.nan, torch.inf
+    found = session.run(None, {name: given.numpy()})[0].reshape(4, -1)
+    assert (np.isnan(found).all(axis=1) == np.isnan(found).any(axis=1)).all()
+    return np.isnan(found).any(axis=1).tolist()
+
+
+@pytest.mark.parametrize("modality", ["iq", "spec", "csi"])
+def test_a_record_that_is_not_finite_has_no_answer(tmp_path: Path, modality: str) -> None:
+    if modality == "iq":
+        model = quick()
+        model.backbone = Loudest()
+    else:
+        spec = SpectrogramContract(num_freqs=16, num_frames=16, hop=16)
+        model = vit(spec if modality == "spec" else CSIContract(), cells=modality == "spec")
+    size = (9, 12) if modality == "csi" else None
+    session = start_session(export(model, tmp_path / "m.onnx", size=size))
+    given = session.get_inputs()[0]
+    x = torch.randn(4, *given.shape[1:], generator=generator(0, "broken"))
+    assert broken(session, given.name, x) == [False, True, True, False]
+
+
+def test_a_graph_in_which_nan_gets_lost_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "where_finite", lambda found, power: found)
+    model = quick()
+    model.backbone = Loudest()
+    session = start_session(export(model, tmp_path / "m.onnx"))
+    assert not all(broken(session, "iq", torch.randn(4, 2, 256))[1:3])  # a class of noise that is none
 
 
 def test_records_that_the_file_answers_otherwise_are_told_of(tmp_path: Path) -> None:

@@ -58,6 +58,11 @@ def test_parts_answer_as_the_model_does(tmp_path: Path, backbone: str, rule: str
     assert at_once.answer(iq[:1].numpy())[1].tolist() == at_once.answer(iq[:2].numpy())[1].tolist()[:1] == [0]
     with pytest.raises(ModelError, match="3 thresholds for 2 exits"):
         SplitModel(tmp_path / "parts", Policy((0.5, 0.5, 0.5), rule))
+    iq[1, 0, 3], iq[2, 1, 5] = torch.nan, torch.inf  # no class, and no further part
+    told, where = split.answer(iq.numpy())
+    assert np.isnan(told).any(axis=1).nonzero()[0].tolist() == [1, 2]
+    assert np.isnan(split.answer(iq[1:2].numpy())[0]).all()
+    assert where[1:3].tolist() == split.answer(iq[2:3].numpy())[1].tolist() * 2 == [0, 0]
     split.parts[-1] = None  # whoever leaves early does not need it
     sure = int(np.flatnonzero(exits < 2)[0])
     split.answer(iq[sure : sure + 1].numpy())
