@@ -72,8 +72,24 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class RareSegmentation(Segmentation):
-    """Segmentation where some classes fill few cells, and still are to be told: the loss adds soft Dice."""
+    """Segmentation where some classes fill few cells, and still are to be told: the loss adds soft Dice.
+
+    Scores tell beside the IoU of each class its two sides: `precision NAME`, the share of the cells so called that are
+    of it, and `recall NAME`, the share of its cells so called.
+    """
 
     def loss(self, scores: Tensor, target: Tensor) -> Tensor:
         """Return the mean cross entropy over cells, and what is missing of Dice's coefficient over classes."""
         return super().loss(scores, target) + soft_dice(scores, target)
+
+    def scores(self, total: dict[str, Tensor]) -> dict[str, float]:
+        """Return the scores of a tally; a class that nothing was called has no precision."""
+        counts = total["counts"]
+        sides = {"precision": counts.diagonal() / counts.sum(0), "recall": counts.diagonal() / counts.sum(1)}
+        named = {
+            f"{side} {name}": float(share)
+            for side, shares in sides.items()
+            for name, share in zip(self.classes, shares, strict=True)
+            if share.isfinite()
+        }
+        return {**super().scores(total), **named}

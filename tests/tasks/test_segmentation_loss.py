@@ -1,4 +1,4 @@
-"""What a segmentation's losses are made of, against loops over cells."""
+"""What a segmentation's losses are made of, against loops over cells; the two sides of a rare class."""
 
 import math
 
@@ -59,3 +59,17 @@ def test_scores_of_half_precision_and_absent_classes_stay_finite() -> None:
     RareSegmentation(CLASSES).loss(scores, torch.zeros_like(target)).backward()
     assert scores.grad is not None
     assert bool(scores.grad.isfinite().all())
+
+
+def test_both_sides_of_a_rare_class_are_told() -> None:
+    """WiFi is two cells, of which one is found among four that are called so; nothing is called BLE, or is."""
+    task, (_, target) = RareSegmentation(CLASSES), drawn()
+    answer = torch.zeros_like(target)
+    answer[0, 1, 2] = answer[0, 3, 0] = answer[1, 3, 0] = answer[1, 0, 0] = 1
+    chances = torch.nn.functional.one_hot(answer, 3).movedim(-1, 1).float()
+    scores = task.scores(task.tally(chances, target))
+    assert scores["precision WiFi"] == pytest.approx(1 / 4)
+    assert scores["recall WiFi"] == pytest.approx(1 / 2)
+    assert scores["precision noise"] == pytest.approx(35 / 36)
+    assert not {"precision BLE", "recall BLE"} & scores.keys()
+    assert scores["IoU WiFi"] == pytest.approx(1 / 5)
