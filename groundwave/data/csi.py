@@ -2,7 +2,8 @@
 
 One rule for what is missing. A packet is lost when a file does not have it, or when one of its antennas is all zeros or
 not finite. The nearest packet in time stands in for it, over holes of up to a tenth of a window. A stream is not cut
-across longer holes; a window that comes with one is refused.
+across longer holes; a window that comes with one is refused. An antenna that is silent all along is no matter of lost
+packets: it is refused by its number.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -94,24 +95,43 @@ def positive_rate(rate_hz: float) -> float:
 
 def received(csi: Array) -> npt.NDArray[np.bool_]:
     """Return which packets of `[..., antenna, subcarrier, packet]` hold something finite at every antenna."""
+    return np.asarray(_heard(csi).all(-2))
+
+
+def _heard(csi: Array) -> npt.NDArray[np.bool_]:
+    """Return which antennas hold something finite in which packets `[..., antenna, packet]`."""
     power = (csi.real.astype(np.float64) ** 2 + csi.imag.astype(np.float64) ** 2).sum(-2)
-    return np.asarray((np.isfinite(power) & (power > 0)).all(-2))
+    return np.asarray(np.isfinite(power) & (power > 0))
+
+
+def _check_antennas(heard: npt.NDArray[np.bool_], what: str) -> None:
+    """Raise `DataError` where some of the antennas `[antenna, packet]` never hold anything, and others do."""
+    silent = np.flatnonzero(~heard.any(-1))
+    if 0 < len(silent) < len(heard):
+        raise DataError(
+            got=f"{what}, where antenna {', '.join(map(str, silent))} of {len(heard)} is zero or not finite all along",
+            expected="something received at every antenna",
+            do="save the other antennas alone and read those, or leave that part of the data out",
+        )
 
 
 def mended(csi: Array, names: Sequence[int]) -> Array:
     """Return windows `[B, antenna, subcarrier, packet]` with the nearest packet in the place of each lost one.
 
-    A window that lost all is returned as zeros: it is silent. Raises `DataError` for a hole longer than `HOLE`.
+    A window that lost all at every antenna is returned as zeros: it is silent. Raises `DataError` for a hole longer
+    than `HOLE`, and for one antenna that is silent.
     """
-    there = received(csi)
+    heard = _heard(csi)
+    there = np.asarray(heard.all(1))
     if there.all():
         return csi
     out, num_packets = csi.copy(), csi.shape[-1]
     for row in np.flatnonzero(~there.all(1)).tolist():
-        found = np.flatnonzero(there[row])
-        if not len(found):
+        if not heard[row].any():
             out[row] = 0
             continue
+        _check_antennas(heard[row], f"window {names[row]}")
+        found = np.flatnonzero(there[row])
         hole = int(np.diff(np.concatenate(([-1], found, [num_packets]))).max()) - 1
         if hole > longest_hole(num_packets):
             raise DataError(
@@ -167,11 +187,12 @@ class PacketStream:
             label: One class for all; by default what more than half of a window's packets say.
 
         Raises:
-            DataError: No whole window, or times that do not ascend.
+            DataError: No whole window, times that do not ascend, or an antenna that is silent all along.
         """
         hop = hop or num_packets
         if num_packets < 1 or hop < 1:
             raise DataError(f"windows of {num_packets} packets, hop {hop}", "positive numbers", "correct them")
+        _check_antennas(self._heard, str(self.path))
         pieces = [self._piece(run, num_packets, hop) for run in self._runs(num_packets)]
         packets = np.concatenate([np.empty((0, num_packets), np.int64), *pieces])
         if not len(packets):
@@ -192,9 +213,14 @@ class PacketStream:
         )
 
     @cached_property
+    def _heard(self) -> npt.NDArray[np.bool_]:
+        """Which antennas hold something in which packets `[antenna, packet]`."""
+        return _heard(self.csi.transpose(1, 2, 0))
+
+    @property
     def _kept(self) -> npt.NDArray[np.int64]:
         """Packets that were not lost."""
-        return np.flatnonzero(received(self.csi.transpose(1, 2, 0)))
+        return np.flatnonzero(self._heard.all(0))
 
     def _runs(self, num_packets: int) -> list[npt.NDArray[np.int64]]:
         """Return the packets of each stretch without a change or a long hole."""
@@ -223,6 +249,8 @@ class PacketStream:
         return run[nearest(times, grid)]
 
     def _too_short(self, num_packets: int) -> DataError:
+        if not self._heard.any():
+            return DataError(f"{self.path}, all zeros or not finite", "a signal or noise", "check the recording")
         longest = max(float(np.ptp(self.times_s[run])) if len(run) else 0.0 for run in self._runs(num_packets))
         return DataError(
             got=f"{self.path}, whose longest stretch without a hole lasts {longest:.3g} s",

@@ -114,6 +114,28 @@ def test_windows_are_mended_or_refused() -> None:
     assert not received(csi[2])[10:14].any()
 
 
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_an_antenna_that_is_silent_all_along_is_named(value: float) -> None:
+    csi = numbered(30)[:, [0, 1, 1]].copy()
+    csi[:, 1] = value
+    said = "antenna 1 of 3 is zero or not finite all along; .*; save the other antennas alone"
+    with pytest.raises(DataError, match=f"^got x, where {said}"):
+        stream(csi).windows(10)
+    windows = csi.transpose(1, 2, 0)[None].repeat(2, 0)
+    windows[0] = 1
+    with pytest.raises(DataError, match=f"window 1, where {said}"):
+        CSIWindows(lambda rows: windows[rows], 2, columns={})[torch.tensor([0, 1])]
+
+
+def test_what_is_silent_at_every_antenna_and_what_is_heard_in_turns_is_told_as_such() -> None:
+    with pytest.raises(DataError, match="x, all zeros or not finite"):
+        stream(np.zeros((30, 2, 3), np.complex64)).windows(10)
+    turns = numbered(30).transpose(1, 2, 0)[None].copy()
+    turns[0, 0, :, 15:], turns[0, 1, :, :15] = 0, 0
+    with pytest.raises(DataError, match="window 0, which lost 30 packets of 30 in a row"):
+        CSIWindows(lambda rows: turns[rows], 1, columns={})[torch.tensor([0])]
+
+
 def test_columns_of_another_length_are_refused() -> None:
     with pytest.raises(DataError, match="room"):
         CSIWindows(lambda rows: rows, 3, columns={"room": np.zeros(2)})
