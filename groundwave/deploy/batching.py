@@ -17,14 +17,18 @@ class OverloadedError(GroundwaveError):
     """More is asked than can be answered in time."""
 
     def __init__(self) -> None:
-        super().__init__("more requests than can be answered", "fewer at a time", "ask again in a moment")
+        super().__init__("more requests than can be answered in time", "fewer at a time", "ask again in a moment")
 
 
 class TooSlowError(GroundwaveError):
     """A request that was not answered within its time."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"no answer within {seconds:g} s", "one", "ask again in a moment, with fewer records")
+        super().__init__(
+            got=f"a request that the model could not answer within {seconds:g} s",
+            expected="one that it can",
+            do="ask again in a moment, about fewer records",
+        )
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """What names the class of windows of IQ: a model in PyTorch, or an exported file in ONNX Runtime alone."""
 
-import json
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,8 +8,9 @@ import numpy.typing as npt
 import torch
 
 from groundwave.contract import InputContract, demanded
+from groundwave.deploy.described import AGAIN, described
 from groundwave.deploy.export import check_packages, start_session
-from groundwave.errors import ModelError
+from groundwave.errors import GroundwaveError, ModelError
 from groundwave.model import Model
 from groundwave.nn.dense import Decoder
 
@@ -44,7 +44,8 @@ def open_classifier(name: str) -> Classifier:
     """Return what a name stands for: an exported file, a packaged model, a model folder.
 
     Raises:
-        ModelError: no head, a head for cells, or a file that `groundwave export` did not write.
+        ModelError: no head, a head for cells, or a file that does not do as its metadata say.
+        DataError: a file whose metadata are missing or of another type.
         ContractError: a model of anything but IQ.
     """
     if Path(name).suffix in SUFFIXES:
@@ -80,33 +81,26 @@ class OnnxClassifier:
         check_packages()
         try:
             self._session = start_session(path)
-            told: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-            self.classes = tuple(json.loads(told["classes"]))
-            self.num_antennas, self.num_samples = map(int, json.loads(told["record"]))
-            modality = json.loads(told["input_contract"])["modality"]
+            told = described(self._session, path)
+        except GroundwaveError:
+            raise
         except Exception as error:  # ONNX Runtime has errors of its own for every kind of broken file
             raise ModelError(
                 got=f"{path}, which cannot be run ({' '.join(str(error).split())[:200]})",
                 expected="a file that `groundwave export` wrote from a model of IQ",
-                do="export the model again",
+                do=AGAIN,
             ) from error
-        given = self._session.get_inputs()[0]
-        if modality != "iq" or not self.classes:
-            raise ModelError(
-                got=f"{path}, of {modality!r} with {len(self.classes)} classes",
-                expected="a file that names the class of a window of IQ",
-                do="adapt a model of IQ and export that",
-            )
-        self.name = path.stem
-        self._input, self._one_by_one = given.name, given.shape[0] == 1
-        self._interleaved = given.shape[1] == self.num_antennas
+        self.name, self.classes = path.stem, told.classes
+        self.num_antennas, self.num_samples = told.num_antennas, told.num_samples
+        self._told = told
 
     def answer(self, iq: IQ) -> Probabilities:
         """Return probabilities `[B, C]` of windows `[B, antenna, time]`."""
         pairs = np.ascontiguousarray(iq).view(np.float32)  # [B, antenna, 2 * time], I and Q in turns
-        if not self._interleaved:
+        if not self._told.interleaved:
             pairs = pairs.reshape(*iq.shape, 2).swapaxes(2, 3).reshape(len(iq), -1, iq.shape[-1])
-        parts = np.split(pairs, len(pairs)) if self._one_by_one else [pairs]
-        found: list[Any] = [self._session.run(None, {self._input: np.ascontiguousarray(part)})[0] for part in parts]
+        parts = np.split(pairs, len(pairs)) if self._told.one_by_one else [pairs]
+        name = self._told.input
+        found: list[Any] = [self._session.run(None, {name: np.ascontiguousarray(part)})[0] for part in parts]
         answers: Probabilities = np.concatenate(found)
         return answers

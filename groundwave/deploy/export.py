@@ -71,10 +71,12 @@ def export(
         raise OutputExistsError(out)
     model = replace(model, exits=None)
     graph = lookup(GRAPHS, model.contract.modality, "modality to export")(model, num_samples, size, layout)
-    if shapes == "free" and graph.lengths is None:
+    low, high = graph.lengths or (0, 0)
+    if shapes == "free" and low == high:
+        what = f"records of {low} samples, no more and no less" if low else repr(model.contract.modality)
         raise ContractError(
-            got=f"--shapes free for a model of {model.contract.modality!r}",
-            expected="a model of IQ",
+            got=f"--shapes free for a model of {what}",
+            expected="a model of IQ that takes several lengths",
             do="choose --shapes batch",
         )
     model.modules().eval()

@@ -121,7 +121,7 @@ class Guard:
         if not _has_body(headers):
             return
         if scope["method"] in BODILESS:
-            raise Refused(413, GroundwaveError(f"{scope['method']} with a body", "one without", "leave it out"))
+            raise Refused(413, GroundwaveError(f"a {scope['method']} with a body", "one without", "leave it out"))
         if self.full() or self.open > self.limits.open_requests:
             raise Refused(429, OverloadedError(), {"retry-after": "1"})
 
@@ -144,8 +144,8 @@ class Guard:
         except TimeoutError:
             error = GroundwaveError(
                 got=f"a request that was not complete after {self.limits.body_seconds:g} s",
-                expected="a faster one",
-                do="send it at once",
+                expected="all of it by then",
+                do="send it in one go, or as several smaller ones",
             )
             raise Refused(408, error) from None
         return _replay({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
@@ -154,7 +154,7 @@ class Guard:
         return GroundwaveError(
             got=f"a request of {size} bytes",
             expected=f"at most {self.limits.body_bytes}",
-            do="ask in several requests",
+            do="ask about fewer records at a time",
         )
 
 

@@ -1,11 +1,15 @@
 """The server under the HTTP door: it lets go of connections on which nobody asks."""
 
+import socket
 import sys
 from asyncio import Transport
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from groundwave.errors import GroundwaveError
 
 if sys.platform != "win32":
     import resource
@@ -30,16 +34,31 @@ class ImpatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def listen(app: Any, host: str, port: int) -> None:
-    """Serve an application until Ctrl-C."""
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket that listens: whoever connects from now on waits for the server.
+
+    Raises:
+        GroundwaveError: an address that is none of this machine's, or that another program has.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (")[0]  # Python adds the address once more
+        raise GroundwaveError(
+            got=f"--host {host} --port {port} ({why})",
+            expected="a free address of this machine",
+            do="choose another --port, or stop what listens there",
+        ) from error
+
+
+def listen(app: Any, at: socket.socket) -> None:
+    """Serve an application at a socket that is `bound`, until Ctrl-C."""
     if sys.platform != "win32":  # a connection is an open file, of which a process may have 1024 by custom
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = 2 * MOST_CONNECTIONS if most == resource.RLIM_INFINITY else min(most, 2 * MOST_CONNECTIONS)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=ImpatientProtocol,
         ws="none",
         log_level="warning",
@@ -47,3 +66,5 @@ def listen(app: Any, host: str, port: int) -> None:
         timeout_keep_alive=round(IDLE_S),
         server_header=False,
     )
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([at])

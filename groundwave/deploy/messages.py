@@ -51,7 +51,7 @@ class Encoded(Strict):
             raw = base64.b64decode(self.data, validate=True)
         except binascii.Error as error:
             raise DataError(
-                f"data that are no Base64 ({error})", "Base64", "encode the bytes of the samples"
+                f"data that are no Base64 ({error})", "Base64 of the samples' bytes", "encode them so"
             ) from error
         kind = sample_type(self.datatype)
         if len(raw) != kind.num_bytes * math.prod(self.shape):
@@ -85,7 +85,7 @@ class Plain(Strict):
             raise DataError(
                 got=f"{len(self.i)} rows of I, {len(self.q)} of Q, {min(lengths)} to {max(lengths)} long",
                 expected="as many rows of each, all of one length",
-                do="align them",
+                do="send as many numbers of I as of Q, for each record",
             )
         return torch.complex(torch.tensor(self.i), torch.tensor(self.q)).to(torch.complex64)
 

@@ -227,10 +227,10 @@ def _add_routes(app: FastAPI, service: Service, locked: Sequence[Any]) -> None:
     @app.post("/adapt", dependencies=locked, responses=told)
     async def adapt(asked: Lesson) -> Adapted:
         """Learn a head from a few labelled records."""
-        if len(asked.labels) != (
-            asked.records.shape[0] if isinstance(asked.records, Encoded) else len(asked.records.i)
-        ):
-            raise DataError(f"{len(asked.labels)} labels", "one for each record", "align them")
+        if len(asked.labels) != (num_records := asked.records.num_records):
+            raise DataError(
+                f"{len(asked.labels)} labels for {num_records} records", "one for each", "send as many of either"
+            )
         return await service.adapt(asked)
 
 
@@ -246,16 +246,18 @@ def _add_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        fault = ContractError(f"{place}: {first['msg']}", "what /openapi.json describes", "correct the request")
+        got = f"a request that is wrong at {place} ({first['msg']})"
+        fault = ContractError(got, "what /openapi.json describes", "correct the request")
         return JSONResponse(refusal(fault), 422)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
-        fault = GroundwaveError("an error of the server", "an answer", "report this, with what the server has printed")
+        got = "an error of the server's own, none of the request's"
+        fault = GroundwaveError(got, "an answer", "report this, with what the server has printed")
         return JSONResponse(refusal(fault), 500)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         asked = f"{request.method} {request.url.path}"
-        fault = GroundwaveError(f"{asked}: {error.detail}", "a route of /openapi.json", "correct the request")
+        fault = GroundwaveError(f"{asked} ({error.detail})", "a route of /openapi.json", "correct the request")
         return JSONResponse(refusal(fault), error.status_code, error.headers)

@@ -15,7 +15,7 @@ from groundwave.data.ring import Mark, Packet, Ring
 from groundwave.data.samples import ComplexArray, to_complex
 from groundwave.deploy.classifiers import Classifier
 from groundwave.deploy.watch import NUM_WINDOWS, Decisions, Watcher
-from groundwave.errors import ContractError, DataError
+from groundwave.errors import ContractError, DataError, GroundwaveError
 
 BUFFER_S = 1.0  # of the stream that the ring holds
 LEAST_BUFFER, MOST_BUFFER = 1 << 18, 1 << 25  # samples
@@ -119,7 +119,11 @@ def stream(
     Raises:
         ContractError: a model of another number of channels.
         DataError: no sample rate.
+        GroundwaveError: a time that is not above 0.
     """
+    for name, seconds in (("timeout", timeout_s), ("duration", duration_s)):
+        if seconds is not None and not seconds > 0:
+            raise GroundwaveError(f"--{name} {seconds:g}", "seconds above 0", "leave it out to wait for the end")
     if not 0 < sample_rate_hz < float("inf"):
         raise DataError(f"a sample rate of {sample_rate_hz} Hz", "a positive number", "give --sample-rate HZ")
     for one in classifiers:

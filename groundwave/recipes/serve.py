@@ -14,18 +14,19 @@ LEAST_TOKEN = 16  # characters
 
 
 def serve(model: str, *, host: str, port: int, token_file: Path | None, body_mb: float, seconds: float) -> None:
-    """Serve a model until Ctrl-C; prints where.
+    """Serve a model until Ctrl-C; prints where once it listens there.
 
     Args:
         model: packaged model or model folder.
         host: address to listen on.
-        port: to listen on.
+        port: to listen on; 0 takes any that is free.
         token_file: holds the token; by default the variable `GROUNDWAVE_TOKEN` does, if it is set.
         body_mb: most of a request, in megabytes.
         seconds: in which a request must have come, and in which it must be answered.
 
     Raises:
-        GroundwaveError: the packages of the extra `serve` are not installed, or other machines could ask without token.
+        GroundwaveError: the packages of the extra `serve` are not installed, other machines could ask without token, or
+            an address that is not free.
     """
     if missing := [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]:
         raise GroundwaveError(
@@ -34,11 +35,13 @@ def serve(model: str, *, host: str, port: int, token_file: Path | None, body_mb:
             do="install them: pip install 'groundwave[serve]'",
         )
     from groundwave.deploy.guard import Limits, is_loopback
-    from groundwave.deploy.listen import listen
+    from groundwave.deploy.listen import bound, listen
     from groundwave.deploy.serve import application
 
     if not (body_mb > 0 and seconds > 0):
-        raise GroundwaveError(f"--body-mb {body_mb:g} --seconds {seconds:g}", "positive numbers", "correct them")
+        raise GroundwaveError(f"--body-mb {body_mb:g} --seconds {seconds:g}", "numbers above 0", "correct them")
+    if not 0 <= port < 1 << 16:
+        raise GroundwaveError(f"--port {port}", "0 (any free one) to 65535", "choose another, such as 8000")
     token = token_of(token_file)
     if token is None and not is_loopback(host):
         raise GroundwaveError(
@@ -49,18 +52,25 @@ def serve(model: str, *, host: str, port: int, token_file: Path | None, body_mb:
     limits = Limits(body_bytes=round(body_mb * 1e6), body_seconds=seconds, seconds=seconds)
     app = application(Path(model).name, Model.load(model), token=token, limits=limits)
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one is left for the requests
-    print(f"http://{f'[{host}]' if ':' in host else host}:{port}, described at /openapi.json", flush=True)
-    listen(app, host, port)
+    with bound(host, port) as at:
+        name, number = f"[{host}]" if ":" in host else host, at.getsockname()[1]
+        print(f"http://{name}:{number}, described at /openapi.json", flush=True)
+        listen(app, at)
 
 
 def token_of(file: Path | None) -> str | None:
     """Return the token that a file or the environment holds, None without either.
 
     Raises:
-        GroundwaveError: a token that is too short, or not of printable ASCII.
+        GroundwaveError: a file that cannot be read, or a token that is too short or not of printable ASCII.
     """
     if file is not None:
-        token = file.read_text().strip()
+        try:
+            token = file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise GroundwaveError(
+                f"--token-file {file} ({error})", "a file of text", "write the token to it"
+            ) from error
     elif GROUNDWAVE_TOKEN in os.environ:
         token = os.environ[GROUNDWAVE_TOKEN].strip()
     else:

@@ -93,7 +93,7 @@ def _source(
     if header != "none" and scheme != "udp":
         raise GroundwaveError(f"--header {header} for {input}", "a UDP stream", "leave it out")
     if input == "-":
-        return PipeSource(kind, channels, sys.stdin.fileno()), None
+        return PipeSource(kind, channels, _standard_input()), None
     if scheme == "udp":
         host, _, port = rest.removeprefix("//").rpartition(":")
         if not (host and port.isdigit() and int(port) < 1 << 16):
@@ -106,6 +106,18 @@ def _source(
     if not isinstance(opened, Recording):
         raise DataError(f"{input}, which holds windows", "a long recording or a live stream", "use groundwave predict")
     return RecordingSource(opened), opened
+
+
+def _standard_input() -> int:
+    """Return the descriptor of standard input; raises `DataError` where there is none."""
+    try:
+        return sys.stdin.fileno()  # sys.stdin is None where the shell has closed it
+    except (AttributeError, OSError, ValueError) as error:
+        raise DataError(
+            got="- for a standard input that is closed",
+            expected="samples on it",
+            do="pipe them in: rtl_sdr ... - | groundwave stream - ..., or name a file",
+        ) from error
 
 
 @contextmanager

@@ -126,6 +126,13 @@ def test_a_free_length_takes_every_length_of_the_contract(tmp_path: Path, layout
         np.testing.assert_allclose(session.run(None, {"iq": given.numpy()})[0], model.predict(iq), atol=1e-5)
 
 
+def test_a_free_length_of_a_model_that_takes_one_is_refused(tmp_path: Path) -> None:
+    model = quick()
+    model.contract = InputContract(num_samples=128, min_samples=128, max_samples=128)
+    with pytest.raises(ContractError, match=r"128 samples, no more and no less.*--shapes batch"):
+        export(model, tmp_path / "m.onnx", shapes="free")
+
+
 class FixedLength(Moments):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x) * torch.fft.rfft(torch.ones(int(x.shape[-1]))).real[0]

@@ -14,6 +14,7 @@ import pytest
 import sigmf
 from fake.classifiers import air
 
+from groundwave.cli import main
 from groundwave.deploy.stream import Progress
 from groundwave.recipes.serve import token_of
 from groundwave.recipes.stream import table
@@ -73,7 +74,12 @@ def test_datagrams_until_silence(adapted: Path) -> None:
 
 
 def test_mistakes_of_streams_are_told(
-    tmp_path: Path, adapted: Path, encoder: Path, store: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    adapted: Path,
+    encoder: Path,
+    store: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, there = tmp_path / "x.cf32", tmp_path / "there.jsonl"
     IQ.tofile(path)
@@ -90,6 +96,10 @@ def test_mistakes_of_streams_are_told(
     assert "export the model again" in error_of(capsys, "stream", path, *RATE, "--model", tmp_path / "bad.onnx")
     assert "groundwave predict" in error_of(capsys, "stream", store, "--model", adapted)
     assert "correct the settings" in error_of(capsys, *given, "--overlap", "1.5")
+    assert "--duration -1; expected seconds above 0" in error_of(capsys, *given, "--duration", "-1")
+    assert "--timeout 0; expected seconds above 0" in error_of(capsys, *given, "--timeout", "0")
+    monkeypatch.setattr(sys, "stdin", None)  # as with <&- in a shell
+    assert "pipe them in" in error_of(capsys, "stream", "-", *RATE, "--model", adapted)
     assert there.read_text() == "mine"
 
 
@@ -106,26 +116,18 @@ def test_what_the_terminal_shows() -> None:
 
 @pytest.fixture
 def running(adapted: Path) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with start("serve", adapted, "--port", port) as server:
+    with start("serve", adapted, "--port", 0) as server:
         assert server.stdout is not None
-        assert f"http://127.0.0.1:{port}" in server.stdout.readline()
-        yield port
+        address = server.stdout.readline().split(",")[0]
+        assert address.startswith("http://127.0.0.1:")
+        yield int(address.rpartition(":")[2])
         server.terminate()
         assert server.wait(timeout=30) in (0, -15)
 
 
 def test_serve_answers_this_machine(running: int) -> None:
-    for _ in range(100):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{running}/model", timeout=10) as answer:
-                assert json.load(answer)["classes"] == ["BPSK", "GFSK", "AM-DSB"]
-                return
-        except (ConnectionRefusedError, urllib.error.URLError):
-            time.sleep(0.1)
-    pytest.fail("no answer")
+    with urllib.request.urlopen(f"http://127.0.0.1:{running}/model", timeout=60) as answer:  # it waits, but is heard
+        assert json.load(answer)["classes"] == ["BPSK", "GFSK", "AM-DSB"]
 
 
 def test_mistakes_of_the_server_are_told(
@@ -133,7 +135,17 @@ def test_mistakes_of_the_server_are_told(
 ) -> None:
     monkeypatch.delenv("GROUNDWAVE_TOKEN", raising=False)
     assert "--token-file" in error_of(capsys, "serve", adapted, "--host", "0.0.0.0")
-    assert "positive" in error_of(capsys, "serve", adapted, "--seconds", "0")
+    assert "numbers above 0" in error_of(capsys, "serve", adapted, "--seconds", "0")
+    assert "--port 65536; expected 0" in error_of(capsys, "serve", adapted, "--port", "65536")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["serve", str(adapted), "--port", str(taken.getsockname()[1])]) == 2
+    told = capsys.readouterr()
+    assert "in use); expected a free address" in told.err
+    assert told.out == ""  # no word of where it would be heard
+    for name, content in (("binary", b"\xff" * 20), ("missing", b"")):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / "missing").unlink(missing_ok=True)
+        assert "a file of text" in error_of(capsys, "serve", adapted, "--token-file", tmp_path / name)
     (tmp_path / "token").write_text("short\n")
     assert "16" in error_of(capsys, "serve", adapted, "--host", "0.0.0.0", "--token-file", tmp_path / "token")
     monkeypatch.setenv("GROUNDWAVE_TOKEN", "a" * 20)
