@@ -26,9 +26,9 @@ def compress(
         model: packaged model or model folder, with a head.
         data: store or .npz of labelled records with groups, which are dealt to training, validation and test.
         budget: accuracy=-POINTS (the fastest that loses no more), latency=MS for one record, or size=KB (the most
-            accurate within); all on validation records.
+            accurate within); all on validation records, times those of the median record.
         out: the folder to make: the model, the ONNX file where that is chosen, table.csv and report.html.
-        shrink: by how much parameters are divided, one step after the other.
+        shrink: by how much parameters are divided, one step after the other, in ascending order.
         epochs: of learning from the original after each step.
         num_records: at most so many are read.
         seed: of the split, the order and new weights.
@@ -178,7 +178,7 @@ def serve(
     Args:
         model: packaged model or model folder.
         host: address to listen on.
-        port: to listen on.
+        port: to listen on; 0 takes any that is free.
         token_file: holds the token that requests must bring; without it, the variable GROUNDWAVE_TOKEN, if it is set.
         body_mb: most of a request, in megabytes.
         seconds: in which a request must have come, and in which it must be answered.

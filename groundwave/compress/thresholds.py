@@ -42,24 +42,32 @@ class Judged(NamedTuple):
         """Return which records are answered rightly, bool `[N]`."""
         return self.correct.gather(1, self.leave(policy)[:, None])[:, 0]
 
-    def scores(self, policy: Policy, seconds: Sequence[float], margin: float = 0.0) -> tuple[float, float]:
-        """Return the accuracy lost against the whole network, and the mean time of a record.
+    def scores(
+        self, policy: Policy, seconds: Sequence[float], margin: float = 0.0, median: bool = False
+    ) -> tuple[float, float]:
+        """Return the accuracy lost against the whole network, and the time of a record.
 
         Args:
             policy: when records leave.
             seconds: what leaving at each exit takes, and going all the way.
-            margin: standard errors of the mean, estimated from these records, that are added to both.
+            margin: standard errors, estimated from these records, that are added to both.
+            median: whether the time is that of the median record; by default it is the mean.
         """
         exit = self.leave(policy)
         lost = self.correct[:, -1].double() - self.correct.gather(1, exit[:, None])[:, 0].double()
         spent = torch.tensor(list(seconds), dtype=torch.float64)[exit]
-        return _upper(lost, margin), _upper(spent, margin)
+        return _upper(lost, margin), (_upper_median if median else _upper)(spent, margin)
 
 
 def _upper(values: Tensor, margin: float) -> float:
     """Return the mean and so many of its standard errors."""
     error = float(values.std()) / math.sqrt(len(values)) if margin and len(values) > 1 else 0.0
     return float(values.mean()) + margin * error
+
+
+def _upper_median(values: Tensor, margin: float) -> float:
+    """Return the value below which half of the values lie, and so many standard errors of that share."""
+    return float(values.quantile(min(1.0, 0.5 + margin * 0.5 / math.sqrt(len(values))), interpolation="higher"))
 
 
 @torch.no_grad()
@@ -97,6 +105,7 @@ def calibrate(
     budget: float | None = None,
     margin: float = 0.0,
     hopeless: bool = False,
+    median: bool = False,
 ) -> Calibrated:
     """Return the fastest thresholds that lose no more accuracy than `loss`, or the most accurate within a time.
 
@@ -108,19 +117,20 @@ def calibrate(
         judged: validation records.
         seconds: what leaving at each exit takes, and going all the way.
         loss: accuracy that may be lost against the whole network, as a share: 0.005 is half a point.
-        budget: mean seconds that a record may take.
+        budget: seconds that a record may take in the mean.
         margin: standard errors by which the loss or the time, as estimated from these records, must keep within its
             bound: with 1.64 other records of the same kind do so in 19 of 20 cases, were there no choosing.
         hopeless: also choose from which doubt on a record leaves because going on would not help.
+        median: whether `budget` is that of the median record instead.
 
     Raises:
-        GroundwaveError: neither or both budgets, or a time that no threshold reaches; it tells which is reachable.
+        GroundwaveError: neither or both budgets, one that is none or that no threshold reaches (it tells which is
+            reachable), or times that do not belong to these exits.
     """
-    if (loss is None) == (budget is None):
-        raise GroundwaveError("neither or both of loss and budget", "one of them", "say what may be given up")
     num_exits = judged.doubt.shape[1]
     at_once = Policy((1.0,) * num_exits, judged.rule)
-    if budget is not None and (fastest := judged.scores(at_once, seconds, margin)[1]) > budget:
+    _check(judged, seconds, loss, budget, margin)
+    if budget is not None and not (fastest := judged.scores(at_once, seconds, margin, median)[1]) <= budget:
         raise GroundwaveError(
             got=f"a budget of {1e3 * budget:.3g} ms",
             expected=f"at least {1e3 * fastest:.3g} ms, the time when all leave as soon as their rule can let them",
@@ -132,7 +142,8 @@ def calibrate(
         if loss is not None:
             return min(0.0, loss - lost + 1e-9), -mean, -lost
         assert budget is not None
-        return min(0.0, budget - mean + 1e-12), -lost, -mean
+        spent = judged.scores(policy, seconds, margin, median)[1] if median else mean
+        return min(0.0, budget - spent + 1e-12), -lost, -mean
 
     never = Policy((0.0,) * num_exits, judged.rule, (NEVER,) * num_exits if hopeless else ())
     exact = num_exits == 1 and not hopeless
@@ -142,6 +153,28 @@ def calibrate(
     )
     best = _tidied(max((_search(choices, merit, start) for start in beginnings), key=merit))
     return Calibrated(best, float(judged.right(best).double().mean()), judged.scores(best, seconds)[1])
+
+
+def _check(judged: Judged, seconds: Sequence[float], loss: float | None, budget: float | None, margin: float) -> None:
+    """Raise `GroundwaveError` unless something is asked that a calibration can look for."""
+    if (loss is None) == (budget is None):
+        raise GroundwaveError("neither or both of loss and budget", "one of them", "say what may be given up")
+    if len(seconds) != judged.correct.shape[1] or not all(0 < time < math.inf for time in seconds):
+        raise GroundwaveError(
+            got=f"times {', '.join(f'{time:g}' for time in seconds)} for {judged.doubt.shape[1]} exits",
+            expected="seconds above 0 for each, and for going all the way",
+            do="measure them with `leaving_seconds`",
+        )
+    if loss is not None and not 0 <= loss <= 1:
+        whole = 100 * float(judged.correct[:, -1].double().mean())
+        raise GroundwaveError(
+            got=f"a loss of {loss:g}",
+            expected=f"a share from 0, which is reached with the {whole:.1f} % and the {1e3 * seconds[-1]:.3g} ms of "
+            "the whole network at the latest, to 1",
+            do="say how much accuracy may be lost, such as 0.005 for half a point",
+        )
+    if not 0 <= margin < math.inf:
+        raise GroundwaveError(f"a margin of {margin:g}", "standard errors, 0 or more", "choose 1.64 for 19 of 20 cases")
 
 
 def _traded(judged: Judged, seconds: Sequence[float], never: Policy) -> list[Policy]:
@@ -199,16 +232,14 @@ def _choices(doubt: Tensor, *, exact: bool, hopeless: bool, steps: int = STEPS) 
 def leaving_seconds(network: MultiExit, x: Tensor, num_runs: int = 30) -> list[float]:
     """Return the measured median seconds of records `x` that all leave at each exit, and that all go to the end."""
     network.eval()
-    found = []
-    for number in range(network.num_exits + 1):
-        thresholds = tuple(float(k == number) for k in range(network.num_exits))
-        found.append(measure(lambda t=thresholds: _forced(network, x, t), num_runs).p50)  # type: ignore[misc]
-    return found
+    return [measure(partial(network.answer, x, policy), num_runs).p50 for policy in forced(network.num_exits)]
 
 
-def _forced(network: MultiExit, x: Tensor, thresholds: tuple[float, ...]) -> None:
+def forced(num_exits: int) -> list[Policy]:
+    """Return the policies by which all records leave at each exit, and last the one by which all go to the end."""
+    places = range(num_exits + 1)
     # No doubt of a confidence reaches 1: whoever has more than one class is never that unsure.
-    network.answer(x, Policy(thresholds, "confidence"))
+    return [Policy(tuple(float(k == number) for k in places[:-1]), "confidence") for number in places]
 
 
 class Point(NamedTuple):

@@ -1,7 +1,7 @@
 """The whole cascade on a packaged encoder and on a ViT: smaller, faster, and what it costs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 from time import perf_counter
@@ -34,7 +34,10 @@ TRANSFORM = Transform(num_freqs=32, num_frames=32, hop=32, num_averaged=1)  # 10
 VIT = {"num_channels": 1, "dim": 128, "depth": 6, "num_heads": 4, "patch": (8, 8)}
 BUDGET = Budget("accuracy", 0.005)
 SHRINK = (2.0, 4.0, 8.0)
-METRICS = ("accuracy", "validation accuracy", "parameters", "MMACs", "file kB", "ms", "ms, p95", "records/s")
+METRICS = (
+    *("accuracy", "validation accuracy", "parameters", "MMACs", "file kB", "ms", "ms, p95", "records/s"),
+    "peak kB",
+)
 
 
 def cascade(
@@ -100,8 +103,7 @@ def _run(setting: _Setting, source: Records, sheet: Sheet, home: Path) -> None:
     parts = parts_of(model, source, plan)
     here = home / f"{setting.model}-{seed}"
     _taught(model, parts["train"], here / "original", setting)
-    for leftover in (here / "cascade", here / "runs"):  # of a run that was interrupted before its rows were written
-        rmtree(leftover, ignore_errors=True)
+    rmtree(here / "cascade", ignore_errors=True)  # of a run that was interrupted before its rows were written
     found, chosen = compressed(
         model,
         parts,
@@ -115,18 +117,21 @@ def _run(setting: _Setting, source: Records, sheet: Sheet, home: Path) -> None:
     forms = {f"{one.title}, {one.backend}": one for one in found} | {"chosen": chosen}
     seconds = (perf_counter() - started) / len(forms)
     for title, one in forms.items():
-        _fill(sheet, setting.cells(title), one, plan, seconds)
+        _fill(sheet, setting.cells(title), one, plan, parts["test"], seconds)
 
 
-def _fill(sheet: Sheet, cells: list[Cell], one: Candidate, plan: Plan, seconds: float) -> None:
+def _fill(sheet: Sheet, cells: list[Cell], one: Candidate, plan: Plan, test: Part, seconds: float) -> None:
     values = (
-        *(one.test, one.validation, one.parameters, None if one.macs is None else one.macs / 1e6),
+        *(one.test, one.validation, one.parameters, one.macs / 1e6),
         *(one.file_bytes / 1e3, 1e3 * one.p50_s, 1e3 * one.p95_s, one.per_second),
+        *(() if one.peak_bytes is None else (one.peak_bytes / 1e3,)),
     )
     told = {"split": plan.split, "split_hash": plan.hash(), "seconds": seconds / len(METRICS)}
-    for cell, value in zip(cells, values, strict=True):
-        if value is not None:
-            sheet.fill(cell, value, n=len(plan.query), **told)  # type: ignore[arg-type]
+    for cell, value in zip(cells, values, strict=False):
+        sheet.fill(cell, value, n=len(plan.query), **told)  # type: ignore[arg-type]
+    for snr_db, share in one.by_snr.items():
+        num = int((test.snr_db == snr_db).sum())
+        sheet.fill(replace(cells[0], snr_db=snr_db), share, n=num, **told)  # type: ignore[arg-type]
 
 
 def _simulated(records_per_cell: int) -> Records:

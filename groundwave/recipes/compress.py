@@ -18,7 +18,7 @@ from groundwave.compress.exits import ExitTraining
 from groundwave.compress.prune import num_parameters, prune
 from groundwave.compress.quantize import quantize
 from groundwave.compress.rehearse import rehearsed
-from groundwave.compress.thresholds import calibrate, judge, leaving_seconds
+from groundwave.compress.thresholds import Judged, calibrate, judge, leaving_seconds
 from groundwave.contract import InputContract
 from groundwave.data.batch import loader
 from groundwave.data.recording import Recording
@@ -28,8 +28,8 @@ from groundwave.errors import DataError, GroundwaveError, ModelError
 from groundwave.model import Model
 from groundwave.nn.cuts import cut
 from groundwave.nn.dense import Decoder
-from groundwave.nn.exits import exit_settings, multi_exit
-from groundwave.recipes.compress_measured import AT_ONCE, Candidate, of_model, of_onnx
+from groundwave.nn.exits import Policy, exit_settings, multi_exit
+from groundwave.recipes.compress_measured import AT_ONCE, Candidate, of_model, of_onnx, sized
 from groundwave.recipes.compress_parts import Part, deal, inputs, parts_of
 from groundwave.recipes.compress_report import report, table
 from groundwave.recipes.inputs import open_any
@@ -39,6 +39,7 @@ from groundwave.train import Schedule, fit
 MEASURED_ON = 512  # records on which a group's damage is measured, and on which INT8 is calibrated
 MOST_EXITS = 3
 INTEGER_LOSS = 0.005  # accuracy; from here on a network learns on with rounded numbers
+EXIT_LOSS = 0.005  # accuracy that exits may lose where the budget is another
 MARGIN = 1.64  # standard errors that thresholds of exits keep from the budget
 BATCH = 64  # records of a step: many steps matter more than large ones when a network has just lost its units
 KINDS = ("accuracy", "latency", "size")
@@ -61,6 +62,8 @@ class Budget(NamedTuple):
 
     def chosen(self, found: list[Candidate]) -> Candidate:
         """Return the fastest within a loss of accuracy, or the most accurate within a time or a size.
+
+        Fast is what takes the median record less, with exits, too.
 
         Raises:
             GroundwaveError: none is within the budget; it tells the nearest.
@@ -125,7 +128,7 @@ def compress(
         data: store or file of labelled windows, with groups.
         budget: see `budget_of`.
         out: the folder to make.
-        shrink: by how much parameters are divided, step by step; each step starts from the one before.
+        shrink: by how much parameters are divided, in ascending order; each step starts from the one before.
         epochs: of fine-tuning after each step, and of the exits.
         num_records: at most so many are read.
         seed: of the split, the order and new weights.
@@ -144,8 +147,9 @@ def compress(
             raise GroundwaveError(f"--shrink {factor:g}", "numbers above 1", "divide the parameters by 2 or more")
     asked, base = budget_of(budget), _with_classes(model)
     parts = _parts(base, data, num_records, seed, options or {})
+    steps = sorted(set(shrink))
     found, chosen = cascade(
-        base, parts, asked, out=out, shrink=shrink, epochs=epochs, seed=seed, title=budget, progress=progress
+        base, parts, asked, out=out, shrink=steps, epochs=epochs, seed=seed, title=budget, progress=progress
     )
     return found[0], chosen
 
@@ -278,10 +282,13 @@ class _Cascade:
     def quantise(self) -> None:
         """Turn the ONNX files of the original and of the last step into integers, and say whether that pays.
 
-        For models of IQ alone: of others the file's input is not what is at hand to calibrate on.
+        For models of IQ alone: of others the records at hand are not what the file takes, and calibration needs that.
         """
         if not isinstance(self.base.contract, InputContract):
-            self.notes.append(f"Integers were not tried: {self.base.contract.modality} is not what its file takes.")
+            self.notes.append(
+                "INT8 was not tried: it is calibrated on what the exported file takes, and of models of "
+                f"{self.base.contract.modality!r} the records at hand are what the network takes, behind a transform."
+            )
             return
         few = self.parts["train"].x[:MEASURED_ON]
         for title in dict.fromkeys(("original", self.title)):
@@ -293,7 +300,7 @@ class _Cascade:
             found = of_onnx(f"{title}, INT8", small, self.parts, floats)
             self._add(found, model, small)
             faster, smaller = floats.p50_s / found.p50_s, floats.file_bytes / found.file_bytes
-            pays = f"{faster:.2f} times as fast as float32, {smaller:.1f} times smaller"
+            pays = f"{faster:.2f} times as fast as float32, {sized(smaller)}"
             verdict = "pays" if found.p50_s < floats.p50_s else "does not pay in time"
             self.notes.append(f"INT8 {verdict} on this processor for {title}: {pays}.")
             if floats.validation - found.validation > INTEGER_LOSS:
@@ -335,10 +342,19 @@ class _Cascade:
         self._fit("exits", ExitTraining(network, inputs, "exits"))
         check = self.parts["validation"]
         judged = judge(network, iter(zip(check.x.split(AT_ONCE), check.label.split(AT_ONCE), strict=True)))
-        loss = self.budget.bound if self.budget.kind == "accuracy" else 0.005
-        policy = calibrate(judged, leaving_seconds(network, check.x[:1]), loss=max(0.0, loss), margin=MARGIN).policy
+        policy = self._policy(judged, leaving_seconds(network, check.x[:1]))
         self.exits = copy.with_exits(network, settings, "pooled", policy)
         self._add(of_model(f"{self.title}, exits", self.exits, self.parts), self.exits)
+
+    def _policy(self, judged: Judged, seconds: Sequence[float]) -> Policy:
+        """Return the most accurate thresholds within a time, or the fastest that lose what may be, or half a point."""
+        if self.budget.kind == "latency":
+            try:  # of the median record, as forms are compared
+                return calibrate(judged, seconds, budget=self.budget.bound, margin=MARGIN, median=True).policy
+            except GroundwaveError as error:
+                self.notes.append(f"No thresholds of exits keep the budget: {error}.")
+        loss = self.budget.bound if self.budget.kind == "accuracy" else EXIT_LOSS
+        return calibrate(judged, seconds, loss=max(0.0, loss), margin=MARGIN).policy
 
     def save(self, chosen: Candidate) -> None:
         """Write the chosen form into the folder."""

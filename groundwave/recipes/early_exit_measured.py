@@ -18,6 +18,7 @@ from groundwave.compress.thresholds import (
     by_snr,
     calibrate,
     expected_seconds,
+    forced,
     judge,
     leaving_seconds,
 )
@@ -149,9 +150,7 @@ class _Files:
 
     def seconds(self, x: Tensor) -> tuple[list[float], float]:
         """Return what leaving at each exit and going all the way takes, and what the rival takes."""
-        places = range(self.num_exits + 1)
-        forced = [Policy(tuple(float(k == number) for k in places[:-1])) for number in places]
-        answers = self.answers({str(number): policy for number, policy in enumerate(forced)})
+        answers = self.answers({str(number): policy for number, policy in enumerate(forced(self.num_exits))})
         *leaving, alone = (measure(partial(answer, x), 200).p50 for answer in answers.values())
         return leaving, alone
 

@@ -93,6 +93,42 @@ def test_an_impossible_time_says_which_is_reachable() -> None:
         calibrate(known, [1.0, 3.0])
 
 
+@pytest.mark.parametrize("value", [-0.01, 1.5, float("nan")])
+def test_a_loss_that_is_none_says_what_the_whole_network_reaches(value: float) -> None:
+    known = judged(1, num=40)
+    whole = 100 * float(known.correct[:, -1].double().mean())
+    with pytest.raises(
+        GroundwaveError, match=rf"a loss of {value:g}; expected a share from 0.* {whole:.1f} %.*3e\+03 ms"
+    ):
+        calibrate(known, [1.0, 3.0], loss=value)
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, float("nan")])
+def test_a_time_that_is_none_says_which_is_reachable(value: float) -> None:
+    with pytest.raises(GroundwaveError, match=r"at least 1e\+03 ms"):
+        calibrate(judged(1), [1.0, 3.0], budget=value)
+
+
+@pytest.mark.parametrize("seconds", [[1.0], [1.0, 2.0, 3.0], [0.0, 1.0], [1.0, float("nan")]])
+def test_times_that_do_not_belong_to_the_exits_are_refused(seconds: list[float]) -> None:
+    with pytest.raises(GroundwaveError, match="leaving_seconds"):
+        calibrate(judged(1), seconds, loss=0.1)
+    with pytest.raises(GroundwaveError, match="a margin of -1"):
+        calibrate(judged(1), [1.0, 3.0], loss=0.1, margin=-1)
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.0])
+def test_within_a_median_time_half_of_the_records_keep_it(margin: float) -> None:
+    known, seconds = judged(2, num=41), [1.0, 3.0]
+    policy = calibrate(known, seconds, budget=1.5, median=True, margin=margin).policy
+    early = int((known.leave(policy) == 0).sum())
+    assert early >= 41 * (0.5 + margin * 0.5 / 41**0.5)
+    strict = calibrate(known, seconds, budget=1.5, margin=margin)  # in the mean, three quarters have to leave
+    assert early < int((known.leave(strict.policy) == 0).sum())
+    whole = calibrate(known, seconds, budget=3.0, median=True)
+    assert whole.accuracy >= float(known.correct[:, -1].double().mean())
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_what_is_judged_is_what_happens(rule: str) -> None:
     torch.manual_seed(0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from groundwave.cli import main
+from groundwave.compress.thresholds import Judged
 from groundwave.contract import SpectrogramContract
 from groundwave.data.store import Store
 from groundwave.deploy.export import start_session
@@ -57,6 +58,11 @@ def test_the_whole_cascade(
         ("pruned 1.5 x, INT8 after rehearsal", "ONNX Runtime"),
         ("pruned 1.5 x, exits", "PyTorch"),
     ]
+    peaks = {row["backend"]: [r["peak_bytes"] for r in found if r["backend"] == row["backend"]] for row in found}
+    assert all(peaks["PyTorch"])
+    assert not any(peaks["ONNX Runtime"])  # which does not tell
+    assert int(found[2]["macs"]) < int(found[0]["macs"])
+    assert int(found[-1]["macs"]) > 0
     assert int(found[2]["parameters"]) <= int(found[0]["parameters"]) / 1.5
     page = (out / "report.html").read_text()
     assert "INT8" in page
@@ -126,6 +132,38 @@ def test_models_and_data_that_do_not_fit(
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
+def test_factors_are_taken_in_ascending_order(
+    tmp_path: Path, small: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[float]] = []
+
+    def stop(*given: object, shrink: list[float], **rest: object) -> None:
+        asked.append(shrink)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compress, "cascade", stop)
+    rest = ["--data", str(store), "--out", str(tmp_path / "x"), "--budget", "accuracy=-5", "--shrink", "8", "2", "8"]
+    assert main(["compress", str(small), *rest]) == 130
+    assert asked == [[2.0, 8.0]]
+
+
+def test_exits_keep_a_latency_or_say_that_none_does(small: Path) -> None:
+    doubt = torch.linspace(0, 0.9, 100)[:, None]
+    known = Judged(doubt, torch.stack([doubt[:, 0] < 0.2, doubt[:, 0] < 2], dim=1), "entropy")
+    work = compress._Cascade(Model.load(small), {}, compress.Budget("latency", 2e-3), Path(), 1, 0)
+    within = work._policy(known, [1e-3, 9e-3])
+    assert 0.5 < float((known.leave(within) == 0).double().mean()) < 0.7  # the median record, with its margin
+    assert work.notes == []
+    beyond = work._policy(known, [3e-3, 9e-3])
+    assert "at least 3 ms" in work.notes[0]
+    assert known.scores(beyond, [3e-3, 9e-3])[0] <= compress.EXIT_LOSS
+
+
+def test_a_file_that_grows_is_called_larger() -> None:
+    assert compress.sized(4.04) == "4.0 times smaller"
+    assert compress.sized(0.8) == "1.2 times larger"
+
+
 @pytest.mark.parametrize("factor", ["0", "1"])
 def test_a_factor_that_shrinks_nothing_is_told_at_once(
     tmp_path: Path, small: Path, store: Path, factor: str, capsys: pytest.CaptureFixture[str]
@@ -149,6 +187,7 @@ def test_a_model_of_spectrograms_becomes_a_file_that_takes_iq(tmp_path: Path) ->
     out = tmp_path / "out"
     found, chosen = compress.cascade(model, parts, budget, out=out, shrink=(1.5,), epochs=1, seed=0, title="any")
     forms = [(one.title, one.backend) for one in found]
+    assert "INT8 was not tried" in (out / "report.html").read_text()
     assert forms[:2] == [("original", "PyTorch"), ("original", "ONNX Runtime")]
     assert ("pruned 1.5 x", "ONNX Runtime") in forms
     assert abs(found[0].test - found[1].test) < 1e-6
