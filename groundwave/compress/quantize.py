@@ -30,8 +30,8 @@ def quantize(content: bytes, records: Tensor, *, batch_size: int = 32) -> bytes:
 
     Raises:
         GroundwaveError: the packages of the extra `deploy` are not installed.
-        DataError: no records, records of another shape, or records with NaN.
-        ModelError: a file without an operator that can be quantised.
+        DataError: no records, records of another shape or of complex numbers, or records with NaN.
+        ModelError: a file that is none, that has several inputs, or that has no operator to be quantised.
     """
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise GroundwaveError(
@@ -43,7 +43,12 @@ def quantize(content: bytes, records: Tensor, *, batch_size: int = 32) -> bytes:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    known = onnx.load_model_from_string(content)
+    try:
+        known = onnx.load_model_from_string(content)
+    except Exception as error:  # of protobuf, which has its own
+        raise ModelError(f"{len(content)} bytes that are no ONNX file", "one", "export the model again") from error
+    if batch_size < 1:
+        raise DataError(f"a batch_size of {batch_size}", "1 or more records at once", "leave it out")
     _check(known, records)
     reader = _Reader(known.graph.input[0].name, records, batch_size)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -86,6 +91,12 @@ def _check(known: Any, records: Tensor) -> None:
             got=f"a file with {found}",
             expected=f"at least one of {', '.join(OPERATORS)}",
             do="keep it in float32: integers would not make it faster",
+        )
+    if len(known.graph.input) != 1 or records.is_complex():
+        raise DataError(
+            got=f"{records.dtype} records for a file with {len(known.graph.input)} inputs",
+            expected="real numbers for one input",
+            do="give what the file takes: I and Q as rows, as `to_channels` makes them",
         )
     sizes = [dim.dim_value for dim in known.graph.input[0].type.tensor_type.shape.dim][1:]
     given = list(records.shape[1:])

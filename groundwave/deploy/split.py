@@ -15,7 +15,7 @@ from groundwave.atomic import folder_atomically, write_atomically
 from groundwave.contract import InputContract, demanded
 from groundwave.deploy.export import check_packages, converted, describe, start_session
 from groundwave.deploy.graphs import IQGraph, levelled, where_finite
-from groundwave.errors import ModelError
+from groundwave.errors import ContractError, GroundwaveError, ModelError
 from groundwave.model import Model
 from groundwave.nn.cuts import State, cut
 from groundwave.nn.exits import RULES, MultiExit, Policy
@@ -113,7 +113,8 @@ class SplitModel:
         policy: when a record leaves; as exported by default. Its rule is the exported one in any case.
 
     Raises:
-        ModelError: no such folder, or not one threshold for each exit.
+        ModelError: no such folder, a broken one, or not one threshold for each exit.
+        GroundwaveError: thresholds that are none.
     """
 
     def __init__(self, folder: Path, policy: Policy | None = None) -> None:
@@ -121,9 +122,7 @@ class SplitModel:
         found = folder / "policy.json"
         if not found.is_file():
             raise ModelError(f"{folder} without policy.json", "a folder that `export_split` wrote", "export it again")
-        if policy is None:
-            told = json.loads(found.read_text())
-            policy = Policy(tuple(told["thresholds"]), told["rule"], tuple(told["hopeless"]))
+        policy = policy or _policy(found)
         if (num_exits := len(list(folder.glob("part-*.onnx"))) - 1) != len(policy.thresholds):
             raise ModelError(
                 got=f"{len(policy.thresholds)} thresholds for {num_exits} exits",
@@ -132,7 +131,12 @@ class SplitModel:
             )
         self.thresholds = policy.thresholds
         self.hopeless = policy.hopeless or (math.inf,) * len(self.thresholds)
-        self.parts = [start_session(folder / f"part-{k}.onnx") for k in range(len(self.thresholds) + 1)]
+        try:
+            self.parts = [start_session(folder / f"part-{k}.onnx") for k in range(len(self.thresholds) + 1)]
+        except Exception as error:  # ONNX Runtime has errors of its own for every kind of broken file
+            raise ModelError(
+                f"{folder} with parts that cannot be run", "parts of `export_split`", "export it again"
+            ) from error
         self.names = [[given.name for given in part.get_inputs()] for part in self.parts]
         self.outputs = [[told.name for told in part.get_outputs()] for part in self.parts]
 
@@ -141,7 +145,17 @@ class SplitModel:
 
         Args:
             iq: float32 `[B, 2 * antennas, samples]`, at any level.
+
+        Raises:
+            ContractError: another type or shape.
         """
+        wanted = self.parts[0].get_inputs()[0].shape[1:]
+        if iq.dtype != np.float32 or iq.ndim != 3 or list(iq.shape[1:]) != wanted:
+            raise ContractError(
+                got=f"{iq.dtype} of shape {list(iq.shape)}",
+                expected=f"float32 [records, {', '.join(map(str, wanted))}]: I and Q of each antenna as rows",
+                do="lay the samples out so, as docs/onnx.md says",
+            )
         if len(iq) == 1:
             return self._alone(iq)
         state: list[Array] = [iq]
@@ -174,6 +188,19 @@ class SplitModel:
                 break
             state = rest[1:]
         return said, np.array([k])
+
+
+def _policy(path: Path) -> Policy:
+    """Return the policy of a file; raises `ModelError` for what is none."""
+    try:
+        told = json.loads(path.read_text())
+        return Policy(tuple(told["thresholds"]), told["rule"], tuple(told["hopeless"]))
+    except GroundwaveError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path}, which is no policy ({error!r})", "what `export_split` wrote", "export it again"
+        ) from error
 
 
 def _check_parity(network: MultiExit, policy: Policy, folder: Path, contract: InputContract, tolerance: float) -> None:

@@ -105,6 +105,14 @@ def test_mistakes(exported: bytes) -> None:
         quantize(exported, torch.zeros(3, 2, 64))
     with pytest.raises(DataError, match="repair or drop"):
         quantize(exported, records(3) * torch.nan)
+    with pytest.raises(DataError, match="complex64 records for a file with 1 inputs"):
+        quantize(exported, records(3).to(torch.complex64))
+    with pytest.raises(DataError, match="a batch_size of 0"):
+        quantize(exported, records(3), batch_size=0)
+    with pytest.raises(ModelError, match="9 bytes that are no ONNX file"):
+        quantize(b"no graph.", records(3))
+    with pytest.raises(ModelError, match="at least one of"):
+        quantize(b"", records(3))
     model = onnx.load_model_from_string(one_conv(torch.ones(2, 5, 3)))
     model.graph.node[0].CopyFrom(onnx.helper.make_node("Relu", ["x"], ["y"]))
     with pytest.raises(ModelError, match="got a file with Relu"):

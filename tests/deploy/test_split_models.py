@@ -8,7 +8,7 @@ import torch
 
 from groundwave.compress.thresholds import judge
 from groundwave.deploy.split import SplitModel, export_split
-from groundwave.errors import ModelError, OutputExistsError
+from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError
 from groundwave.model import InputContract, Model
 from groundwave.nn.exits import Policy, exit_settings, multi_exit
 from groundwave.nn.heads import LinearHead
@@ -63,9 +63,29 @@ def test_parts_answer_as_the_model_does(tmp_path: Path, backbone: str, rule: str
     assert np.isnan(told).any(axis=1).nonzero()[0].tolist() == [1, 2]
     assert np.isnan(split.answer(iq[1:2].numpy())[0]).all()
     assert where[1:3].tolist() == split.answer(iq[2:3].numpy())[1].tolist() * 2 == [0, 0]
+    for wrong in (iq.double().numpy(), iq[0].numpy(), iq[..., :64].numpy(), iq[:, :1].numpy()):
+        with pytest.raises(ContractError, match=r"expected float32 \[records, 2, 128\]"):
+            split.answer(wrong)
     split.parts[-1] = None  # whoever leaves early does not need it
     sure = int(np.flatnonzero(exits < 2)[0])
     split.answer(iq[sure : sure + 1].numpy())
+
+
+def test_folders_that_are_broken(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    for part in ("part-0.onnx", "part-1.onnx"):
+        (tmp_path / part).write_bytes(b"no graph")
+    good = '{"thresholds": [0.1], "rule": "entropy", "hopeless": []}'
+    for text in ("{", "[]", "{}", good.replace("[0.1]", "3"), good.replace('"entropy"', "[]")):
+        policy.write_text(text)
+        with pytest.raises(ModelError, match="export it again"):
+            SplitModel(tmp_path)
+    policy.write_text(good.replace("0.1", "7.0"))
+    with pytest.raises(GroundwaveError, match="change the thresholds"):
+        SplitModel(tmp_path)
+    policy.write_text(good)
+    with pytest.raises(ModelError, match="parts that cannot be run"):
+        SplitModel(tmp_path)
 
 
 def test_what_cannot_be_split(tmp_path: Path) -> None:
