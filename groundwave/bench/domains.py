@@ -17,6 +17,7 @@ from groundwave.errors import SplitError
 from groundwave.rng import generator
 
 ACCURACY = "accuracy"
+RECALL, CONFUSED = "recall of ", " as "  # `recall of sitting`; `sitting as lying`: the share of a class so answered
 LENT_COUNTS = 3  # times that a label of the new domain counts
 
 
@@ -31,6 +32,7 @@ class Approach:
         align: whether each domain's features are counted from its own mean and spread, which needs its unlabelled
             records.
         config: all settings.
+        confusions: whether rows tell what each class is taken for, where no label of the new domain was seen.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Approach:
     learner: Callable[[int], Learner]
     align: bool
     config: Mapping[str, Any]
+    confusions: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def _answer(
     cell: Cell,
     sheet: Sheet,
 ) -> None:
-    """Learn, answer, and write the recall of each class and, last, the accuracy."""
+    """Learn, answer, and write the recall of each class, what it is taken for and, last, the accuracy."""
     start = time.perf_counter()
     lent, asked = lend(fold, domains, count, seed) if count else (fold.new[:0], fold.new)
     plan = planned(fold, lent, asked, domains)
@@ -178,14 +181,20 @@ def _answer(
     known = {"features": features[support], "label": label[support], "index": support}
     learner = approach.learner(seed).fit(known)
     answer = learner.predict({"features": features[asked], "index": asked}).argmax(dim=-1)
-    right = answer == label[asked]
     proof: dict[str, Any] = {"split": plan.split, "split_hash": plan.hash(), "seconds": time.perf_counter() - start}
+    place = {k: getattr(cell, k) for k in ("method", "data", "seed", "shots", "config")}
     for c in label[asked].unique().tolist():
-        here = label[asked] == c
-        place = {k: getattr(cell, k) for k in ("method", "data", "seed", "shots", "config")}
-        one = Cell(metric=f"recall of {domains.classes[c]}", **place)
-        sheet.fill(one, float(right[here].float().mean()), n=int(here.sum()), **proof)
-    sheet.fill(cell, float(right.float().mean()), n=len(asked), **proof)
+        answers = answer[label[asked] == c]
+        for metric, share in _shares(answers, c, domains.classes, approach.confusions and not count):
+            sheet.fill(Cell(metric=metric, **place), share, n=len(answers), **proof)
+    sheet.fill(cell, float((answer == label[asked]).float().mean()), n=len(asked), **proof)
+
+
+def _shares(answers: Tensor, label: int, classes: Sequence[str], confusions: bool) -> Iterator[tuple[str, float]]:
+    """Yield the share of right answers to a class and, where it is asked for, that of each wrong one that there is."""
+    yield f"{RECALL}{classes[label]}", float((answers == label).float().mean())
+    for other in answers[answers != label].unique().tolist() if confusions else ():
+        yield f"{classes[label]}{CONFUSED}{classes[other]}", float((answers == other).float().mean())
 
 
 def planned(fold: Fold, lent: Tensor, asked: Tensor, domains: Domains) -> Plan:

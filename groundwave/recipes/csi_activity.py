@@ -39,7 +39,8 @@ def csi_activity(
 
     Learners know all other values of the column that is held out. Labels of the new domain come from half of its
     groups, and the other half is asked. Methods that align count each domain's features from its own mean and spread,
-    for which they see its records without labels.
+    for which they see its records without labels. Rows hold the accuracy, the recall of each class and, of two methods
+    where no label was seen, the share of each class that is taken for another (`sitting as lying`).
 
     Args:
         results: folder of the file of rows.
@@ -86,18 +87,18 @@ def motion_and_levels(csi: Tensor) -> Tensor:
     return torch.cat([motion_statistics(csi), level_profile(csi)], dim=-1)
 
 
-def classical(name: str, look: object, align: bool) -> Approach:
+def classical(name: str, look: object, align: bool, confusions: bool = False) -> Approach:
     """Return linear discriminants on features that nothing has learned."""
     assert callable(look)
     config = {"features": getattr(look, "__name__", ""), "align": align, **settings(LDA)}
-    return Approach(name, look, lambda _: LDA(), align, config)
+    return Approach(name, look, lambda _: LDA(), align, config, confusions)
 
 
 CLASSICAL = (
     classical("motion, aligned", motion_statistics, align=True),
     Approach("amplitudes + forest", amplitudes, Forest, False, {"features": "amplitudes", **settings(Forest)}),
     classical("motion", motion_statistics, align=False),
-    classical("motion and levels, aligned", motion_and_levels, align=True),
+    classical("motion and levels, aligned", motion_and_levels, align=True, confusions=True),
     classical("motion and levels", motion_and_levels, align=False),
 )
 
@@ -112,7 +113,7 @@ def encoded(name: str) -> tuple[Approach, Approach]:
 
     return (
         Approach(f"{name}, frozen", lambda csi: model.embed({"csi": csi}), lambda _: LDA(), True, config),
-        Approach(f"{name}, frozen + motion", beside, lambda _: LDA(), True, {**config, "features": "motion"}),
+        Approach(f"{name}, frozen + motion", beside, lambda _: LDA(), True, {**config, "features": "motion"}, True),
     )
 
 

@@ -3,22 +3,35 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from groundwave.bench.answer_pictures import recall_picture
+from groundwave.bench.domains import CONFUSED, RECALL
 from groundwave.bench.pictures import confusion_picture
 from groundwave.bench.rows import Row, aggregate
 from groundwave.bench.tables import summarise
 from groundwave.recipes.results_page import Choose, Part, current, hung, labels, ordered
 
-RECALL, CONFUSED = "recall of ", " as "  # `recall of sitting`; `sitting as lying`: the share of a class so answered
-
 # Stores whose `room` is a session in one room all along, minutes apart from the others.
 SESSIONS = ("esp32-4-sessions",)
 ORDER = ("csi-small", "motion", "")  # of lines: pretrained, statistics of motion, other baselines
+MOST_PICTURES = 3  # of confusions; where more are held out in turn, one shows the mean
+# What makes the rows of a data set from the file that it comes in.
+MADE = {
+    "intel5300-2-rooms": """groundwave ingest csi_har_11act_2rooms.npz --out intel5300-2-rooms --format csi-npz \\
+  --csi csi_i8 --axes "iq antenna packet subcarrier" --scale packet_scale --sample-rate 20 \\
+  --label label --classes label_names --room room --user user
+groundwave run csi-activity data=intel5300-2-rooms models=csi-small
+""",
+    "esp32-4-sessions": """groundwave ingest wifi_csi_har_esp32_stability.npz --out esp32-4-sessions --format csi-npz \\
+  --csi amp --axes subcarrier --sample-rate 100 --num-samples 50 --hop 25 \\
+  --label label --classes label_names --group sequence_id --room session
+groundwave run csi-activity data=esp32-4-sessions hold_out=room only=1 models=csi-small
+""",
+    "csi": "groundwave run csi-activity models=csi-small\n",
+}
 
 
 def csi_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
@@ -31,13 +44,17 @@ def csi_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
         for count in counts:
             columns: dict[str, Choose] = {"mean": labels(count)}
             columns |= {_short(split): _in(split, count) for split in sorted({row.split for row in some})}
-            told = f"{count} labels per class of the new {what}" if count else f"no label of the new {what}"
-            tables[told] = summarise(some, columns, "accuracy")
+            lent = f"{count} labels per class of the new {what}" if count else f"no label of the new {what}"
+            tables[lent] = summarise(some, columns, "accuracy")
         title = f"leave one {what} out" if only is None else f"learn from {what} {only} alone"
         files = hung(folders, "csi-activity") if what == "room" else {}
-        text, recalls = _recalls(some, what)
-        text = "One room all along; sessions are minutes apart.\n" * (what == "session") + text
-        pictures = {**recalls, **_confusions(some)}
+        best, told = _best(some)
+        pictures = {**_recalls(told, what), **_confusions(told, what)}
+        text = "One room all along; sessions are minutes apart.\n\n" * (what == "session")
+        if data in MADE:
+            text += f"Made by\n\n```bash\n{MADE[data]}```\n\n"
+        if pictures:
+            text += f"Pictures are of *{best}* without labels, the best here on these very records.\n"
         yield Part(f"Activities from CSI, {data}, {title}", text, tables, pictures, files)
 
 
@@ -59,34 +76,47 @@ def _in(split: str, count: int) -> Choose:
     return lambda row: row.split == split and row.shots == count
 
 
-def _recalls(rows: Sequence[Row], what: str) -> tuple[str, dict[str, Figure]]:
-    """Return a picture of how well each class is told in each domain by the method that does best without labels."""
+def _best(rows: Sequence[Row]) -> tuple[str, list[Row]]:
+    """Return the method that does best without labels, and what its rows tell of each class."""
     unseen = [row for row in rows if row.shots == 0]
     cells = aggregate(unseen, ("method",), "accuracy")
     ranked = sorted((cell.interval.mean, method) for (method,), cell in cells.items() if cell.interval)
-    told = [row for row in unseen if ranked and row.method == ranked[-1][1] and row.metric.startswith(RECALL)]
-    if not told:
-        return "", {}
-    splits = sorted({row.split for row in told})
-    classes = sorted({row.metric.removeprefix(RECALL) for row in told})
+    best = ranked[-1][1] if ranked else ""
+    return best, [row for row in unseen if row.method == best and row.metric != "accuracy"]
+
+
+def _recalls(told: Sequence[Row], what: str) -> dict[str, Figure]:
+    """Return a picture of how well each class is told in each domain."""
+    found = [row for row in told if row.metric.startswith(RECALL)]
+    if not found:
+        return {}
+    splits = sorted({row.split for row in found})
+    classes = sorted({row.metric.removeprefix(RECALL) for row in found})
     recalls = np.full((len(classes), len(splits)), np.nan)
-    for row in told:
+    for row in found:
         recalls[classes.index(row.metric.removeprefix(RECALL)), splits.index(row.split)] = row.value
-    picture = recall_picture(recalls, classes, [_short(split) for split in splits])
-    return f"The picture is of *{ranked[-1][1]}* without labels.\n", {f"recall by {what}": picture}
+    return {f"recall by {what}": recall_picture(recalls, classes, [_short(split) for split in splits])}
 
 
-def _confusions(rows: Sequence[Row]) -> dict[str, Figure]:
-    """Return pictures of confusion, one for each split, method and number of labels whose rows tell it."""
-    told = [row for row in rows if CONFUSED in row.metric]
-    found = {}
-    for split, method, shots in dict.fromkeys((row.split, row.method, row.shots) for row in told):
-        own = [row for row in told if (row.split, row.method, row.shots) == (split, method, shots)]
-        pairs = dict.fromkeys(row.metric for row in own)
-        classes = list(dict.fromkeys(name for pair in pairs for name in pair.split(CONFUSED)))
-        matrix = np.zeros((len(classes), len(classes)))
-        for pair in pairs:
-            true, answered = map(classes.index, pair.split(CONFUSED))
-            matrix[true, answered] = fmean(row.value for row in own if row.metric == pair and row.value is not None)
-        found[f"confusion, {split}, {method}, {shots} labels"] = confusion_picture(matrix, classes)
-    return found
+def _confusions(told: Sequence[Row], what: str) -> dict[str, Figure]:
+    """Return a picture of confusion for each domain, or of all where there are many, if rows tell what is confused."""
+    if not any(CONFUSED in row.metric for row in told):
+        return {}
+    splits = sorted({row.split for row in told})
+    if len(splits) > MOST_PICTURES:
+        return {f"confusion, mean over each {what} left out": _confusion(told)}
+    return {f"confusion, {_short(split)}": _confusion([row for row in told if row.split == split]) for split in splits}
+
+
+def _confusion(told: Sequence[Row]) -> Figure:
+    """Draw how often each class is told right and taken for others; no row of a pair means never."""
+    pairs = [
+        (row.metric.removeprefix(RECALL),) * 2 if row.metric.startswith(RECALL) else row.metric.split(CONFUSED)
+        for row in told
+    ]
+    classes = sorted({name for pair in pairs for name in pair})
+    shares, asked = np.zeros((len(classes), len(classes))), np.zeros((len(classes), 1))
+    for row, (true, answered) in zip(told, pairs, strict=True):
+        shares[classes.index(true), classes.index(answered)] += row.value or 0.0
+        asked[classes.index(true)] += true == answered  # one row of recall for each domain that asks about the class
+    return confusion_picture(shares / np.maximum(asked, 1), classes)

@@ -68,7 +68,7 @@ def test_a_group_on_both_sides_is_refused() -> None:
 
 def test_alignment_finds_the_classes_of_a_room_that_is_elsewhere_and_rows_tell_all(tmp_path: Path) -> None:
     ways = [
-        Approach(name, lambda csi: csi.real.flatten(1), lambda _: LDA(), align, {"align": align})
+        Approach(name, lambda csi: csi.real.flatten(1), lambda _: LDA(), align, {"align": align}, not align)
         for name, align in (("as it is", False), ("aligned", True))
     ]
     known, path = domains(), tmp_path / "p.jsonl"
@@ -82,7 +82,14 @@ def test_alignment_finds_the_classes_of_a_room_that_is_elsewhere_and_rows_tell_a
     found = {(r.method, r.shots, r.config["held_out"]): r.value for r in rows if r.metric == "accuracy" and r.seed == 0}
     assert found["aligned", 0, "room 0"] == found["aligned", 0, "room 1"] == 1
     assert found["as it is", 0, "room 1"] == 0.5
-    assert {r.metric for r in rows} == {"accuracy", "recall of sit", "recall of walk"}
+    recalls = {"recall of sit", "recall of walk"}
+    assert {r.metric for r in rows if r.method == "aligned" or r.shots} == {"accuracy", *recalls}
+    for room in (0, 1):
+        told = [r for r in rows if (r.method, r.shots, r.config["held_out"]) == ("as it is", 0, f"room {room}")]
+        wrong = {r.metric for r in told} - {"accuracy", *recalls}
+        assert len(wrong) == 1  # half of the records, all of one class, are taken for the other
+        assert wrong <= {"sit as walk", "walk as sit"}
+        assert sum(r.value for r in told if r.metric != "accuracy" and r.value is not None) == 2
     assert len([r for r in rows if r.metric == "accuracy"]) == 2 * 2 * 3  # without labels there is one seed
     run()
     assert len(read(path)) == len(rows)

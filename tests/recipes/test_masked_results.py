@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from groundwave.bench.rows import Row, append
+from groundwave.recipes import csi_results
 from groundwave.recipes.masked_aims import aims
 from groundwave.recipes.masked_results import SECTIONS, masked_results
 
@@ -48,7 +51,6 @@ def fill(results: Path) -> None:
         for method, share in (("motion", 0.7), ("forest", 0.3)):
             put(results, "csi-activity", method, "accuracy", share + 0.1 * room, **place)
             put(results, "csi-activity", method, "recall of sitting", share, **place)
-        put(results, "csi-activity", "motion", "sitting as sitting", 0.7, **place)
         put(results, "csi-activity", "motion", "sitting as lying", 0.3, **place)
 
 
@@ -96,9 +98,26 @@ def test_forecasts_by_horizon(page: str) -> None:
 
 def test_rooms_stand_apart_although_their_rows_share_a_cell(page: str) -> None:
     assert line(page, "no label of the new room", "motion") == ["75.0", "70.0", "80.0"]
-    assert "The picture is of *motion* without labels." in page
+    assert "Pictures are of *motion* without labels, the best here on these very records." in page
     for room in (0, 1):
-        assert f"confusion, room {room} left out, motion, 0 labels" in page
+        assert f"![confusion, room {room}](" in page
+
+
+def test_who_is_confused_with_whom_is_the_mean_where_many_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sitting is asked about in three of four rooms, lying in none; room 3 has rows of no confusion."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(csi_results, "confusion_picture", lambda matrix, classes: drawn.append((matrix, classes)))
+    told = [("sitting as lying", room, 0.5) for room in (0, 1)] + [("recall of walking", 3, 1.0)]
+    told += [("recall of sitting", room, 0.5 if room < 2 else 1.0) for room in (0, 1, 2)]
+    rows = [
+        Row(protocol="p", method="m", data="d", metric=metric, value=value, n=1, split=f"room {room} left out")
+        for metric, room, value in told
+    ]
+    assert list(csi_results._confusions(rows, "room")) == ["confusion, mean over each room left out"]
+    matrix, classes = drawn[0]
+    assert classes == ["lying", "sitting", "walking"]
+    np.testing.assert_allclose(matrix, [[0, 0, 0], [1 / 3, 2 / 3, 0], [0, 0, 1]])
+    assert csi_results._confusions(rows[2:], "room") == {}
 
 
 def test_shared_weights_beside_separate_ones(page: str) -> None:
