@@ -1,7 +1,8 @@
 """Groundwave: radio foundation models from unlabelled recordings and a handful of labels.
 
 The public door. Names are imported when first used, so that `import groundwave` (and `groundwave --help`) costs
-nothing: `Model`, `fit`, and the tables `SCENES`, `READERS`, `VIEWS`, `BACKBONES`, `OBJECTIVES`, `LEARNERS`.
+nothing: `Model`, `Store`, `fit`, `tune`, and the tables `SCENES`, `READERS`, `VIEWS`, `BACKBONES`, `OBJECTIVES`,
+`TASKS`, `LEARNERS`.
 """
 
 from importlib import import_module
@@ -12,12 +13,14 @@ __version__ = "0.1.0"
 _HOME = {
     "Model": "groundwave.model",
     "fit": "groundwave.train",
+    "tune": "groundwave.adapt.tuning",
     "Store": "groundwave.data.store",
     "SCENES": "groundwave.scenes",
     "READERS": "groundwave.data",
     "VIEWS": "groundwave.views",
     "BACKBONES": "groundwave.nn",
     "OBJECTIVES": "groundwave.pretrain",
+    "TASKS": "groundwave.tasks",
     "LEARNERS": "groundwave.adapt",
 }
 

@@ -133,6 +133,19 @@ def test_make_targets_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
+def test_the_example_of_tuning_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny = ("--num", "12", "--scene.num-freqs", "64", "--scene.num-frames", "32")
+    assert cli.main(["generate", "cellular", "--out", "stores/frames", *tiny]) == 0
+    (example,) = blocks("tune.md", "python")
+    exec(compile(example, "tune.md", "exec"), {})
+    told = re.findall(r"^([\w-]+): mIoU \d", capsys.readouterr().out, re.MULTILINE)
+    assert told == ["frozen", "ridge", "last-blocks", "lora", "full", "scratch"]
+    assert Path("runs/tuned/lora/model/config.json").exists()
+
+
 def test_the_example_of_the_readme_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
