@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from groundwave import __version__
@@ -20,7 +19,6 @@ PROJECTS = {"sklearn": "scikit-learn", "zmq": "pyzmq"}
 
 # What a processor's flag is good for here.
 FLAGS = {
-    "avx512_bf16": "bf16 arithmetic: training in bf16-mixed is fast",
     "amx_bf16": "bf16 matrix unit: training in bf16-mixed is about 4 times faster than in 32 bits",
     "avx512_vnni": "8-bit arithmetic: quantised networks are fast",
     "avx_vnni": "8-bit arithmetic: quantised networks are fast",
@@ -60,20 +58,16 @@ def _package(name: str, otherwise: Literal["missing", "broken"], remedy: str) ->
 def processor() -> Iterator[Finding]:
     """Yield what the processor's instruction sets are good for (known on Linux only)."""
     from groundwave.bench.rows import processor as name
+    from groundwave.train import processor_flags
 
-    flags = _flags()
+    flags = processor_flags()
     yield Finding("ok", f"processor {name()}")
     for flag, meaning in FLAGS.items():
         if flag in flags:
             yield Finding("ok", f"{flag}: {meaning}")
-    if flags and not flags & {"avx512_bf16", "amx_bf16"}:
-        yield Finding("missing", "no bf16 instructions: training is slower", "no remedy on this processor; use a GPU")
-
-
-def _flags() -> set[str]:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((set(line.split(":", 1)[1].split()) for line in lines if line.startswith("flags")), set())
+    if flags and "amx_bf16" not in flags:
+        what = "no bf16 matrix unit: training computes in 32 bits, and is slower"
+        yield Finding("missing", what, "no remedy on this processor; use a GPU")
 
 
 def accelerator() -> Finding:

@@ -41,7 +41,7 @@ class Schedule:
         weight_decay: decay of matrices; vectors (biases, norms, scales) are not decayed.
         warmup: share of all steps spent warming up.
         clip: largest gradient norm.
-        precision: Lightning's name of the number format; bf16-mixed is several times faster on processors with AMX.
+        precision: Lightning's name of the number format, see `computed_in`.
         decay: `cosine`, or `none` for a constant rate after the warm-up.
     """
 
@@ -197,7 +197,7 @@ def _train(
         trainer = L.Trainer(
             accelerator=device,
             devices=1,
-            precision=schedule.precision,
+            precision=computed_in(schedule.precision, device),
             max_epochs=schedule.epochs,
             gradient_clip_val=schedule.clip,
             logger=[CSVLogger(out, name="", version="logs"), TensorBoardLogger(out, name="", version="logs")],
@@ -216,6 +216,24 @@ def _train(
         except SystemExit as stop:  # Lightning leaves by this door on Ctrl-C; callers want to know what happened
             raise KeyboardInterrupt from stop
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def computed_in(precision: str, device: str = "auto") -> str:
+    """Return the number format that training takes on this machine: bf16-mixed only where that is the faster one.
+
+    With a matrix unit (AMX) a processor multiplies bfloat16 about 4 times as fast as 32 bits, without one about half as
+    fast: there bf16-mixed becomes 32-true, which loses nothing. An interrupted run may go on in the other format.
+    """
+    on_processor = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
+    flags = processor_flags()
+    return "32-true" if on_processor and flags and "amx_bf16" not in flags and precision == "bf16-mixed" else precision
+
+
+def processor_flags() -> set[str]:
+    """Return the names of the processor's instruction sets; none where they are not known (on Linux alone they are)."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((set(line.split(":", 1)[1].split()) for line in lines if line.startswith("flags")), set())
 
 
 def _progress(wanted: bool) -> list[Any]:

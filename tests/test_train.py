@@ -13,7 +13,7 @@ from groundwave.contracts import Record
 from groundwave.errors import GroundwaveError, OutputExistsError
 from groundwave.page import new_figure
 from groundwave.rng import generator
-from groundwave.train import Schedule, fit, warm_cosine
+from groundwave.train import Schedule, computed_in, fit, warm_cosine
 
 SCHEDULE = Schedule(epochs=4, lr=0.3, precision="32-true")
 
@@ -143,6 +143,23 @@ def test_a_damaged_file_is_named_with_a_remedy(tmp_path: Path, name: str, remedy
 def test_a_schedule_that_cannot_train_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(GroundwaveError, match=next(iter(wrong))):
         Schedule(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked", "computed"),
+    [
+        ({"avx512_bf16", "amx_bf16"}, "bf16-mixed", "bf16-mixed"),
+        ({"avx512_bf16"}, "bf16-mixed", "32-true"),
+        ({"avx512_bf16"}, "bf16-true", "bf16-true"),
+        (set(), "bf16-mixed", "bf16-mixed"),
+    ],
+)
+def test_a_processor_multiplies_bf16_only_where_that_is_fast(
+    flags: set[str], asked: str, computed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("groundwave.train.processor_flags", lambda: flags)
+    assert computed_in(asked, "cpu") == computed
+    assert computed_in(asked, "cuda") == asked
 
 
 def test_the_schedule_rises_and_falls() -> None:

@@ -26,7 +26,7 @@ from groundwave.model import Model
 from groundwave.nn import HEADS
 from groundwave.nn.lora import merge_lora
 from groundwave.rng import stable_hash
-from groundwave.train import Schedule, begin_run, fit, holds_run
+from groundwave.train import Schedule, begin_run, computed_in, fit, holds_run
 
 SCHEDULE = Schedule(epochs=20, lr=1e-3, weight_decay=0.05)
 GIGABYTE = 2**30
@@ -111,7 +111,7 @@ def tune(
         return _finished(out, task)
     name, args, network = _network(model, task, how, freedom)
     network.to(_place(device))
-    narrow = schedule.precision.startswith("bf16")
+    narrow = computed_in(schedule.precision, device).startswith("bf16")
     examples = [Examples(source, rows, model.contract, task) for rows in (indices, validation)]
     learned, (train, check), before = _prepared(network, examples, memory_gb * GIGABYTE, narrow)
     objective = Answering(learned, task)
