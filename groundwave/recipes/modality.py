@@ -28,6 +28,12 @@ USUAL: Mapping[str, Usual] = {
     "depth": Usual("msm", "vit"),
 }
 
+# Arguments of an objective where the backbone needs others than its own defaults. A ConvLSTM, whose tokens are the
+# cells, cannot leave any out: a fifth is replaced by noise (Aboulfotouh et al., 2024, arXiv 2411.09849).
+SUITED: Mapping[Usual, Mapping[str, Any]] = {
+    Usual("msm", "convlstm"): {"ratio": 0.2, "fill": "noise", "decoder": {"name": "linear"}}
+}
+
 
 def modality_of(record: Record, wanted: str | None, data: str) -> str:
     """Return which modality to learn from: the one that is wanted, or the first of the table that the records hold.

@@ -20,7 +20,7 @@ from groundwave.pretrain.objective import LabelledObjective
 from groundwave.pretrain.run import pretrain as run
 from groundwave.recipes import device, lsm, modulation
 from groundwave.recipes.inputs import open_input, records
-from groundwave.recipes.modality import USUAL, check_objective, contract_of, modality_of
+from groundwave.recipes.modality import SUITED, USUAL, Usual, check_objective, contract_of, modality_of
 from groundwave.train import Schedule
 from groundwave.views import Crop, Normalise
 
@@ -93,7 +93,7 @@ def pretrain(
         choices = of_setting(source, data, chosen, objective, backbone, whole, pairs=not labelled)
         purpose = f"for {setting}"
     else:
-        choices, purpose = {"views": ()}, f"on {modality}"
+        choices, purpose = {"views": (), "objective_args": SUITED.get(Usual(objective, backbone))}, f"on {modality}"
     return run(
         source,
         out=out,

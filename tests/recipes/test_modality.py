@@ -1,5 +1,6 @@
 """`groundwave pretrain` on whatever records hold: a store of spectrograms, a scene, both kinds in one store."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from groundwave.data.store import Store
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
+from groundwave.nn.convlstm import ConvLSTM
 from groundwave.nn.vit import ViT
 from groundwave.recipes.adapt import adapt
 from groundwave.recipes.generate import generate
@@ -48,6 +50,15 @@ def test_a_store_of_spectrograms_is_pretrained_on_without_being_told(tmp_path: P
     assert model.card.startswith("# vit pretrained with msm on spec")
     record = Store.open(data)[torch.arange(3)]
     assert Model.load(tmp_path / "run" / "model").embed(record).shape == (3, 16)
+
+
+def test_a_convlstm_hides_cells_in_its_own_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKBONES, "convlstm", partial(ConvLSTM, dim=4, depth=1))
+    data = spectrograms(tmp_path)
+    model = pretrain(str(data), out=tmp_path / "run", backbone="convlstm", epochs=1, progress=False)
+    assert model.embed(Store.open(data)[torch.arange(2)]).shape == (2, 4)
+    told = json.loads((tmp_path / "run" / "run.json").read_text())["objective"]
+    assert told == ["msm", {"ratio": 0.2, "fill": "noise", "decoder": {"name": "linear"}}]
 
 
 def test_a_model_looks_through_the_window_of_its_store(tmp_path: Path) -> None:
