@@ -67,6 +67,7 @@ def export(
     data: Path | None = None,
     sample_rate: float | None = None,
     tolerance: float = 1e-4,
+    exits: Literal["drop", "split"] = "drop",
 ) -> None:
     """Write a model as one ONNX file that describes itself, after checking it against PyTorch.
 
@@ -74,7 +75,7 @@ def export(
 
     Args:
         model: packaged model or model folder.
-        out: the .onnx to make, or .ort for ONNX Runtime's own format.
+        out: the .onnx to make, or .ort for ONNX Runtime's own format; of parts a folder.
         num_samples: length of the input of a model of IQ; the model's own by default.
         size: subcarriers and packets of the input of a model of CSI.
         layout: of IQ, rows I and Q or one row of I and Q in turns (as GNU Radio's complex streams are).
@@ -82,11 +83,13 @@ def export(
         data: real records to check on, beside noise and a made signal: a recording, a store or a .npz.
         sample_rate: of the recording in Hz, where it does not say.
         tolerance: largest difference from PyTorch.
+        exits: of a model that has early exits: drop writes the whole network without them, split a folder of parts, a
+            file for what lies between one exit and the next.
     """
     check_output(out)
     from groundwave.recipes.export import export as run
 
-    path = run(
+    path, dropped = run(
         model,
         out,
         num_samples=num_samples,
@@ -96,8 +99,11 @@ def export(
         data=data,
         sample_rate_hz=sample_rate,
         tolerance=tolerance,
+        exits=exits,
     )
-    print(f"ONNX model: {path}")
+    print(f"ONNX {'parts' if exits == 'split' else 'model'}: {path}")
+    if dropped:
+        print(f"without its early exits ({dropped}): every record goes all the way; --exits split writes them as parts")
 
 
 def stream(

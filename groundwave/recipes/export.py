@@ -1,7 +1,7 @@
-"""A model as ONNX, checked on a user's own records where there are some."""
+"""A model as ONNX, checked on a user's own records where there are some; one with exits as parts, where asked for."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -10,7 +10,8 @@ from groundwave.data.recording import Recording
 from groundwave.deploy.export import Shapes
 from groundwave.deploy.export import export as write
 from groundwave.deploy.graphs import GRAPHS, Layout, Size
-from groundwave.errors import DataError, lookup
+from groundwave.deploy.split import export_split
+from groundwave.errors import DataError, GroundwaveError, lookup
 from groundwave.model import Model
 from groundwave.recipes.inputs import open_any
 
@@ -28,18 +29,37 @@ def export(
     data: Path | None,
     sample_rate_hz: float | None,
     tolerance: float,
-) -> Path:
+    exits: Literal["drop", "split"] = "drop",
+) -> tuple[Path, int]:
     """Write a model as ONNX, compared with PyTorch on records of `data`, too; see `deploy/export.py`.
+
+    With `exits` `split` what is written is a folder of parts (`deploy/split.py`), compared on noise and tones.
+
+    Returns:
+        What was written, and how many exits it lacks.
 
     Raises:
         DataError: `data` has no records that long.
+        GroundwaveError: a choice that parts do not have.
     """
     loaded = Model.load(model)
+    if exits == "split":
+        given = {"--num-samples": num_samples, "--size": size, "--data": data, "--sample-rate": sample_rate_hz}
+        chosen = [name for name, value in given.items() if value is not None]
+        chosen += [f"--layout {layout}"] * (layout != "rows") + [f"--shapes {shapes}"] * (shapes != "batch")
+        chosen += [f"--out {out}"] * bool(out.suffix)
+        if chosen:
+            raise GroundwaveError(
+                got=f"--exits split with {', '.join(chosen)}",
+                expected="a folder, whose parts take rows, any number of records, and the model's own length",
+                do="leave that out, and the suffix of --out",
+            )
+        return export_split(loaded, out, tolerance=tolerance), 0
     records = None
     if data is not None:
         graph = lookup(GRAPHS, loaded.contract.modality, "modality to export")(loaded, num_samples, size, layout)
         records = _records(open_any(data, sample_rate_hz=sample_rate_hz), data, graph.name, graph.shape)
-    return write(
+    path = write(
         loaded,
         out,
         num_samples=num_samples,
@@ -49,6 +69,7 @@ def export(
         records=records,
         tolerance=tolerance,
     )
+    return path, loaded.exits.num_exits if loaded.exits else 0
 
 
 def _records(source: Any, path: Path, name: str, shape: tuple[int, ...]) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from groundwave.cli import main
 from groundwave.compress.thresholds import judge
 from groundwave.deploy.split import SplitModel, export_split
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError
@@ -13,6 +14,7 @@ from groundwave.model import InputContract, Model
 from groundwave.nn.exits import Policy, exit_settings, multi_exit
 from groundwave.nn.heads import LinearHead
 from groundwave.rng import generator
+from tests.doors.test_cli import error_of
 
 ARGS = {
     "lsm": {"towers": {"a": {"kind": "residual", "dim": 8}, "b": {"kind": "welch"}, "c": {"kind": "moments"}}},
@@ -69,6 +71,20 @@ def test_parts_answer_as_the_model_does(tmp_path: Path, backbone: str, rule: str
     split.parts[-1] = None  # whoever leaves early does not need it
     sure = int(np.flatnonzero(exits < 2)[0])
     split.answer(iq[sure : sure + 1].numpy())
+
+
+def test_the_command_writes_parts_or_says_that_exits_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = with_exits("xcit").save(tmp_path / "model")
+    words = ["export", "--model", str(saved), "--out"]
+    assert main([*words, str(tmp_path / "parts"), "--exits", "split"]) == 0
+    assert f"ONNX parts: {tmp_path / 'parts'}" in capsys.readouterr().out
+    assert SplitModel(tmp_path / "parts").answer(signals(2).numpy())[0].shape == (2, 3)
+    assert main([*words, str(tmp_path / "whole.onnx")]) == 0
+    assert "without its early exits (2)" in capsys.readouterr().out
+    told = error_of(capsys, *words, tmp_path / "x.onnx", "--exits", "split", "--layout", "interleaved")
+    assert f"with --layout interleaved, --out {tmp_path / 'x.onnx'}" in told
 
 
 def test_folders_that_are_broken(tmp_path: Path) -> None:
