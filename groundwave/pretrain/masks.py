@@ -1,5 +1,6 @@
 """Masks: which cells of a grid are hidden. Every record has its own, and exactly as many cells as any other."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -81,7 +82,7 @@ def _blocks(batch: int, grid: tuple[int, int], reach: tuple[tuple[int, int], ...
 def _lowest(scores: Tensor, ratio: float) -> Tensor:
     """Return where the lowest scores of each record are, exactly as many as the ratio says."""
     flat = scores.flatten(1)
-    count = round(ratio * flat.shape[1])
+    count = round(ratio * flat.shape[1]) if math.isfinite(ratio) else 0
     if not 0 < count < flat.shape[1]:
         raise GroundwaveError(
             got=f"a mask ratio of {ratio} on {scores.shape[1]} by {scores.shape[2]} cells",

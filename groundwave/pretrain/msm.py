@@ -1,6 +1,7 @@
 """Masked spectrogram modelling: hide parts of a spectrogram and learn to draw them."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from groundwave.contract import Contract
 from groundwave.contracts import Record, View
-from groundwave.errors import GroundwaveError, lookup
+from groundwave.errors import GroundwaveError, UnknownNameError, lookup
 from groundwave.nn.dense import DECODERS
 from groundwave.nn.patch import patchify, unpatchify, whole_patches
 from groundwave.pretrain.masks import MASKS
@@ -27,7 +28,7 @@ class MaskedSpectrogramModeling(ViewObjective):
     """Hide parts of each record, and draw them from what is left; the loss sees hidden cells only.
 
     With `drop` the backbone never looks at hidden patches, as in MAE (He et al., 2022; Aboulfotouh et al., 2024); with
-    `noise` it looks at white noise in their place (Aboulfotouh et al., 2024b), of the record's own mean and power.
+    `noise` it looks at white noise in their place (Aboulfotouh et al., 2024b), of the visible cells' mean and power.
     Works on any modality whose channels lie on a grid, and on signals, which are grids of one row.
 
     Args:
@@ -58,6 +59,8 @@ class MaskedSpectrogramModeling(ViewObjective):
     ) -> None:
         super().__init__(backbone, views, answer)
         patch = _patch(backbone, fill)
+        if cell is not None and (len(cell) != 2 or min(cell) < 1):
+            raise GroundwaveError(f"cell {cell}", "rows and columns, at least 1 each", "correct cell, or leave it out")
         if fill == "drop" and cell is not None and tuple(cell) != patch:
             raise GroundwaveError(
                 f"cell {cell} beside patches of {patch}", "whole patches", "leave cell out, or fill with noise"
@@ -65,9 +68,7 @@ class MaskedSpectrogramModeling(ViewObjective):
         self.contract, self.ratio, self.fill = contract, ratio, fill
         self.mask, self.normalise_patches = lookup(MASKS, mask, "mask"), normalise_patches
         self.patch, self.cell = patch, patch if cell is None else (cell[0], cell[1])
-        args = {key: value for key, value in decoder.items() if key != "name"}
-        make = lookup(DECODERS, decoder["name"], "decoder")
-        self.decoder = make(self.num_features, contract.num_channels, patch, **args)
+        self.decoder = _decoder(decoder, self.num_features, contract.num_channels, patch)
         if fill == "drop":
             self.mask_token = nn.Parameter(nn.init.normal_(torch.empty(self.num_features), std=0.02))
 
@@ -122,7 +123,7 @@ class MaskedSpectrogramModeling(ViewObjective):
     def _filled(self, x: Tensor, hidden: Tensor, generator: Generator) -> Tensor:
         """Return tokens of records whose hidden cells hold white noise."""
         noise = torch.randn(x.shape, generator=generator, device=x.device)
-        std, mean = torch.std_mean(x, dim=(2, 3), keepdim=True)
+        mean, std = _visible(x, ~hidden)
         return self.backbone.tokens(torch.where(hidden, mean + std * noise, x))  # type: ignore[no-any-return, operator]
 
     def _level(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,6 +134,14 @@ class MaskedSpectrogramModeling(ViewObjective):
         level = ((variance + 1e-6).sqrt(), mean)
         scale, mean = (unpatchify(part.expand_as(patches), self.cell, size, x.shape[1]) for part in level)
         return mean, scale
+
+
+def _visible(x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of the cells that are seen: the others' would tell of what is hidden."""
+    num = seen.sum((2, 3), keepdim=True)
+    mean = x.masked_fill(~seen, 0).sum((2, 3), keepdim=True) / num
+    squares = (x - mean).masked_fill(~seen, 0).square().sum((2, 3), keepdim=True)
+    return mean, (squares / (num - 1).clamp_min(1)).sqrt()
 
 
 def hidden_error(
@@ -146,6 +155,17 @@ def hidden_error(
 
 def _covering(size: tuple[int, int], patch: tuple[int, int]) -> tuple[int, int]:
     return -(-size[0] // patch[0]), -(-size[1] // patch[1])
+
+
+def _decoder(decoder: Mapping[str, Any], num_features: int, num_channels: int, patch: tuple[int, int]) -> nn.Module:
+    """Return a decoder by its name and arguments; raises `UnknownNameError` for those that there are not."""
+    args = dict(decoder)
+    name = args.pop("name", "")
+    make = lookup(DECODERS, name, "decoder")
+    known = list(signature(make).parameters)[3:]  # after token width, outputs and patch
+    for arg in args.keys() - set(known):
+        raise UnknownNameError(f"argument of decoder {name}", arg, known)
+    return make(num_features, num_channels, patch, **args)
 
 
 def _patch(backbone: nn.Module, fill: str) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def test_blocks_are_larger_than_what_chance_leaves() -> None:
     assert sides[block_mask] > 4 > sides[random_mask]
 
 
-@pytest.mark.parametrize("ratio", [0.0, 0.001, 1.0, 0.999])
+@pytest.mark.parametrize("ratio", [0.0, 0.001, 1.0, 0.999, float("nan"), float("inf"), -float("inf")])
 def test_a_ratio_that_hides_nothing_or_everything_is_refused(ratio: float) -> None:
     with pytest.raises(GroundwaveError, match="change ratio"):
         random_mask(2, (4, 4), ratio, generator(0))

@@ -94,6 +94,20 @@ def test_what_is_hidden_never_reaches_the_network(settings: dict[str, Any], mask
     assert (other - drawn)[hidden].abs().max() > 1e-3, "what is kept does reach it"
 
 
+def test_the_noise_is_as_loud_as_what_is_left_whatever_was_hidden() -> None:
+    objective = build(fill="noise")
+    x = torch.randn(2, 1, 32, 20, generator=generator(0, "cells")) * 3 - 50
+    hidden = MASKS["random"](2, (32, 20), 0.5, generator(0, "mask"))[:, None]
+    objective.backbone.tokens = lambda given: given  # type: ignore[method-assign, assignment, union-attr]
+    filled = objective._filled(x, hidden, generator(0, "noise"))
+    louder = objective._filled(torch.where(hidden, 7 * x, x), hidden, generator(0, "noise"))
+    assert torch.equal(filled, louder)
+    noise = torch.randn(x.shape, generator=generator(0, "noise"))
+    for record, left, draw, drawn in zip(x, ~hidden, noise, filled, strict=True):
+        wanted = record[left].mean() + record[left].std() * draw
+        torch.testing.assert_close(drawn, torch.where(left, record, wanted))
+
+
 def test_the_ratio_is_that_of_the_patches() -> None:
     for settings, share in (({"ratio": 0.75}, 0.75), ({"fill": "noise", "cell": (4, 5), "ratio": 0.25}, 0.25)):
         hidden = build(**settings).reconstruct(spectrograms(), generator(0))[1]
@@ -171,6 +185,16 @@ def test_what_does_not_go_together_is_refused() -> None:
         build(cell=(2, 2))
     with pytest.raises(GroundwaveError, match="one of drop, noise"):
         build(fill="zeros")
+    for cell in ((4,), (0, 4), (2, 2, 2)):
+        with pytest.raises(GroundwaveError, match="rows and columns, at least 1 each"):
+            build(cell=cell, fill="noise")
+    for decoder in ({}, {"dim": 16}, {"name": "lite"}):
+        with pytest.raises(GroundwaveError, match=r"unknown decoder '.*light"):
+            build(decoder=decoder)
+    with pytest.raises(
+        GroundwaveError, match="argument of decoder light 'width'; expected one of depth, dim, num_heads"
+    ):
+        build(decoder={"name": "light", "width": 16})
 
 
 def test_a_picture_shows_each_record_three_times() -> None:
