@@ -1,17 +1,31 @@
 """How docs/results/accelerated.md is made from rows: `python -m groundwave.recipes.accelerated_results`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from groundwave.bench.comparisons import (
+    MET,
+    MISSED,
+    ON_AVERAGE,
+    ONCE,
+    VERDICT_CAPTION,
+    difference,
+    verdict,
+    weakest,
+)
 from groundwave.bench.pictures import accuracy_against_snr
-from groundwave.bench.rows import Cell, Row, aggregate
+from groundwave.bench.rows import Row, aggregate
 from groundwave.bench.tables import behind, draws, marked
 from groundwave.compress.exits import PUBLISHED
+from groundwave.metrics import Interval
 from groundwave.page import Table
+from groundwave.recipes.accelerated_cells import SPREAD, aim_of, half_width, numbers, quotient, spread, times
 from groundwave.recipes.aoa_compression import DRAWN, ONE_LAYER, ORIGINAL
 from groundwave.recipes.cascade import MODELS
+from groundwave.recipes.cascade_results import cascade_part
 from groundwave.recipes.early_exit_measured import ALONE, BATCH_TIME, BUDGET, CHOSEN, GOOD_DB, ONNX_TIME, TIME
 from groundwave.recipes.early_exit_measured import SOURCE as THRESHOLDS
 from groundwave.recipes.results_page import COPIES, Part, current, hung, sources, write_page
@@ -78,7 +92,7 @@ def early_exit_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
         "of three strided convolutions in front of a backbone that was trained alone for 2 epochs and stays as it is; "
         "it learns for 4 epochs from labels and from that backbone, which is less work than the backbone's 2. So "
         "short a training favours small networks: with the source's, the backbone would gain more."
-        f"{_leaving(rows)}\n\n"
+        f"{_leaving(rows)}{_kept(rows)}\n\n"
         "Times are those of a record over that of the backbone alone, at batch 1 where nothing else is said. Both run "
         "in PyTorch with batch norms folded and linear layers merged, or both as exported files in ONNX Runtime, level "
         "and softmax inside; V0 to V3 in PyTorch alone.\n\n"
@@ -130,21 +144,10 @@ def _by_metric(rows: Sequence[Row], methods: Sequence[str], metrics: Sequence[st
     overall = [row for row in rows if row.snr_db is None]
     cells = {metric: aggregate(overall, ("method",), metric) for metric in metrics}
     grid = [[cells[metric].get((method,)) for metric in metrics] for method in methods]
-    texts = marked([list(map(_percent, line)) for line in grid], draws(grid))
-    body = [[method, *line] for method, line in zip(methods, texts, strict=True)]
-    return Table(["method", *metrics], body, f"in %, mean ± half of the 95 % interval; {behind(draws(grid))}.")
-
-
-def _percent(cell: Cell | None) -> str:
-    return _value(cell, 100, ".1f")
-
-
-def _value(cell: Cell | None, factor: float = 1, how: str = ",.3g") -> str:
-    if cell is None or cell.interval is None:
-        return ""
-    mean, low, high, n = cell.interval
-    spread = f" ± {factor * (high - low) / 2:{how}}" if n > 1 and high > low else ""
-    return f"{factor * mean:{how}}{spread}"
+    most = [inf if metric.startswith(TIME) else 1.0 for metric in metrics]
+    texts = [[spread(cell, 100, ".1f", top) for cell, top in zip(line, most, strict=True)] for line in grid]
+    body = [[method, *line] for method, line in zip(methods, marked(texts, draws(grid)), strict=True)]
+    return Table(["method", *metrics], body, f"in %, {SPREAD}; {behind(draws(grid))}.")
 
 
 def _leaving(rows: Sequence[Row]) -> str:
@@ -159,6 +162,24 @@ def _leaving(rows: Sequence[Row]) -> str:
     )
 
 
+def _kept(rows: Sequence[Row]) -> str:
+    """Say, seed by seed, whether networks with an exit at the input are as accurate as their backbone alone."""
+    overall, text = [row for row in rows if row.snr_db is None], ""
+    for method in _with([row for row in rows if row.config.get("after") == [0]], CHOICES):
+        rival = _rival(overall, method)
+        if gap := difference(overall, "accuracy", method, rival):
+            text += f"\n- *{method}* less *{rival}*: {half_width(gap, '+.1f', 100)} points, {KEPT[verdict(gap, 0)]}."
+    return f"\n\nIs accuracy lost? Seed by seed, on test:\n{text}" if text else ""
+
+
+KEPT = {
+    MET: "without loss, by all of the 95 % interval",
+    ON_AVERAGE: "without loss on average, while the interval reaches below 0",
+    ONCE: "without loss in the one run there is",
+    MISSED: "with loss",
+}
+
+
 def _aims(rows: Sequence[Row]) -> Table:
     """Show how near the fastest network with chosen thresholds comes to what was aimed at, in either engine."""
     header = ["network", "engine", "uniform mix", f"from {GOOD_DB:g} dB", "slowest SNR", "accuracy (points)"]
@@ -167,40 +188,59 @@ def _aims(rows: Sequence[Row]) -> Table:
     return Table(
         header,
         [aim, *lines] if lines else [],
-        "change of the time of a record at batch 1, and of the accuracy, against the backbone of the same training "
-        "alone, and whether that meets the aim; *slowest SNR*: the one at which least is saved. Of each rule the "
-        "network with the least time.",
+        "change of the time of a record at batch 1, and, seed by seed, of the accuracy, against the backbone of the "
+        "same training alone: mean ± half of the 95 % interval, and whether that meets the aim; *slowest SNR*: the one "
+        "at which least is saved, met if all SNRs do. Of each rule the network with the least time. "
+        f"{VERDICT_CAPTION}.",
     )
 
 
 def _aim(rows: Sequence[Row], policy: str, unit: str) -> list[str]:
-    times = {row.method: row for row in rows if row.metric == unit and row.config["policy"] == policy}
-    found = {method: _told(rows, method, unit) for method in times}
+    overall = [row for row in rows if row.snr_db is None]
+    found = {
+        method: change
+        for method in _with([row for row in overall if row.metric == unit], (policy,))
+        if (change := _change(overall, method, unit))
+    }
     if not found:
         return []
-    best = min(found, key=lambda method: found[method])
-    rival = times[best].config.get("built_on", ALONE)
-    at_snr = aggregate([r for r in rows if r.snr_db is not None and r.method == best], ("snr_db",), unit)
-    worst = max(value for cell in at_snr.values() if (value := _mean(cell)) is not None)
-    changes = [time - 1 for time in (found[best], _told(rows, best, f"{unit}, from {GOOD_DB:g} dB"), worst)]
-    gained = _told(rows, best, "accuracy") - _told(rows, rival, "accuracy")
+    best = min(found, key=lambda method: found[method].mean)
+    gained = difference(overall, "accuracy", best, _rival(rows, best))
+    snrs = sorted({row.snr_db for row in rows if row.snr_db is not None and row.method == best})
+    each = [change for snr in snrs if (change := _change([r for r in rows if r.snr_db == snr], best, unit))]
+    good = _change(overall, best, f"{unit}, from {GOOD_DB:g} dB")
+    parts = ([found[best]], [good] if good else [], each)
+    told = [_slowest(changes, aim) for changes, aim in zip(parts, TIME_AIMS, strict=True)]
     engine = "ONNX Runtime" if unit == ONNX_TIME else "PyTorch"
-    times_told = [f"{100 * x:+.0f} % {_mark(x <= aim)}" for x, aim in zip(changes, TIME_AIMS, strict=True)]
-    return [best, engine, *times_told, f"{100 * gained:+.1f} {_mark(gained >= 0)}"]
+    return [best, engine, *told, f"{half_width(gained, '+.1f', 100)} {verdict(gained, 0)}" if gained else ""]
 
 
-def _mark(met: bool) -> str:
-    return "✓" if met else "✗"
+def _slowest(changes: Sequence[Interval], aim: float) -> str:
+    """Return the largest of several changes of time, and how far all of them meet an aim."""
+    if not changes:
+        return ""
+    met = weakest(verdict(change, aim, at_most=True) for change in changes)
+    return f"{half_width(max(changes, key=lambda change: change.mean), '+.0f', 100)} % {met}"
+
+
+def _change(rows: Sequence[Row], method: str, metric: str) -> Interval | None:
+    """Return a relative time less 1, over seeds."""
+    cell = aggregate([row for row in rows if row.method == method], ("method",), metric).get((method,))
+    if cell is None or cell.interval is None:
+        return None
+    mean, low, high, n = cell.interval
+    return Interval(mean - 1, low - 1, high - 1, n)
+
+
+def _rival(rows: Sequence[Row], method: str) -> str:
+    """Return the backbone alone that a network with exits is compared with."""
+    return str(next(row for row in rows if row.method == method).config.get("built_on", ALONE))
 
 
 def _told(rows: Sequence[Row], method: str, metric: str) -> float:
     """Return the mean of a metric over all SNRs and the seeds."""
     values = [row.value for row in rows if (row.method, row.metric, row.snr_db) == (method, metric, None)]
     return sum(value for value in values if value is not None) / len(values)
-
-
-def _mean(cell: Cell | None) -> float | None:
-    return cell.interval.mean if cell is not None and cell.interval is not None else None
 
 
 def _mixes(rows: Sequence[Row]) -> Table:
@@ -273,86 +313,38 @@ def aoa_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
         if what == first
     }
     yield Part(
-        "Angles of arrival", f"{text}\n{_shrunk(rows)}", {"Step by step": _numbers(rows, _methods(rows))}, files=files
+        "Angles of arrival", f"{text}\n{_shrunk(rows)}", {"Step by step": numbers(rows, _methods(rows))}, files=files
     )
-
-
-def _numbers(rows: Sequence[Row], methods: Sequence[str]) -> Table:
-    """Return a line for each method and a column for each metric, in the metric's own unit."""
-    metrics = list(dict.fromkeys(row.metric for row in rows))
-    cells = {metric: aggregate(rows, ("method",), metric) for metric in metrics}
-    grid = [[cells[metric].get((method,)) for metric in metrics] for method in methods]
-    texts = [[_value(cell, *_look(metric)) for metric, cell in zip(metrics, line, strict=True)] for line in grid]
-    body = [[method, *line] for method, line in zip(methods, marked(texts, draws(grid)), strict=True)]
-    return Table(["method", *metrics], body, f"mean ± half of the 95 % interval; {behind(draws(grid))}.")
-
-
-def _look(metric: str) -> tuple[float, str]:
-    if "accuracy" in metric:
-        return 100, ".1f"
-    if metric == "parameters" or "records/s" in metric or "kB" in metric:
-        return 1, ",.0f"
-    return 1, ",.3f" if metric.startswith("ms") else ",.2f"
 
 
 def _shrunk(rows: Sequence[Row]) -> str:
-    """Say by how much the smallest forms are smaller and faster than the original, and what they cost."""
-    metrics = ("parameters", "file kB, ONNX", "ms, ONNX Runtime")
-    cells = {metric: aggregate(rows, ("method",), metric) for metric in (*metrics, *ERRORS)}
-    known = {method: {m: _mean(cells[m].get((method,))) for m in cells} for method in _methods(rows)}
-    pruned = [method for method in known if method.startswith("pruned") and method.endswith("INT8")]
+    """Say by how much the smallest forms are smaller and faster than the original, and what they cost, by seeds."""
+    methods = _methods(rows)
+    pruned = [method for method in methods if method.startswith("pruned") and method.endswith("INT8")]
     text = ""
-    for last in (*pruned[-1:], *(method for method in known if method == ONE_LAYER)):
-        before, after = known[ORIGINAL], known[last]
-        weights, file, speed = (float(before[m] or 0) / float(after[m] or 1) for m in metrics)
-        azimuth, elevation = (float(after[m] or 0) - float(before[m] or 0) for m in ERRORS)
-        text += (
-            f"- *{last}* has {weights:.1f} times fewer weights ({_aim_of(27.4, weights)}), its file is {file:.1f} "
-            f"times smaller ({_aim_of(25, file)}), it is {speed:.1f} times faster in ONNX Runtime at batch 1 "
-            f"({_aim_of(8, speed)}), and errs {azimuth:+.2f}° in azimuth ({_aim_of(0.33, azimuth, most=True)}) and "
-            f"{elevation:+.2f}° in elevation ({_aim_of(0.47, elevation, most=True)}) more.\n"
+    for last in (*pruned[-1:], *(method for method in methods if method == ONE_LAYER)):
+        weights, file, speed = (
+            quotient(rows, metric, ORIGINAL, last) for metric in ("parameters", "file kB, ONNX", "ms, ONNX Runtime")
         )
+        azimuth, elevation = (difference(rows, metric, last, ORIGINAL) for metric in ERRORS)
+        if weights and file and speed and azimuth and elevation:
+            text += (
+                f"- *{last}* has {times(weights, 'fewer', 'more')} weights ({aim_of(27.4, weights)}), its file is "
+                f"{times(file, 'smaller', 'larger')} ({aim_of(25, file)}), it is {times(speed, 'faster', 'slower')} "
+                f"in ONNX Runtime at batch 1 ({aim_of(8, speed)}), and errs {half_width(azimuth, '+.2f')}° in azimuth "
+                f"({aim_of(0.33, azimuth, at_most=True)}) and {half_width(elevation, '+.2f')}° in elevation "
+                f"({aim_of(0.47, elevation, at_most=True)}) more.\n"
+            )
     if not text:
         return ""
-    text += "\nThe aims of errors are half of the talk's loss.\n"
-    music = known.get("MUSIC", {})
-    if None not in (given := [music.get(metric) for metric in ERRORS]):
-        text += f"Beside it *MUSIC* errs {given[0]:.2f}° in azimuth and {given[1]:.2f}° in elevation.\n"
+    text += f"\nAll of it seed by seed. The aims of errors are half of the talk's loss. {VERDICT_CAPTION}.\n"
+    if "MUSIC" in methods:
+        azimuth_deg, elevation_deg = (_told(rows, "MUSIC", metric) for metric in ERRORS)
+        text += f"Beside it *MUSIC* errs {azimuth_deg:.2f}° in azimuth and {elevation_deg:.2f}° in elevation.\n"
     return text
 
 
-def _aim_of(aim: float, reached: float, most: bool = False) -> str:
-    """Return an aim, at least by default, and that it was missed where it was."""
-    missed = reached > aim if most else reached < aim
-    return f"aim: {'at most ' * most}{aim:g}{', missed' * missed}"
-
-
 ERRORS = ("azimuth error (deg)", "elevation error (deg)")
-
-
-def cascade_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
-    """Yield all forms of each model that the cascade tried, and which it chose."""
-    rows = current(results, "cascade")
-    for name in dict.fromkeys(row.method.partition(":")[0] for row in rows):
-        some = [row for row in rows if row.method.startswith(f"{name}:")]
-        yield Part(f"Cascade, {name}", _won(some, name), {"All forms": _numbers(some, _methods(some))})
-
-
-def _won(rows: Sequence[Row], name: str) -> str:
-    metrics = ("file kB", "ms", "accuracy")
-    cells = {metric: aggregate(rows, ("method",), metric) for metric in metrics}
-    base, chosen = (
-        {m: _mean(cells[m].get((f"{name}: {form}",))) for m in metrics} for form in ("original, PyTorch", "chosen")
-    )
-    if any(value is None for value in (*base.values(), *chosen.values())):
-        return ""
-    smaller, faster = (float(base[m] or 0) / float(chosen[m] or 1) for m in metrics[:2])
-    gained = 100 * (float(chosen["accuracy"] or 0) - float(base["accuracy"] or 0))
-    return (
-        f"Within half a point on validation, the fastest form at batch 1 is {smaller:.1f} times smaller "
-        f"({_aim_of(8, smaller)}) and {faster:.1f} times faster ({_aim_of(5, faster)}) than the original in PyTorch, "
-        f"with {gained:+.1f} points on test ({_aim_of(-0.5, gained)}).\n"
-    )
 
 
 SECTIONS: Mapping[str, Callable[[Path, Sequence[Path]], Iterator[Part]]] = {
