@@ -86,14 +86,14 @@ def median_rate(file: Path, times_s: npt.NDArray[np.float64]) -> float:
 def measurements(file: Path) -> Measurements:
     """Return the beamforming records of the most frequent shape; raises `DataError` when there is none."""
     raw = np.fromfile(file, dtype=np.uint8)
-    starts = _starts(raw)
+    starts, ends = _records(raw)
     size = _HEADER.itemsize
     headers = raw[starts[:, None] + np.arange(size)].reshape(-1).view(_HEADER) if len(starts) else np.empty(0, _HEADER)
     shapes = 256 * headers["num_receive"].astype(np.int64) + headers["num_transmit"]
     valid = np.isin(headers["num_receive"], (1, 2, 3)) & np.isin(headers["num_transmit"], (1, 2, 3))
     pairs = headers["num_receive"].astype(np.int64) * headers["num_transmit"]
     lengths = (SUBCARRIERS * (pairs * 16 + 3) + 7) // 8
-    valid &= (headers["length"] == lengths) & (starts + size + lengths <= len(raw))
+    valid &= (headers["length"] == lengths) & (starts + size + lengths <= ends)
     if not valid.any():
         raise DataError(
             got=f"{file} with {len(starts)} records, none of them a whole measurement",
@@ -106,16 +106,17 @@ def measurements(file: Path) -> Measurements:
     return Measurements(headers[chosen], _gains(headers[chosen], payload))
 
 
-def _starts(raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Return where the headers of beamforming records start that lie whole in the file."""
+def _records(raw: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return where the headers of beamforming records start that lie whole in the file, and where the records end."""
     found, place = [], 0
     while place + 3 <= len(raw):
         length = 256 * int(raw[place]) + int(raw[place + 1])
         end = place + 2 + length
         if raw[place + 2] == _CODE and length > _HEADER.itemsize and end <= len(raw):
-            found.append(place + 3)
+            found.append((place + 3, end))
         place = end
-    return np.array(found, dtype=np.int64)
+    starts, ends = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    return starts, ends
 
 
 def _gains(headers: npt.NDArray[np.void], payload: npt.NDArray[np.uint8]) -> npt.NDArray[np.complex64]:

@@ -58,13 +58,13 @@ def _class_of(file: Path) -> str:
 def _amplitudes(file: Path, num_packets: int | None = None) -> npt.NDArray[np.float32]:
     """Return the amplitudes of a sample `[antenna, subcarrier, packet]`."""
     decibels = load_mat(file, "CSIamp")
-    per_antenna, rest = divmod(decibels.shape[0], _ANTENNAS)
-    if decibels.ndim != 2 or rest or decibels.dtype.kind != "f" or num_packets not in (None, decibels.shape[-1]):
+    whole = decibels.ndim == 2 and decibels.shape[0] % _ANTENNAS == 0 and decibels.dtype.kind == "f"
+    if not whole or num_packets not in (None, decibels.shape[-1]):
         raise DataError(
             got=f"{file} with CSIamp of {decibels.dtype} and shape {list(decibels.shape)}",
             expected=f"float [{_ANTENNAS} x subcarriers, {num_packets or 'packets'}]",
             do="leave out that file, or cut all to the same length",
         )
     with np.errstate(over="ignore"):
-        amplitudes = 10 ** (decibels.astype(np.float64) / 20)
-    return amplitudes.astype(np.float32).reshape(_ANTENNAS, per_antenna, -1)
+        amplitudes = (10 ** (decibels.astype(np.float64) / 20)).astype(np.float32)
+    return amplitudes.reshape(_ANTENNAS, -1, decibels.shape[-1])

@@ -59,7 +59,8 @@ def _labels(file: Path, count: int) -> npt.NDArray[np.int64]:
     if found is None:
         raise DataError(f"{file} without {name}", f"it beside, or in {places[1].parent}", "put it there")
     labels = _array(found).reshape(-1)
-    whole = labels.astype(np.int64) if labels.dtype.kind in "iuf" else np.full(1, -1)
+    with np.errstate(invalid="ignore"):  # NaN becomes some number, which it does not equal
+        whole = labels.astype(np.int64) if labels.dtype.kind in "iuf" else np.full(1, -1)
     if whole.shape != (count,) or (whole != labels).any() or whole.min() < 0 or whole.max() >= len(CLASSES):
         raise DataError(
             got=f"{found} of {labels.dtype} and shape {list(labels.shape)}",

@@ -53,6 +53,15 @@ def test_intel5300_stream_unwraps_its_clock_and_leaves_out_other_shapes(tmp_path
     assert windows[torch.tensor([0])]["csi"].shape == (1, 2, 30, 23)
 
 
+def test_a_record_shorter_than_its_header_says_does_not_read_on_into_the_next(tmp_path: Path) -> None:
+    gains = fake.whole_numbers(4, 2, 1, 30)
+    records = [fake.bfee(packet, 10_000 * n) for n, packet in enumerate(gains)]
+    short = records[1][2:42]
+    records[1] = len(short).to_bytes(2, "big") + short
+    (tmp_path / "x.dat").write_bytes(b"".join(records))
+    np.testing.assert_array_equal(measurements(tmp_path / "x.dat").gains, gains[[0, 2, 3]])
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\x00", b"nothing of the kind " * 20, b"\x00\x19\xbb" + bytes(24), b"\xff\xff\xbb" + bytes(100)]
 )

@@ -1,5 +1,8 @@
 """NTU-Fi samples, and MATLAB files of any version: broken, foreign and hostile ones are refused."""
 
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,13 @@ def test_ntu_fi_folders_are_classes_in_order(tmp_path: Path) -> None:
     np.testing.assert_allclose(record["csi"][0].numpy(), special, rtol=1e-5)
 
 
+def test_decibels_beyond_all_measure_are_a_lost_packet(tmp_path: Path) -> None:
+    loud = 1 + RNG.random((3, 4, 40))
+    loud[:, :, 7] = 1e200
+    csi = open_source(ntu_fi(tmp_path, walk__walk_0=loud), format="ntu-fi")[torch.tensor([2])]["csi"]
+    torch.testing.assert_close(csi[..., 7], csi[..., 6])
+
+
 def test_ntu_fi_goes_into_a_store_file_by_file(tmp_path: Path) -> None:
     ntu_fi(tmp_path / "in")
     store = ingest([tmp_path / "in"], tmp_path / "out", format="ntu-fi")
@@ -61,6 +71,7 @@ def test_mat_files_of_version_73_are_read_alike(tmp_path: Path) -> None:
         ({"CSIamp": np.array(["text"])}, DataError, "array of numbers"),
         ({"CSIamp": np.ones((3, 0))}, DataError, "array of numbers"),
         ({"CSIamp": {"a": 1}}, DataError, "plain arrays"),
+        ({"CSIamp": np.array([np.ones((12, 4)), "a"], dtype=object)}, DataError, "class cell.*plain arrays"),
     ],
 )
 def test_other_mat_files_are_refused(
@@ -68,6 +79,40 @@ def test_other_mat_files_are_refused(
 ) -> None:
     savemat(tmp_path / "x.mat", arrays)
     with pytest.raises(error, match=message):
+        open_source(tmp_path / "x.mat", format="ntu-fi")
+
+
+@pytest.mark.parametrize("shape", [(), (12,), (3, 4, 5)])
+def test_arrays_of_other_axes_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    fake.write_mat73(tmp_path / "x.mat", CSIamp=np.ones(shape))
+    with pytest.raises(DataError, match=r"shape .*; expected float \[3 x subcarriers, packets\]"):
+        open_source(tmp_path / "x.mat", format="ntu-fi")
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused_before_it_does(tmp_path: Path) -> None:
+    """An array of 12 by 40 by its own account, whose numbers are said to take three gigabytes, and go on beyond the bound."""
+    path, packer = tmp_path / "x.mat", zlib.compressobj()
+    name = b"CSIamp"
+    shape = struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, 12, 40)
+    start = struct.pack("<II", 14, (3 << 30) + 64) + shape + struct.pack("<II8s", 1, len(name), name)
+    packed = packer.compress(start + struct.pack("<II", 9, 3 << 30))
+    packed += b"".join(packer.compress(bytes(1 << 24)) for _ in range(17)) + packer.flush()
+    head = b"MATLAB 5.0".ljust(124) + b"\x00\x01IM"
+    path.write_bytes(head + struct.pack("<II", 15, len(packed)) + packed)
+    assert path.stat().st_size < 1e6
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"more than 256 MB; .*-v7\.3"):
+        open_source(path, format="ntu-fi")
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+def test_numbers_as_wide_as_a_file_likes_are_refused(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "x.mat", "w") as file:
+        file.create_dataset("CSIamp", (12, 40), np.dtype([("real", "f8", (1 << 20,)), ("imag", "f8", (1 << 20,))]))
+    with pytest.raises(DataError, match="plain arrays"):
         open_source(tmp_path / "x.mat", format="ntu-fi")
 
 

@@ -33,6 +33,7 @@ def test_ut_har_arrays_come_back_antenna_by_antenna(tmp_path: Path) -> None:
         (np.ones((5, 25, 90)), np.zeros(4), "5 whole numbers from 0 to 6"),
         (np.ones((5, 25, 90)), np.full(5, 7), "whole numbers from 0 to 6"),
         (np.ones((5, 25, 90)), np.full(5, 0.5), "whole numbers from 0 to 6"),
+        (np.ones((5, 25, 90)), np.array([0, 1, np.nan, 2, np.inf]), "whole numbers from 0 to 6"),
     ],
 )
 def test_other_arrays_than_ut_hars_are_refused(
