@@ -90,7 +90,7 @@ def test_arrays_of_other_axes_are_refused(tmp_path: Path, shape: tuple[int, ...]
 
 
 def test_a_small_file_that_unpacks_to_gigabytes_is_refused_before_it_does(tmp_path: Path) -> None:
-    """An array of 12 by 40 by its own account, whose numbers are said to take three gigabytes, and go on beyond the bound."""
+    """An array of 12 by 40 by its own account, whose numbers are said to take 3 GB, and go on beyond the bound."""
     path, packer = tmp_path / "x.mat", zlib.compressobj()
     name = b"CSIamp"
     shape = struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, 12, 40)
