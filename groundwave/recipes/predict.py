@@ -19,6 +19,8 @@ from groundwave.errors import DataError, ModelError, OutputExistsError
 from groundwave.model import Model
 from groundwave.recipes.inputs import BATCH, open_any
 
+PIECE = 1 << 20  # samples that are looked at together
+
 
 def predict(
     model: str,
@@ -52,7 +54,7 @@ def predict(
         return _table(asked, source, target), f"{what} {len(source)} windows"
     if asked.contract.modality == "spec":
         found = annotate_cells(asked, source, min_cells=min_cells, progress=True)
-        why = f"the model answers noise, but for patches of less than {min_cells} cells"
+        why = "" if found else _no_boxes(source, min_cells)
     else:
         detector = matched(asked, threshold_db)
         found = annotate(asked, source, detector=detector, progress=True)
@@ -60,6 +62,14 @@ def predict(
     target.parent.mkdir(parents=True, exist_ok=True)
     path = write_annotations(source, found, target)
     return path, f"{len(found)} annotations" if found else f"no annotations: {why}\nwritten"
+
+
+def _no_boxes(recording: Recording, min_cells: int) -> str:
+    """Return why a model of spectrograms found nothing; reads a recording of zeros to its end."""
+    starts = range(0, recording.num_samples, PIECE)
+    if not any(recording.read(start, min(PIECE, recording.num_samples - start)).any() for start in starts):
+        return "the recording holds only zeros; check the data type, and that the receiver was running"
+    return f"nothing but noise, or patches of fewer than {min_cells} cells, which a lower --min-cells would show"
 
 
 def _beside(path: Path) -> Path:
@@ -91,9 +101,9 @@ def _table(model: Model, source: Any, out: Path) -> Path:
         probabilities = model.predict(source[rows])
         if probabilities.dim() != 2:
             raise DataError(
-                got="windows for a model that answers for each cell",
+                got=f"{len(source)} windows, of which the model tells the class of each cell",
                 expected="a recording, which it annotates in time and frequency",
-                do="give the recording itself",
+                do="give the recording that they were cut from, or ask for their cells in Python: `Model.predict`",
             )
         confidence, label = probabilities.max(dim=-1)
         names = [model.classes[c] for c in label.tolist()]

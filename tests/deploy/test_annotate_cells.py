@@ -14,9 +14,11 @@ from torch import Tensor
 
 from groundwave.cli import main
 from groundwave.contract import CSIContract, InputContract, SpectrogramContract
+from groundwave.data.manifest import Array
 from groundwave.data.recording import Capture, Recording
 from groundwave.data.sigmf import open_sigmf
 from groundwave.data.sigmf_out import write_sigmf
+from groundwave.data.store import Store
 from groundwave.deploy.cells import annotate_cells
 from groundwave.errors import ContractError, ModelError
 from groundwave.model import Model
@@ -163,9 +165,31 @@ def test_the_command_tells_what_it_did_not_find(
     meta = write_sigmf(tmp_path / "air", burst(3000, 500, 900, 0.1), RATE)
     words = ["predict", "--model", str(tuned), str(meta), "--min-cells", "100000"]
     assert main(words) == 0
-    assert "less than 100000 cells" in capsys.readouterr().out
+    assert "nothing but noise, or patches of fewer than 100000 cells" in capsys.readouterr().out
     assert main([*words[:-1], "0", "--out", str(tmp_path / "x.sigmf-meta")]) == 2
     assert "--min-cells 0" in capsys.readouterr().err
+
+
+def test_the_command_tells_that_a_recording_is_silent(
+    tmp_path: Path, tuned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meta = write_sigmf(tmp_path / "air", np.zeros(3000, np.complex64), RATE)
+    assert main(["predict", "--model", str(tuned), str(meta)]) == 0
+    told = capsys.readouterr().out
+    assert "no annotations: the recording holds only zeros" in told
+    assert "noise" not in told
+
+
+def test_a_store_of_windows_is_refused_with_two_ways_out(
+    tmp_path: Path, tuned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = {"spec": torch.randn(3, NUM_FREQS, 20), "group": torch.arange(3)}
+    arrays = {"spec": Array("float32", (NUM_FREQS, 20))}
+    Store.create(tmp_path / "s", classes=(), num_samples=None, arrays=arrays).append(records)
+    assert main(["predict", "--model", str(tuned), str(tmp_path / "s")]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "3 windows, of which the model tells the class of each cell; expected a recording" in told
+    assert "`Model.predict`" in told
 
 
 def test_heads_that_do_not_answer_for_cells_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
