@@ -26,6 +26,7 @@ from groundwave.recipes.accelerated_cells import SPREAD, aim_of, half_width, num
 from groundwave.recipes.aoa_compression import DRAWN, ONE_LAYER, ORIGINAL
 from groundwave.recipes.cascade import MODELS
 from groundwave.recipes.cascade_results import cascade_part
+from groundwave.recipes.early_exit import OTHERS
 from groundwave.recipes.early_exit_measured import ALONE, BATCH_TIME, BUDGET, CHOSEN, GOOD_DB, ONNX_TIME, TIME
 from groundwave.recipes.early_exit_measured import SOURCE as THRESHOLDS
 from groundwave.recipes.results_page import COPIES, Part, current, hung, sources, write_page
@@ -73,7 +74,10 @@ def accelerated_results(
     parts = [part for make in SECTIONS.values() for part in make(results, folders)]
     known = {row.method.partition(":")[0] for row in current(results, "cascade")}
     models = [f"cascade models={name}" for name in MODELS if name not in known]
+    exits = {row.method for row in current(results, "early-exit")}
+    others = ",".join(name for name in OTHERS if name not in exits)
     lacking = [name for name in ("early-exit", "aoa-compression") if not current(results, name)] + models
+    lacking += [f'early-exit variants="{others}"'] if exits and others else []
     text = "".join(f"- No rows yet of `groundwave run {command}`.\n" for command in lacking)
     missing = [Part("What is missing", text)] if lacking else []
     return write_page(out, HEAD, [*parts, *missing, sources("early exits", "RML22", "talk", "MUSIC")])

@@ -33,7 +33,8 @@ DATA_SEED = 2022
 PER_BLOCK = 40  # records of a class at an SNR that are simulated at once
 LONGER = f"{ALONE}, 2 epochs"
 
-How = Literal["alternating", "taught exits"]
+How = Literal["alternating", "joint", "self-distillation", "taught exits"]
+RULE = "entropy"  # the source's
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,16 @@ class Variant:
         epochs: of training.
         beside: the backbone alone that it is compared with.
         built_on: whether it takes over that backbone's weights, and trains exits alone.
+        rule: by which records leave.
+        trained_as: the variant whose training it shares, where nothing but the rule is another.
     """
 
     exits: Exits | None = None
     epochs: int = 1
     beside: str = ALONE
     built_on: bool = False
+    rule: str = RULE
+    trained_as: str = ""
 
 
 VARIANTS: dict[str, Variant] = {
@@ -68,6 +73,19 @@ VARIANTS: dict[str, Variant] = {
     LONGER: Variant(epochs=2),
     "exit at the input": Variant(Exits((0,), "strided", "taught exits"), epochs=4, beside=LONGER, built_on=True),
 }
+THREE = "three exits"
+# Run where they are asked for: other ways to train exits, more of them, other rules.
+OTHERS: dict[str, Variant] = {
+    "V1 joint": Variant(Exits((2,), "flat", "joint")),
+    "V1 self-distillation": Variant(Exits((2,), "flat", "self-distillation")),
+    f"{THREE} alternating": Variant(Exits((1, 3, 5), "flat", "alternating")),
+    THREE: Variant(Exits((1, 3, 5), "flat", "joint")),
+    **{
+        f"{THREE} by {rule}": Variant(Exits((1, 3, 5), "flat", "joint"), rule=rule, trained_as=THREE)
+        for rule in ("confidence", "margin", "patience")
+    },
+}
+KNOWN = VARIANTS | OTHERS
 
 
 def early_exit(
@@ -84,7 +102,7 @@ def early_exit(
     Args:
         results: folder of the file of rows.
         runs: folder of training runs.
-        variants: names in `VARIANTS`; the backbone alone that one is compared with is trained in any case.
+        variants: names in `VARIANTS` or `OTHERS`; the backbone alone that one is compared with is trained in any case.
         seeds: of split, weights and order.
         records_per_cell: of a class at an SNR; 2000 in the source, with 50 epochs.
         smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
@@ -93,9 +111,10 @@ def early_exit(
         The file of rows.
     """
     place = Place(name="early-exit", results=results, runs=runs, smoke=smoke)
-    names = dict.fromkeys(n for name in variants for n in (lookup(VARIANTS, name, "variant").beside, name))
+    names = dict.fromkeys(n for name in variants for n in (lookup(KNOWN, name, "variant").beside, name))
     if smoke:
-        names, seeds, records_per_cell = dict.fromkeys((LONGER, "exit at the input", "V1")), tuple(seeds)[:1], 10
+        names = dict.fromkeys((LONGER, "exit at the input", "V1", f"{THREE} by patience"))
+        seeds, records_per_cell = tuple(seeds)[:1], 10
     bench = _Bench(place.sheet(), place.home / "early-exit", records_per_cell, smoke)
     for seed in seeds:
         for name in names:
@@ -142,7 +161,7 @@ class _Bench:
 
     def _found(self, name: str, seed: int, parts: dict[str, Part]) -> Iterator[Told]:
         """Yield all values of a variant, and last the accuracy of the whole network."""
-        model, variant = self.trained(name, seed), VARIANTS[name]
+        model, variant = self.trained(name, seed), KNOWN[name]
         if variant.exits is not None:
             clock = Clock(2, 1) if self.smoke else Clock()
             alone = self.trained(variant.beside, seed)
@@ -153,12 +172,12 @@ class _Bench:
 
     def trained(self, name: str, seed: int) -> Model:
         """Train a variant, or fetch it from its run."""
-        variant, (_, parts) = VARIANTS[name], self.parts(seed)
+        variant, (_, parts) = KNOWN[name], self.parts(seed)
         model = self.trained(variant.beside, seed) if variant.built_on else _model(seed)
         assert model.head is not None
         objective: nn.Module = Labels(Scored(model.backbone, model.head), inputs)
         if variant.exits is not None:
-            model = _with_exits(model, variant.exits, seed)
+            model = _with_exits(model, variant.exits, variant.rule, seed)
             assert model.exits is not None
             objective = ExitTraining(model.exits, inputs, variant.exits.how)
         train = parts["train"]
@@ -167,7 +186,7 @@ class _Bench:
             objective,
             lambda epoch: loader(records, batch_size=min(128, len(train.x)), seed=seed, drop_last=True, epoch=epoch),
             schedule=_schedule(variant),
-            out=self.home / name.replace(", ", "-").replace(" ", "-") / str(seed),
+            out=self.home / (variant.trained_as or name).replace(", ", "-").replace(" ", "-") / str(seed),
             seed=seed,
             config={"records_per_cell": self.records_per_cell, "variant": _told(variant)},
             device="cpu",
@@ -177,13 +196,14 @@ class _Bench:
         return model
 
     def _cell(self, name: str, seed: int, told: Told) -> Cell:
-        variant = VARIANTS[name]
+        variant = KNOWN[name]
         schedule = asdict(_schedule(variant))
         config = {
             "policy": told.policy,
             "records_per_cell": self.records_per_cell,
             "batch_size": 128,
             **_told(variant),
+            **({} if variant.rule == RULE else {"rule": variant.rule}),
             **{key: schedule[key] for key in ("epochs", "lr", "weight_decay")},
         }
         method = name if told.policy == "whole" else f"{name}, {told.policy}"
@@ -220,14 +240,14 @@ def _model(seed: int) -> Model:
         return model.with_head("linear", LinearHead(model.num_features, len(CLASSES)), args, CLASSES)
 
 
-def _with_exits(model: Model, exits: Exits, seed: int) -> Model:
+def _with_exits(model: Model, exits: Exits, rule: str, seed: int) -> Model:
     """Return a model with new exits, from which nothing leaves yet."""
     assert model.head is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash(seed, "early-exit", "exits"))
         settings = exit_settings(model.backbone, torch.zeros(1, 2, 128), exits.after, len(CLASSES), exits.kind)
         network = multi_exit(model.backbone, model.head, exits.after, settings, exits.kind)
-    return model.with_exits(network, settings, exits.kind, Policy((0.0,) * network.num_exits))
+    return model.with_exits(network, settings, exits.kind, Policy((0.0,) * network.num_exits, rule))
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from groundwave.compress.thresholds import (
     leaving_seconds,
 )
 from groundwave.deploy.export import export, start_session
-from groundwave.deploy.split import SplitModel, export_split
+from groundwave.deploy.split import ONE_EXIT_RULES, SplitModel, export_split
 from groundwave.model import Model
 from groundwave.nn.exits import Answered, MultiExit, Policy
 from groundwave.nn.folded import folded
@@ -64,7 +64,8 @@ def measured(model: Model, alone: Model, parts: Mapping[str, Part], *, published
         model: with exits; its policy names the rule.
         alone: its rival, a backbone without exits.
         parts: validation chooses thresholds, test is asked.
-        published: whether to try the source's thresholds; if not, it is exported, and its files are timed as well.
+        published: whether to try the source's thresholds; if not, it is exported where its rule looks at one exit, and
+            its files are timed as well.
         clock: how to time.
     """
     assert model.exits is not None
@@ -73,10 +74,12 @@ def measured(model: Model, alone: Model, parts: Mapping[str, Part], *, published
     timed = partial(by_snr, num_places=network.num_exits + 1)
     few, many = _some(test, clock.num_records), _some(test, AT_ONCE)
     with tempfile.TemporaryDirectory() as folder:
-        if published:
+        if published or rule not in ONE_EXIT_RULES:
             seconds = leaving_seconds(network, validation.x[:1])
-            policies = {title: Policy((value,) * network.num_exits, rule) for title, value in SOURCE.items()}
-            policies |= _chosen(known, seconds)
+            policies = _chosen(known, seconds)
+            if published:
+                source = {title: Policy((value,) * network.num_exits, rule) for title, value in SOURCE.items()}
+                policies = source | policies
         else:
             files = _Files(model, alone, Path(folder))
             seconds, whole = files.seconds(validation.x[:1])
