@@ -7,43 +7,31 @@ from pathlib import Path
 import torch
 
 from groundwave.bench.answer_pictures import mask_picture
-from groundwave.bench.encoders import Pretraining
 from groundwave.bench.tuning import Questions, Tuner, answered, baseline_cell, cell_of, tuned_in_turn
-from groundwave.contract import SpectrogramContract
 from groundwave.errors import lookup
 from groundwave.recipes.exhibits import Exhibit
+from groundwave.recipes.msm import GRID, SMALL, VIT
 from groundwave.recipes.spectrogram_sets import LEVELS, Field, Sizes, counts_of, level_table
 from groundwave.tasks import TASKS
 from groundwave.train import Schedule
 
 SIZES = Sizes(pool=3000, train=600, validation=100, test=300)
 TINY_SIZES = Sizes(pool=8, train=8, validation=4, test=4)
-GRID = {"num_freqs": 128, "num_frames": 128}  # a quarter of the sources' cells, for the sake of the time
 SCENES: Mapping[str, Mapping[str, object]] = {
     "cellular": {**GRID, "num_averaged": 148},  # as long as the scene's own records of 256 x 256, 39 ms
     "ism-band": GRID,
 }
 TINY_SCENE = {"num_freqs": 64, "num_frames": 32, "num_per_block": 12}
-SMALL, LARGE = ({"dim": dim, "depth": 6, "num_heads": 6, "patch": (16, 16)} for dim in (192, 384))
+LARGE = {**SMALL, "dim": 384}
 TINY: Mapping[str, Mapping[str, object]] = {
     "convlstm": {"dim": 4, "depth": 2},
     "vit": {"dim": 16, "depth": 2, "num_heads": 2, "patch": (16, 8)},
 }
 
-MSM = Pretraining(
-    backbone="vit",
-    objective="msm",
-    views=(),
-    schedule=Schedule(epochs=40, lr=1e-3, weight_decay=0.05),
-    batch_size=64,
-    contract=SpectrogramContract(),
-    backbone_args=SMALL,
-    objective_args={"mask": "random", "ratio": 0.75, "fill": "drop"},
-)
 # A fifth of the cells is replaced by noise, as published (Aboulfotouh et al., 2024, arXiv 2411.09849), where it has 5
 # layers of 64 kernels and takes 25 times as long.
 RECURRENT = replace(
-    MSM,
+    VIT,
     backbone="convlstm",
     schedule=Schedule(epochs=5, lr=1e-3),
     batch_size=32,
@@ -56,14 +44,14 @@ ONCE = Schedule(epochs=1)  # of a head that is solved
 STEPS = 8  # of an epoch, where there are too few labels for more
 
 TUNERS: Mapping[str, Tuner] = {
-    "frozen": Tuner("pretrained, frozen", MSM, "frozen", HEAD, min_steps=STEPS),
-    "ridge": Tuner("pretrained, frozen, solved", MSM, "ridge", ONCE, decoder="context"),
-    "last-blocks": Tuner("pretrained, last 2 blocks", MSM, "last-blocks", WHOLE, min_steps=STEPS),
-    "lora": Tuner("pretrained, LoRA", MSM, "lora", replace(WHOLE, lr=1e-3), min_steps=STEPS),
-    "full": Tuner("pretrained, full", MSM, "full", WHOLE, min_steps=STEPS),
-    "scratch": Tuner("from scratch", MSM, "scratch", WHOLE, min_steps=STEPS),
+    "frozen": Tuner("pretrained, frozen", VIT, "frozen", HEAD, min_steps=STEPS),
+    "ridge": Tuner("pretrained, frozen, solved", VIT, "ridge", ONCE, decoder="context"),
+    "last-blocks": Tuner("pretrained, last 2 blocks", VIT, "last-blocks", WHOLE, min_steps=STEPS),
+    "lora": Tuner("pretrained, LoRA", VIT, "lora", replace(WHOLE, lr=1e-3), min_steps=STEPS),
+    "full": Tuner("pretrained, full", VIT, "full", WHOLE, min_steps=STEPS),
+    "scratch": Tuner("from scratch", VIT, "scratch", WHOLE, min_steps=STEPS),
     "scratch-4x": Tuner(
-        "from scratch, 4 times as large", replace(MSM, backbone_args=LARGE), "scratch", WHOLE, min_steps=STEPS
+        "from scratch, 4 times as large", replace(VIT, backbone_args=LARGE), "scratch", WHOLE, min_steps=STEPS
     ),
     "convlstm-frozen": Tuner(
         "ConvLSTM, pretrained, frozen", RECURRENT, "frozen", HEAD, min_steps=STEPS, decoder="conv"

@@ -33,7 +33,6 @@ def test_a_recipe_in_small_ends_soon_with_a_value_in_every_cell_and_finds_them_a
         assert [row.failed for row in rows if row.failed] == []
         assert all(row.protocol == path.stem and row.split_hash and row.config and row.seconds > 0 for row in rows)
     assert not (tmp_path / "none").exists()
-    start = time.process_time()
     assert main(["run", name, "--smoke", f"runs={tmp_path}"]) == 0
     assert {path: read(path) for path in files} == files
 
