@@ -38,13 +38,23 @@ def _won(rows: Sequence[Row], name: str) -> str:
     gained = difference(overall, "accuracy", chosen, base)
     if not (smaller and faster and gained):
         return ""
+    exported = f"{name}: {ORIGINAL.replace('PyTorch', 'ONNX Runtime')}"
+    like = [quotient(overall, metric, exported, chosen) for metric in ("file kB", "ms")]
     in_points = Interval(100 * gained.mean, 100 * gained.low, 100 * gained.high, gained.n)
     return (
         f"Within half a point on validation, the form that is fastest at batch 1, by the median record, is "
         f"{times(smaller, 'smaller', 'larger')} ({aim_of(8, smaller)}) and {times(faster, 'faster', 'slower')} "
         f"({aim_of(5, faster)}) than the original in PyTorch, with {half_width(in_points, '+.1f')} points on test "
-        f"({aim_of(-0.5, in_points)}), seed by seed. {VERDICT_CAPTION}.\n"
+        f"({aim_of(-0.5, in_points)}), seed by seed. {_beside(*like)}{VERDICT_CAPTION}.\n"
     )
+
+
+def _beside(smaller: Interval | None, faster: Interval | None) -> str:
+    """Say the same against the original in the engine of what is chosen, which is how much of it is not the engine."""
+    if not (smaller and faster):
+        return ""
+    both = f"{times(smaller, 'smaller', 'larger')} and {times(faster, 'faster', 'slower')}"
+    return f"Than the original exported to ONNX it is {both}. "
 
 
 def pareto(rows: Sequence[Row]) -> Figure:
