@@ -31,7 +31,7 @@ from groundwave.semcom.split import Air, SplitTraining
 from groundwave.train import Schedule, fit
 from groundwave.views import Compose
 
-ACCURACY = "accuracy"
+ACCURACY, HEAD_START = "accuracy", "Mbit of the head start"
 TOLD_LAST = "information, all: all, label (probe)"  # the last row of what blocks tell
 Encoders = Mapping[str, nn.Module]
 Values = dict[tuple[str, float | None], float]  # by metric and SNR
@@ -53,6 +53,8 @@ class Edge:
         stage_one_batch: records per step of it.
         pace: of the devices in stage two.
         server_pace: of the server, whose few layers learn faster.
+        head_passes: how often labelled records go up before the first round trip, for the server to learn from.
+        head_pace: of the server's steps on them.
         batch_size: records per round trip.
         marks: numbers of rounds after which the accuracy is asked.
         snrs_db: at which other SNRs it is asked in the end.
@@ -71,6 +73,8 @@ class Edge:
     stage_one_batch: int
     pace: Pace
     server_pace: Pace
+    head_passes: int
+    head_pace: Pace
     batch_size: int
     marks: tuple[int, ...]
     snrs_db: tuple[float, ...]
@@ -79,11 +83,13 @@ class Edge:
 
     def config(self) -> dict[str, Any]:
         """Return all settings but where devices run, as rows tell them."""
-        plain = {name: getattr(self, name) for name in ("noisy_gradients", "stage_one_batch", "batch_size", "hidden")}
+        names = ("noisy_gradients", "stage_one_batch", "head_passes", "batch_size", "hidden")
+        plain = {name: getattr(self, name) for name in names}
         views = {name: repr(getattr(self, name)) for name in ("shared", "own", "tuning", "contracts")}
         told = {
             "pace": asdict(self.pace),
             "server_pace": asdict(self.server_pace),
+            "head_pace": asdict(self.head_pace),
             "stage_one": asdict(self.stage_one),
             "marks": list(self.marks),
         }
@@ -203,6 +209,7 @@ def second_stage(
     air = Air(edge.link, edge.link if edge.noisy_gradients else None)
     with closing(engine_of(edge.engine, devices)) as engine:
         system = SplitTraining(engine, server, air, Ledger(), edge.server_pace, setting.seed)
+        system.begin(rows, label, edge.batch_size, edge.head_passes, edge.head_pace)
         system.train(rows, label, edge.batch_size, lambda done: after_round(system, done))
         yield system
 
@@ -283,6 +290,7 @@ def _measure(
         values[ACCURACY, None] = asked(system, setting, edge.link)
     rounds = system.ledger.rounds["training"]
     values["Mbit per round", None] = system.ledger.traffic("training").bits / rounds / 1e6
+    values[HEAD_START, None] = system.ledger.traffic("head start").bits / 1e6
     values["Mbit between devices", None] = across(objective, edge, setting).traffic("stage one", ACROSS).bits / 1e6
     fill(setting, cell, values, spent + time.perf_counter() - start)
 

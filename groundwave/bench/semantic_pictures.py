@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from groundwave.bench.rows import Row
+from groundwave.bench.semantic import HEAD_START
 from groundwave.contracts import Record
 from groundwave.metrics import interval
 from groundwave.page import PALETTE, clean, new_figure
@@ -16,10 +17,11 @@ MARKERS = "osD^vP*X"
 def accuracy_against_traffic(rows: Sequence[Row], unit: str) -> Figure:
     """Draw the accuracy of each method over round trips, or over the bits that went up and down until then.
 
-    Who sends pictures once, and learns without round trips, is a level line at its final accuracy.
+    What goes up for a head start of the server counts as bits, and not as rounds. Who sends pictures once, and learns
+    without round trips, is a level line at its final accuracy.
 
     Args:
-        rows: of one number of labels, with `accuracy after N rounds` and `Mbit per round`.
+        rows: of one number of labels, with `accuracy after N rounds`, `Mbit per round` and `Mbit of the head start`.
         unit: `rounds` or `Mbit`.
     """
     figure, axes = new_figure()
@@ -32,7 +34,10 @@ def accuracy_against_traffic(rows: Sequence[Row], unit: str) -> Figure:
             final = 100 * float(np.mean([value for value in finals if value is not None]))
             axes.axhline(final, color=colour, linestyle="--", linewidth=1.2, label=method)
             continue
-        scale = 1.0 if unit == "rounds" else max(value for value in per_round if value is not None)
+        scale, ahead = 1.0, 0.0
+        if unit == "Mbit":
+            scale = max(value for value in per_round if value is not None)
+            ahead = max((row.value or 0.0 for row in own if row.metric == HEAD_START), default=0.0)
         points: dict[int, list[float]] = {}
         for row in own:
             if row.metric.startswith("accuracy after") and row.value is not None:
@@ -40,9 +45,10 @@ def accuracy_against_traffic(rows: Sequence[Row], unit: str) -> Figure:
         x = np.array(sorted(points))
         cells = [interval(points[rounds]) for rounds in x.tolist()]
         mean, low, high = (100 * np.array([getattr(cell, part) for cell in cells]) for part in ("mean", "low", "high"))
-        axes.plot(scale * x, mean, color=colour, marker=MARKERS[i % len(MARKERS)], markersize=4, label=method)
+        sent = ahead + scale * x
+        axes.plot(sent, mean, color=colour, marker=MARKERS[i % len(MARKERS)], markersize=4, label=method)
         finite = np.isfinite(low) & np.isfinite(high)
-        axes.fill_between(scale * x, low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(sent, low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
     name = "communication rounds" if unit == "rounds" else "sent up and down (Mbit)"
     axes.set(xlabel=name, ylabel="test accuracy (%)", ylim=(0, 100))
     axes.grid(alpha=0.25)

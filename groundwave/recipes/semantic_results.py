@@ -3,28 +3,27 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 from groundwave.bench.comparisons import difference, points
 from groundwave.bench.information import WITH_LABELS, Measured
 from groundwave.bench.information_picture import information_picture
 from groundwave.bench.pictures import accuracy_against_snr
 from groundwave.bench.rows import Row, aggregate
-from groundwave.bench.semantic import ACCURACY
+from groundwave.bench.semantic import ACCURACY, HEAD_START
 from groundwave.bench.semantic_asides import RECALL_OF_NEW
 from groundwave.bench.semantic_pictures import accuracy_against_traffic, scene_picture
 from groundwave.bench.tables import behind, draws, marked, summarise
 from groundwave.metrics import Interval, interval
 from groundwave.page import Table
 from groundwave.recipes.results_page import Choose, Part, current, labels, sources, write_page
+from groundwave.recipes.semantic_aims import LOST, aims, lost_without
 from groundwave.recipes.semantic_communication import METHODS
+from groundwave.recipes.semantic_rounds import OURS, REACHED, SUPERVISED, rounds_table
 from groundwave.recipes.semantic_sets import PAIRS
 from groundwave.semcom.ledger import MEANINGS
 
 PROTOCOL = "semantic-communication"
-SUPERVISED, OURS = "supervised from scratch", "common and unique (ours)"
 ORDER = (OURS, "", SUPERVISED, "separate design")  # of lines and curves
-REACHED = 0.95  # share of the supervised method's final accuracy
 NEW = (
     "AUROC of the new class",
     "AUROC of the new class by confidence",
@@ -38,11 +37,13 @@ HEAD = """# Semantic communication in full
 Two devices with a sensor each and a server behind fading channels, after [Zhao et al.](#sources); measured here, made
 by `python -m groundwave.recipes.semantic_results` from the rows of `groundwave run semantic-communication`.
 
-Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Stage two trains
-encoders and server through the link with the labels: in each round features of a batch go up and gradients come down,
-both through noise. Networks, steps, order and noise are the same for every method. The accuracy is on test records of
-groups that lent nothing, and the last state counts. Two settings of all methods alike, the server's learning rate and
-features without a common mean on the air, were chosen in a trial on test records of the first seed. Intervals are over
+Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Stage two begins with a
+head start of the server: features of the labelled records go up, and it learns its own layers from what arrives.
+Nothing comes down, so that this takes bits and no round. Then encoders and server are trained through the link: in each round
+features of a batch go up and gradients come down, both through noise. Networks, head start, steps, order and noise are
+the same for every method. The accuracy is on test records of groups that lent nothing, and the last state counts. Two
+settings of all methods alike, the server's learning rate and features without a common mean on the air, were chosen in
+a trial on test records of the first seed; that there is a head start, on its validation records. Intervals are over
 seeds, each of which parts the records and draws weights and labels anew.
 """
 
@@ -61,7 +62,9 @@ def semantic_results(results: Path = Path("results"), out: Path = Path("docs/res
     open_ends = [f"- No rows yet of `groundwave run {PROTOCOL} {words}`." for words in _lacking(rows)]
     open_ends += [f"- {row.method}, {row.shots} labels, seed {row.seed} failed: {row.failed}" for row in failed]
     missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
-    return write_page(out, HEAD, [pictured(), numbers(), *parts, *missing, sources("semantic")])
+    near = aims(rows)
+    aimed = [Part("What was aimed at", "", {"Aims": near})] if near else []
+    return write_page(out, HEAD, [*aimed, pictured(), numbers(), *parts, *missing, sources("semantic")])
 
 
 def pictured() -> Part:
@@ -111,14 +114,9 @@ def other_conditions(rows: Sequence[Row], counts: Sequence[int], data: str) -> I
     }
     yield Part(f"Trained at one SNR, asked at others, {data}", pictures=pictures)
     metrics = list(dict.fromkeys(row.metric for row in rows if row.metric.startswith("accuracy without")))
-    lost = [
-        replace(row, metric="lost", value=_of_same(rows, row) - row.value)
-        for row in rows
-        if row.metric in metrics and row.value is not None
-    ]
     columns: dict[str, Choose] = {f"{n} labels": labels(n) for n in counts}
     tables = {metric: summarise(rows, columns, metric) for metric in metrics}
-    losses = summarise(lost, columns, "lost", bold=False)
+    losses = summarise(lost_without(rows), columns, LOST, bold=False)
     caption = "points of accuracy that a missing sensor costs, mean over which one; less is better."
     tables["What a missing sensor costs"] = replace(losses, caption=caption)
     yield Part(f"A sensor missing at test time, {data}", tables=tables)
@@ -169,70 +167,15 @@ def novelty(rows: Sequence[Row], data: str) -> Iterator[Part]:
     yield Part(f"A new class, {data}", text, {"Noticed and added": Table(["method", *NEW], body, caption)})
 
 
-def rounds_table(rows: Sequence[Row], counts: Sequence[int]) -> Table:
-    """Return after how many rounds each method is where supervised training nearly ends, and the share of its rounds.
-
-    Of each seed and number of labels the level is 95 % of its own final accuracy of the supervised method.
-    """
-    across_the_air = {row.method for row in rows if row.metric == "Mbit per round"}
-    found = curves([row for row in rows if row.method in across_the_air])
-    methods = list(dict.fromkeys(method for method, _, _ in found))
-    texts: list[list[str]] = [[] for _ in methods]
-    numbers: list[list[int]] = [[] for _ in methods]
-    for method, line, known in zip(methods, texts, numbers, strict=True):
-        for count in counts:
-            ratios, reached, missed = [], [], 0
-            for seed in {seed for _, n, seed in found if n == count}:
-                own, other = found.get((method, count, seed)), found.get((SUPERVISED, count, seed))
-                if not own or not other:
-                    continue
-                level = REACHED * other[-1][1]
-                mine, its = first(own, level), first(other, level)
-                if mine is None or not its:
-                    missed += 1
-                    continue
-                reached.append(float(mine))
-                ratios.append(mine / its)
-            line.append(_reached(reached, ratios if method != SUPERVISED else [], missed))
-            known.append(len(reached) + missed)
-    body = [[method, *line] for method, line in zip(methods, marked(texts, numbers), strict=True)]
-    caption = "rounds, and their share of the supervised method's, mean ± half of the 95 % interval; "
-    caption += f"{behind(numbers)}."
-    return Table(["method", *(f"{count} labels" for count in counts)], body, caption)
-
-
-def _reached(rounds: Sequence[float], ratios: Sequence[float], missed: int) -> str:
-    if not rounds:
-        return "never" if missed else ""
-    share = f", {points(interval(ratios))} %" if ratios else ""
-    text = f"{fmean(rounds):.0f}{share}"
-    return f"{text}; never in {missed} of {missed + len(rounds)}" if missed else text
-
-
-def curves(rows: Sequence[Row]) -> dict[tuple[str, int | None, int], list[tuple[int, float]]]:
-    """Return rounds and accuracies by method, number of labels and seed."""
-    found: dict[tuple[str, int | None, int], list[tuple[int, float]]] = {}
-    for row in rows:
-        words = row.metric.split()
-        if words[:2] == ["accuracy", "after"] and row.value is not None:
-            found.setdefault((row.method, row.shots, row.seed), []).append((int(words[2]), row.value))
-    return {key: sorted(curve) for key, curve in found.items()}
-
-
-def first(curve: Sequence[tuple[int, float]], level: float) -> int | None:
-    """Return the first of the rounds that were asked at which a curve is at a level; None if it never is."""
-    return next((rounds for rounds, value in curve if value >= level), None)
-
-
 def traffic_table(rows: Sequence[Row]) -> Table:
     """Return what each method sends."""
-    metrics = ("Mbit per round", "Mbit once", "Mbit between devices")
+    metrics = ("Mbit per round", HEAD_START, "Mbit once", "Mbit between devices")
     cells = aggregate_means(rows, metrics)
     methods = list(dict.fromkeys(row.method for row in rows))
     body = [[m, *(f"{cells[m, metric]:.4g}" if (m, metric) in cells else "" for metric in metrics)] for m in methods]
     caption = (
-        "Mbit of a round at most (up and down, all devices, 32 bits per real); of compressed pictures, sent once; "
-        "of stage one between devices that do not share a box."
+        "Mbit of a round at most (up and down, all devices, 32 bits per real); of the head start, with all labels; of "
+        "compressed pictures, sent once; of stage one between devices that do not share a box."
     )
     return Table(["method", *metrics], body, caption)
 
@@ -284,13 +227,6 @@ def _sure(gap: Interval) -> str:
 
 def _final(count: int) -> Choose:
     return lambda row: row.shots == count and row.snr_db is None
-
-
-def _of_same(rows: Sequence[Row], like: Row) -> float:
-    """Return the final accuracy with all sensors of the same method, labels and seed."""
-    same = (like.method, like.shots, like.seed)
-    finals = [row for row in rows if row.metric == ACCURACY and row.snr_db is None]
-    return next(row.value for row in finals if (row.method, row.shots, row.seed) == same and row.value is not None)
 
 
 def _lacking(rows: Sequence[Row]) -> list[str]:

@@ -105,10 +105,11 @@ class Device:
         return len(self.inputs)
 
     @torch.no_grad()
-    def encode(self, rows: Tensor) -> Tensor:
-        """Return the symbols of records, as reals of unit power, without learning."""
+    def encode(self, rows: Tensor, draw: int | None = None) -> Tensor:
+        """Return the symbols of records, as reals of unit power, without learning; with a number, of random views."""
         self.encoder.eval()
-        parts = [normalise(self.encoder(self.prepare(self.inputs[some], None))) for some in rows.split(512)]
+        views = None if draw is None else generator(self.seed, "lent views", draw)
+        parts = [normalise(self.encoder(self.prepare(self.inputs[some], views))) for some in rows.split(512)]
         return torch.cat(parts)
 
     def send(self, step: int, rows: Tensor) -> Tensor:

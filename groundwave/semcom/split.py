@@ -6,6 +6,7 @@ at a time; networks, order and noise are addressed by seed and step all the same
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,6 +64,35 @@ class SplitTraining:
                 do="pair the records first, and leave out those that one sensor lacks",
             )
 
+    def begin(
+        self, rows: Tensor, label: Tensor, batch_size: int, passes: int, pace: Pace, phase: str = "head start"
+    ) -> None:
+        """Give the server a head start: labelled records go up, it learns its own layers from what arrives.
+
+        No gradient comes down, so that this takes no round trip; encoders stay as they are. Of use where they know
+        something already.
+
+        Args:
+            rows: records with labels, int64 `[M]`.
+            label: of every record of the data, int64 `[N]`.
+            batch_size: records per step of the server.
+            passes: how often all records go up, through other views and other noise.
+            pace: of the server's steps.
+            phase: of the ledger.
+        """
+        arrived = []
+        for draw in range(passes):
+            sent = self._heard("encode", (rows, draw), rows, phase)
+            found = {name: self.air.up(symbols, self._noise(phase, draw, name)) for name, symbols in sent.items()}
+            arrived += [found] if found else []
+        pupil, places = Pupil(self.server, pace), torch.arange(len(rows))
+        self.server.train()
+        for step in range(pace.rounds if arrived else 0):
+            some = batch_of(places, batch_size, step, self.seed)
+            one = arrived[step % len(arrived)]
+            F.cross_entropy(self.server({name: x[some] for name, x in one.items()}), label[rows[some]]).backward()
+            pupil.step()
+
     def train(
         self,
         rows: Tensor,
@@ -99,7 +129,7 @@ class SplitTraining:
 
     def round(self, step: int, rows: Tensor, label: Tensor, phase: str = "training") -> float:
         """Take one step with whichever devices answer; return the loss, NaN where none does."""
-        sent = self._heard("send", step, rows, phase)
+        sent = self._heard("send", (step, rows), rows, phase)
         self._silent = 0 if sent else self._silent + 1
         if not sent:
             return float("nan")
@@ -160,10 +190,10 @@ class SplitTraining:
         probabilities: Tensor = self.server.eval()(received).softmax(dim=-1)
         return probabilities
 
-    def _heard(self, method: str, step: int, rows: Tensor, phase: str) -> dict[str, Tensor]:
+    def _heard(self, method: str, given: tuple[Any, ...], rows: Tensor, phase: str) -> dict[str, Tensor]:
         """Return the symbols of the devices that answered as they should; what was sent in vain was sent, too."""
         link = self.air.up
-        answers = self.engine.ask(method, {name: (step, rows) for name in self.engine.names})
+        answers = self.engine.ask(method, dict.fromkeys(self.engine.names, given))
         good = {}
         for name, answer in answers.items():
             symbols = checked(answer, len(rows), link.num_reals)

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from groundwave.bench.rows import Row, append
-from groundwave.recipes.semantic_results import OURS, SUPERVISED, first, rounds_table, semantic_results
+from groundwave.recipes.semantic_results import semantic_results
+from groundwave.recipes.semantic_rounds import OURS, SUPERVISED, first, rounds_table
 
 # Accuracy after rounds of two seeds; ours is where supervised training nearly ends after half of its rounds, or never.
 CURVES = {

@@ -1,6 +1,7 @@
 """Training across the air in one process: it learns, counts, and survives devices that drop out, come late or lie."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,26 @@ def test_the_ledger_of_a_training_is_what_one_counts_by_hand() -> None:
     assert system.ledger.traffic("inference") == Traffic()
     system.receive(ROWS[:10], link())
     assert system.ledger.traffic("inference").real_symbols == 2 * 10 * (2 * NUM_SYMBOLS + 2)
+
+
+def test_a_head_start_teaches_the_server_alone_and_takes_no_round() -> None:
+    system = training(OneProcess(own := devices()))
+    before, encoders = accuracy(system), {name: one.encoder.state_dict() for name, one in own.items()}
+    known = {name: {key: value.clone() for key, value in state.items()} for name, state in encoders.items()}
+    system.begin(ROWS, LABEL, BATCH, 2, replace(PACE, lr=1e-2))
+    assert accuracy(system) > before + 0.2
+    torch.testing.assert_close({name: one.encoder.state_dict() for name, one in own.items()}, known)
+    assert not system.ledger.rounds
+    up = system.ledger.traffic("head start", UP)
+    assert (up.messages, up.bits) == (2 * 2, 2 * 2 * len(ROWS) * 2 * NUM_SYMBOLS * 32)  # passes, devices
+    assert system.ledger.traffic("head start", DOWN) == Traffic()
+
+
+def test_without_any_device_there_is_no_head_start() -> None:
+    system = training(OneProcess({}))
+    before = {name: value.clone() for name, value in system.server.state_dict().items()}
+    system.begin(ROWS, LABEL, BATCH, 1, PACE)
+    torch.testing.assert_close(system.server.state_dict(), before)
 
 
 class Dropping(Device):
