@@ -32,6 +32,7 @@ from groundwave.train import Schedule, fit
 from groundwave.views import Compose
 
 ACCURACY, HEAD_START = "accuracy", "Mbit of the head start"
+HEAD_PACE = Pace(lr=1e-2, rounds=200)  # of the server, in a head start
 TOLD_LAST = "information, all: all, label (probe)"  # the last row of what blocks tell
 Encoders = Mapping[str, nn.Module]
 Values = dict[tuple[str, float | None], float]  # by metric and SNR
@@ -53,8 +54,6 @@ class Edge:
         stage_one_batch: records per step of it.
         pace: of the devices in stage two.
         server_pace: of the server, whose few layers learn faster.
-        head_passes: how often labelled records go up before the first round trip, for the server to learn from.
-        head_pace: of the server's steps on them.
         batch_size: records per round trip.
         marks: numbers of rounds after which the accuracy is asked.
         snrs_db: at which other SNRs it is asked in the end.
@@ -73,8 +72,6 @@ class Edge:
     stage_one_batch: int
     pace: Pace
     server_pace: Pace
-    head_passes: int
-    head_pace: Pace
     batch_size: int
     marks: tuple[int, ...]
     snrs_db: tuple[float, ...]
@@ -83,13 +80,11 @@ class Edge:
 
     def config(self) -> dict[str, Any]:
         """Return all settings but where devices run, as rows tell them."""
-        names = ("noisy_gradients", "stage_one_batch", "head_passes", "batch_size", "hidden")
-        plain = {name: getattr(self, name) for name in names}
+        plain = {name: getattr(self, name) for name in ("noisy_gradients", "stage_one_batch", "batch_size", "hidden")}
         views = {name: repr(getattr(self, name)) for name in ("shared", "own", "tuning", "contracts")}
         told = {
             "pace": asdict(self.pace),
             "server_pace": asdict(self.server_pace),
-            "head_pace": asdict(self.head_pace),
             "stage_one": asdict(self.stage_one),
             "marks": list(self.marks),
         }
@@ -115,14 +110,21 @@ class Method:
         title: as tables have it.
         objective: of stage one, made of encoders; None: from random weights.
         settings: of the objective.
+        head_passes: how often labelled records go up before the first round trip, for the server to learn from.
     """
 
     title: str
     objective: Callable[..., DeCUR] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    head_passes: int = 0
+
+    def told(self) -> dict[str, Any]:
+        """Return how it is made and how it begins, as rows tell it."""
+        head = {"head_passes": self.head_passes, "head_pace": asdict(HEAD_PACE)} if self.head_passes else {}
+        return {**self.config(), **head}
 
     def config(self) -> dict[str, Any]:
-        """Return how it is made, as rows tell it."""
+        """Return how its encoders come to stage two."""
         return {"objective": self.objective.__name__ if self.objective else None, **self.settings}
 
 
@@ -185,6 +187,7 @@ def second_stage(
     num_classes: int,
     after_round: Callable[[SplitTraining, int], None] = lambda *_: None,
     seen: Record | None = None,
+    head_passes: int = 0,
 ) -> Iterator[SplitTraining]:
     """Yield a system that was trained across the air with the labels of some records; its engine closes at the end.
 
@@ -197,6 +200,7 @@ def second_stage(
         num_classes: of the answers.
         after_round: called with the system and the number of rounds so far.
         seen: what the sensors saw of every record; by default what the source holds.
+        head_passes: how often labelled records go up before the first round trip, for the server to learn from.
     """
     record = everything(setting) if seen is None else seen
     devices = {}
@@ -209,7 +213,8 @@ def second_stage(
     air = Air(edge.link, edge.link if edge.noisy_gradients else None)
     with closing(engine_of(edge.engine, devices)) as engine:
         system = SplitTraining(engine, server, air, Ledger(), edge.server_pace, setting.seed)
-        system.begin(rows, label, edge.batch_size, edge.head_passes, edge.head_pace)
+        if head_passes:
+            system.begin(rows, label, edge.batch_size, head_passes, HEAD_PACE)
         system.train(rows, label, edge.batch_size, lambda done: after_round(system, done))
         yield system
 
@@ -228,7 +233,7 @@ def asked(system: SplitTraining, setting: Setting, link: Link, present: tuple[st
 
 def compared(method: Method, edge: Edge, setting: Setting, counts: tuple[int | None, ...]) -> None:
     """Fill the cells of a method for each number of labels; what fails in one does not stop the others."""
-    cells = {count: cell_of(method.title, edge, setting, count, method.config()) for count in counts}
+    cells = {count: cell_of(method.title, edge, setting, count, method.told()) for count in counts}
     missing = setting.sheet.missing(cells.values())
     if not missing:
         return
@@ -246,7 +251,7 @@ def compared(method: Method, edge: Edge, setting: Setting, counts: tuple[int | N
         for name, encoder in encoders.items():
             encoder.load_state_dict(state[name])
         try:
-            _measure(encoders, objective, edge, setting, cell, spent)
+            _measure(encoders, objective, edge, setting, cell, spent, method.head_passes)
         except FAILURES as error:
             setting.sheet.fail([cell], reason(error))
 
@@ -269,7 +274,13 @@ def fill(setting: Setting, cell: Cell, values: Values, seconds: float) -> None:
 
 
 def _measure(
-    encoders: Encoders, objective: DeCUR | None, edge: Edge, setting: Setting, cell: Cell, spent: float
+    encoders: Encoders,
+    objective: DeCUR | None,
+    edge: Edge,
+    setting: Setting,
+    cell: Cell,
+    spent: float,
+    head_passes: int,
 ) -> None:
     """Train with the labels of a cell; write the curve, other SNRs, missing sensors, traffic, the final accuracy."""
     start = time.perf_counter()
@@ -281,7 +292,8 @@ def _measure(
 
     label = everything(setting)["label"]
     rows = setting.labelled(cell.shots)
-    with second_stage(encoders, edge, setting, rows, label, len(setting.source.classes), noted) as system:
+    given = encoders, edge, setting, rows, label, len(setting.source.classes), noted
+    with second_stage(*given, head_passes=head_passes) as system:
         for snr_db in edge.snrs_db:
             values[ACCURACY, snr_db] = asked(system, setting, edge.link.at(snr_db))
         for name in edge.contracts:
@@ -290,7 +302,8 @@ def _measure(
         values[ACCURACY, None] = asked(system, setting, edge.link)
     rounds = system.ledger.rounds["training"]
     values["Mbit per round", None] = system.ledger.traffic("training").bits / rounds / 1e6
-    values[HEAD_START, None] = system.ledger.traffic("head start").bits / 1e6
+    if head_passes:
+        values[HEAD_START, None] = system.ledger.traffic("head start").bits / 1e6
     values["Mbit between devices", None] = across(objective, edge, setting).traffic("stage one", ACROSS).bits / 1e6
     fill(setting, cell, values, spent + time.perf_counter() - start)
 

@@ -32,10 +32,15 @@ METHODS: Mapping[str, Method] = {
     "clip": Method("cross only, CLIP", CLIP, {"projection": PROJECTION}),
     "all-common": Method("all dimensions common", DeCUR, {"common": 1.0, "projection": PROJECTION}),
     "ours": Method("common and unique (ours)", DeCUR, {"common": COMMON, "projection": PROJECTION}),
+    "ours-head-start": Method(
+        "common and unique (ours), head start",
+        DeCUR,
+        {"common": COMMON, "lamda": LAMDA, "projection": PROJECTION},
+        head_passes=2,
+    ),
 }
 PRETRAINING = Schedule(epochs=200, lr=2e-3, weight_decay=0.01)
 SERVER_LR = 1e-2
-HEAD_START = Pace(lr=SERVER_LR, rounds=200)
 MARKS = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1)  # of the rounds, when accuracy is asked
 SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 PLENTY = 16  # times the symbols of the features, for pictures sent as bits
@@ -55,7 +60,6 @@ def semantic_communication(
     num_pilots: int = 0,
     num_symbols: int = 16,
     rounds: int = 300,
-    head_passes: int = 2,
     noisy_gradients: bool = True,
     common: Sequence[float] = (COMMON,),
     lamda: Sequence[float] = (LAMDA,),
@@ -76,8 +80,9 @@ def semantic_communication(
         results: folder of the file of rows.
         runs: folder of stage one; what is finished is reused.
         modalities: rgb,depth (rooms) or iq,spectrogram (modulations).
-        methods: supervised, intra, clip, all-common, ours; separate (compressed pictures as bits), new-class (noticed,
-            and added without a gradient).
+        methods: supervised, intra, clip, all-common, ours, ours-head-start (features of labelled records go up before
+            the first round, and the server learns its own layers from them); separate (compressed pictures as bits),
+            new-class (noticed, and added without a gradient).
         shares: of the labels.
         seeds: of splits, weights, order and noise.
         snr_db: of training.
@@ -85,8 +90,6 @@ def semantic_communication(
         num_pilots: from which a receiver estimates the gain; 0: it is told the gain.
         num_symbols: complex symbols that a device may send for a record.
         rounds: steps of stage two.
-        head_passes: how often labelled records go up before, for the server to learn its own layers from; no gradient
-            comes down, and nothing is a round.
         noisy_gradients: whether gradients come back through the link's noise, too.
         common: shares of common dimensions of ours; those beyond the first are asked beside it.
         lamda: weights off the diagonal, the same way.
@@ -116,8 +119,6 @@ def semantic_communication(
         stage_one_batch=16 if smoke else 128,
         pace=Pace(rounds=rounds),
         server_pace=Pace(lr=SERVER_LR, rounds=rounds),
-        head_passes=head_passes,
-        head_pace=replace(HEAD_START, rounds=2) if smoke else HEAD_START,
         batch_size=16 if smoke else 64,
         marks=tuple(sorted({round(mark * rounds) for mark in MARKS})),
         snrs_db=SNRS_DB[::3] if smoke else SNRS_DB,

@@ -37,14 +37,14 @@ HEAD = """# Semantic communication in full
 Two devices with a sensor each and a server behind fading channels, after [Zhao et al.](#sources); measured here, made
 by `python -m groundwave.recipes.semantic_results` from the rows of `groundwave run semantic-communication`.
 
-Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Stage two begins with a
-head start of the server: features of the labelled records go up, and it learns its own layers from what arrives.
-Nothing comes down, so that this takes bits and no round. Then encoders and server are trained through the link: in each
-round features of a batch go up and gradients come down, both through noise. Networks, head start, steps, order and
-noise are the same for every method. The accuracy is on test records of groups that lent nothing, and the last state
-counts. Two settings of all methods alike, the server's learning rate and features without a common mean on the air,
-were chosen in a trial on test records of the first seed; that there is a head start, on its validation records.
-Intervals are over seeds, each of which parts the records and draws weights and labels anew.
+Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Stage two trains
+encoders and server through the link with the labels: in each round features of a batch go up and gradients come down,
+both through noise. Networks, steps, order and noise are the same for every method. With a head start, features of the
+labelled records go up before the first round, twice, and the server learns its own layers from what arrives: nothing
+comes down, so that this takes bits and no round. The accuracy is on test records of groups that lent nothing, and the
+last state counts. Two settings of all methods alike, the server's learning rate and features without a common mean on
+the air, were chosen in a trial on test records of the first seed; the steps of the head start, on its validation
+records. Intervals are over seeds, each of which parts the records and draws weights and labels anew.
 """
 
 

@@ -41,8 +41,6 @@ EDGE = Edge(
     stage_one_batch=40,
     pace=Pace(rounds=2),
     server_pace=Pace(rounds=2),
-    head_passes=1,
-    head_pace=Pace(rounds=2),
     batch_size=16,
     marks=(0, 2),
     snrs_db=(0.0,),
