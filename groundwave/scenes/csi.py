@@ -181,4 +181,7 @@ class CSI:
         lost = self._uniform(draw) < self.lost
         lost[:, 0] = False  # so that there is one to stand in for others
         csi = apply_faults(csi, self.offsets_hz, faults)
-        return hold_lost(quantise_packets(csi) if self.severity > 0 else csi, lost)
+        csi = quantise_packets(csi) if self.severity > 0 else csi
+        silent = (csi == 0).all(2).any(1)  # all of an antenna was less than a step: readers call that lost, too
+        gone = lost | silent
+        return hold_lost(csi, torch.where(gone.all(1, keepdim=True), lost, gone))

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from groundwave.data.sources import SceneSource
 from groundwave.data.store import Store
 from groundwave.errors import GroundwaveError
 from groundwave.recipes.generate import generate
 from groundwave.scenes.csi import CSI
+from groundwave.signal.csi_receiver import quantise_packets
 
 CLEAN: dict[str, Any] = {"severity": 0.0, "lost": 0.0, "jitter": 0.0, "snr_db": (60.0, 60.0)}
 
@@ -98,3 +100,15 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
         GroundwaveError, match=next(iter(settings)) if settings != {"classes": ("fly",)} else "activity"
     ):
         CSI(**settings)
+
+
+def test_a_packet_that_rounds_to_nothing_at_an_antenna_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    def coarse(csi: Tensor) -> Tensor:
+        rounded = quantise_packets(csi)
+        rounded[:, 1, :, 3:5] = 0
+        return rounded
+
+    monkeypatch.setattr("groundwave.scenes.csi.quantise_packets", coarse)
+    record = CSI(records_per_class=1, num_packets=12, lost=0.0).block(0)
+    assert (record["csi"] != 0).any(2).all()
+    torch.testing.assert_close(record["csi"][..., 3], record["csi"][..., 2])
