@@ -38,9 +38,9 @@ What [early exits](#sources), pruning and integers cost and save, measured here;
 `runs/accelerated/pictures`. `groundwave run early-exit`, `aoa-compression` and `cascade` make both.
 
 Groups are parted to training, validation, which chooses thresholds and forms, and test, of which all numbers here
-are. Times are wall-clock times of one thread on the processor that a row names; networks with exits take turns with the
-backbone, record by record. Intervals are over seeds, each of which parts the records and draws weights anew; what has
-none is of one seed or the same for all.
+are. Times are wall-clock times of one thread; networks with exits take turns with the backbone, record by record.
+Intervals are over seeds, each of which parts the records and draws weights anew; what has none is of one seed or the
+same for all.
 """
 
 # The source's table, validation records, T = 0.05: share leaving, accuracy of those leaving, accuracy; all in percent.
@@ -72,15 +72,27 @@ def accelerated_results(
     """
     folders = (runs / "pictures", out.with_suffix("") / COPIES)
     parts = [part for make in SECTIONS.values() for part in make(results, folders)]
-    known = {row.method.partition(":")[0] for row in current(results, "cascade")}
+    cascades = current(results, "cascade")
+    known = {row.method.partition(":")[0] for row in cascades}
     models = [f"cascade models={name}" for name in MODELS if name not in known]
     exits = {row.method for row in current(results, "early-exit")}
     others = ",".join(name for name in OTHERS if name not in exits)
     lacking = [name for name in ("early-exit", "aoa-compression") if not current(results, name)] + models
     lacking += [f'early-exit variants="{others}"'] if exits and others else []
     text = "".join(f"- No rows yet of `groundwave run {command}`.\n" for command in lacking)
-    missing = [Part("What is missing", text)] if lacking else []
-    return write_page(out, HEAD, [*parts, *missing, sources("early exits", "RML22", "talk", "MUSIC")])
+    if cascades and not any(row.metric == "peak kB" for row in cascades):
+        text += "- The rows of the cascade are older than its peak memory and its accuracy at each SNR.\n"
+    missing = [Part("What is missing", text)] if text else []
+    return write_page(
+        out, HEAD + _made_on(results), [*parts, *missing, sources("early exits", "RML22", "talk", "MUSIC")]
+    )
+
+
+def _made_on(results: Path) -> str:
+    """Return on what the rows were made."""
+    rows = [row for name in ("early-exit", "aoa-compression", "cascade") for row in current(results, name)]
+    hardware = dict.fromkeys(row.hardware.replace("1 threads", "1 thread") for row in rows)
+    return f"Rows were made on: {'; '.join(hardware)}.\n" if hardware else ""
 
 
 def early_exit_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:

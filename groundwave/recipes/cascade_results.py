@@ -76,12 +76,15 @@ def pareto(rows: Sequence[Row]) -> Figure:
             "color": colour,
             "fmt": next((m for backend, m in MARKS.items() if name.endswith(backend)), "o"),
         }
+        if number >= len(PALETTE):  # colours come again, hollow
+            style["markerfacecolor"] = "white"
         if name == CHOSEN:
             style |= {"color": "black", "markersize": 12, "markerfacecolor": "none"}
         errors = {"xerr": [[min(_half(ms), ms.mean)], [_half(ms)]], "yerr": 100 * _half(accuracy)}
-        axes.errorbar(ms.mean, 100 * accuracy.mean, **errors, **style, elinewidth=0.8, label=name)
+        label = name + " (one run)" * (ms.n < 2)
+        axes.errorbar(ms.mean, 100 * accuracy.mean, **errors, **style, elinewidth=0.8, label=label)
     best = _front({method: points for method, points in known.items() if not method.endswith(CHOSEN)})
-    axes.step([x for x, _ in best], [100 * y for _, y in best], where="post", color="0.6", zorder=0)
+    axes.step([x for x, _ in best], [100 * y for _, y in best], where="post", color="0.35", linewidth=1.5, zorder=0)
     axes.set(xlabel="median time of a record, batch 1 (ms)", ylabel="accuracy on test (%)")
     axes.legend(
         fontsize=7,
