@@ -1,10 +1,11 @@
 """The whole cascade on a packaged encoder and on a ViT: smaller, faster, and what it costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -31,7 +32,8 @@ CLASSES = ("BPSK", "QPSK", "8PSK", "QAM16", "GFSK", "CPFSK", "AM-DSB", "WBFM")
 SNRS_DB = (0, 6, 12, 18)
 DATA_SEED = 88
 TRANSFORM = Transform(num_freqs=32, num_frames=32, hop=32, num_averaged=1)  # 1024 samples
-VIT = {"num_channels": 1, "dim": 128, "depth": 6, "num_heads": 4, "patch": (8, 8)}
+VIT: Mapping[str, Any] = {"num_channels": 1, "dim": 128, "depth": 6, "num_heads": 4, "patch": (8, 8)}
+TINY_VIT = {**VIT, "dim": 32, "depth": 1}
 BUDGET = Budget("accuracy", 0.005)
 SHRINK = (2.0, 4.0, 8.0)
 METRICS = (
@@ -72,7 +74,8 @@ def cascade(
     source = _simulated(records_per_cell)
     for name in models:
         for seed in seeds:
-            _run(_Setting(name, seed, records_per_cell, epochs, shrink), source, sheet, place.home / "cascade")
+            setting = _Setting(name, seed, records_per_cell, epochs, shrink)
+            _run(setting, TINY_VIT if smoke else VIT, source, sheet, place.home / "cascade")
     return sheet.path
 
 
@@ -93,13 +96,13 @@ class _Setting:
         return [Cell(metric=metric, **told) for metric in METRICS]  # type: ignore[arg-type]
 
 
-def _run(setting: _Setting, source: Records, sheet: Sheet, home: Path) -> None:
+def _run(setting: _Setting, vit: Mapping[str, Any], source: Records, sheet: Sheet, home: Path) -> None:
     """Fill the cells of one model and seed, unless they are filled: the chosen form is the last one."""
     if not sheet.missing(setting.cells("chosen")[:1]):
         return
     started, seed = perf_counter(), setting.seed
     plan = deal(source, seed)
-    model = _model(setting.model, seed)
+    model = _model(setting.model, seed, vit)
     parts = parts_of(model, source, plan)
     here = home / f"{setting.model}-{seed}"
     _taught(model, parts["train"], here / "original", setting)
@@ -149,7 +152,7 @@ def _simulated(records_per_cell: int) -> Records:
     return Records(record, classes=scene.classes, group_names=names)
 
 
-def _model(name: str, seed: int) -> Model:
+def _model(name: str, seed: int, vit: Mapping[str, Any]) -> Model:
     """Return a packaged encoder, or a ViT with random weights, with a new head."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stable_hash(seed, "cascade", name))
@@ -161,7 +164,7 @@ def _model(name: str, seed: int) -> Model:
                 num_averaged=TRANSFORM.num_averaged,
                 window=TRANSFORM.window,
             )
-            model = Model.build("vit", contract, dict(VIT))
+            model = Model.build("vit", contract, dict(vit))
         else:
             model = Model.load(name)
         args = {"in_features": model.num_features, "out_features": len(CLASSES)}
