@@ -48,7 +48,7 @@ def cascade(
     runs: Path = Path("runs/accelerated"),
     models: Sequence[str] = MODELS,
     seeds: Sequence[int] = (0, 1, 2),
-    records_per_cell: int = 60,
+    records_per_cell: int = 120,
     epochs: int = 6,
     smoke: bool = False,
 ) -> Path:

@@ -40,6 +40,7 @@ MEASURED_ON = 512  # records on which a group's damage is measured, and on which
 MOST_EXITS = 3
 INTEGER_LOSS = 0.005  # accuracy; from here on a network learns on with rounded numbers
 EXIT_LOSS = 0.005  # accuracy that exits may lose where the budget is another
+ALIKE = 1.1  # times that differ by less are as good as equal: the next run may order them otherwise
 MARGIN = 1.64  # standard errors that thresholds of exits keep from the budget
 BATCH = 64  # records of a step: many steps matter more than large ones when a network has just lost its units
 KINDS = ("accuracy", "latency", "size")
@@ -63,7 +64,8 @@ class Budget(NamedTuple):
     def chosen(self, found: list[Candidate]) -> Candidate:
         """Return the fastest within a loss of accuracy, or the most accurate within a time or a size.
 
-        Fast is what takes the median record less, with exits, too.
+        Fast is what takes the median record less, with exits, too; among forms that clocks hardly tell apart, it is
+        the smallest that is returned.
 
         Raises:
             GroundwaveError: none is within the budget; it tells the nearest.
@@ -71,7 +73,8 @@ class Budget(NamedTuple):
         base = found[0]
         inside = [one for one in found if self.spent(one, base) <= self.bound + 1e-9]
         if inside and self.kind == "accuracy":
-            return min(inside, key=lambda one: one.p50_s)
+            least = min(one.p50_s for one in inside)
+            return min((one for one in inside if one.p50_s <= ALIKE * least), key=lambda one: one.file_bytes)
         if inside:
             return max(inside, key=lambda one: (one.validation, -one.p50_s))
         nearest = min(found, key=lambda one: self.spent(one, base))

@@ -16,6 +16,7 @@ from groundwave.model import InputContract, Model
 from groundwave.nn.complex import to_channels
 from groundwave.nn.heads import LinearHead
 from groundwave.recipes import compress
+from groundwave.recipes.compress_measured import Candidate
 from tests.doors.test_cli import error_of
 
 FAST = ["--epochs", "1", "--shrink", "1.5"]
@@ -96,6 +97,19 @@ def test_a_pruned_model_comes_back_without_what_pruned_it(
         assert "pruned" in json.loads((out / "model" / "config.json").read_text())["spec"]["backbone"], chosen
     model.save(tmp_path / "again")
     torch.testing.assert_close(Model.load(tmp_path / "again").predict(iq), model.predict(iq))
+
+
+def form(title: str, validation: float, ms: float, file_bytes: int) -> Candidate:
+    return Candidate(title, "PyTorch", validation, 0.0, {}, 1, 1, file_bytes, None, ms / 1e3, ms / 1e3, 1.0)
+
+
+def test_of_forms_that_clocks_hardly_tell_apart_the_smallest_is_chosen() -> None:
+    original, fast = form("original", 0.90, 5.0, 900), form("fast", 0.90, 1.00, 500)
+    small, slower, worse = form("small", 0.90, 1.09, 200), form("slower", 0.90, 1.11, 100), form("worse", 0.80, 0.5, 50)
+    found = [original, fast, small, slower, worse]
+    assert compress.Budget("accuracy", 0.005).chosen(found) == small
+    assert compress.Budget("accuracy", 0.005).chosen([original, fast, slower]) == fast
+    assert compress.Budget("latency", 1e-3).chosen(found) == fast
 
 
 @pytest.mark.parametrize("budget", ["accuracy=0.5", "speed=3", "latency=0", "size=x", "accuracy"])
