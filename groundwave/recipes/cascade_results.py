@@ -45,7 +45,8 @@ def _won(rows: Sequence[Row], name: str) -> str:
         f"Of the forms within half a point on validation, the fastest at batch 1, by the median record (within a tenth "
         f"of its time, the smallest), is {times(smaller, 'smaller', 'larger')} ({aim_of(8, smaller)}) and "
         f"{times(faster, 'faster', 'slower')} ({aim_of(5, faster)}) than the original in PyTorch, with "
-        f"{half_width(in_points, '+.1f')} points on test ({aim_of(-0.5, in_points)}), seed by seed. {_beside(*like)}{VERDICT_CAPTION}.\n"
+        f"{half_width(in_points, '+.1f')} points on test ({aim_of(-0.5, in_points)}), seed by seed. "
+        f"{_beside(*like)}{VERDICT_CAPTION}.\n"
     )
 
 
