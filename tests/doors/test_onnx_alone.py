@@ -41,7 +41,7 @@ def program(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module", params=["imports blocked", pytest.param("own environment", marks=pytest.mark.slow)])
 def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A Python with nothing but NumPy and ONNX Runtime: by blocked imports in seconds, by a fresh environment in more."""
+    """A Python with NumPy and ONNX Runtime alone: by blocked imports in seconds, by a fresh environment in more."""
     if request.param == "imports blocked":
         return [sys.executable, "-c", ALONE]
     home = tmp_path_factory.mktemp("bare")
