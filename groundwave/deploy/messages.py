@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from torch import Tensor
 
 from groundwave.data.samples import sample_type, to_complex
@@ -15,8 +15,7 @@ from groundwave.errors import DataError
 
 MOST_RECORDS = 1024  # of one request
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Row = Annotated[list[Number], Field(min_length=1)]
+Row = Annotated[list[float], Field(min_length=1)]  # NaN and infinity, too: the contract tells of which record they are
 Rows = Annotated[list[Row], Field(min_length=1, max_length=MOST_RECORDS)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -90,10 +89,15 @@ class Plain(Strict):
         return torch.complex(torch.tensor(self.i), torch.tensor(self.q)).to(torch.complex64)
 
 
+def _form(records: Any) -> str:
+    """Return in which form records are meant, so that a mistake is told of that form alone."""
+    return "lists" if isinstance(records, dict) and not records.keys().isdisjoint(Plain.model_fields) else "bytes"
+
+
 class Records(Strict):
     """A request: records as the model's contract takes them."""
 
-    records: Encoded | Plain
+    records: Annotated[Annotated[Encoded, Tag("bytes")] | Annotated[Plain, Tag("lists")], Discriminator(_form)]
 
 
 class Question(Records):

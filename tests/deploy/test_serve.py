@@ -158,11 +158,28 @@ def test_concurrent_requests_get_their_own_answers_and_bad_ones_harm_nobody(door
         (json.dumps({"records": encoded(iq(1) * 0)}).encode(), "without any power"),
         (json.dumps({"records": {"i": [[0.5] * 64], "q": [[0.5] * 63]}}).encode(), "63 to 64"),
         (json.dumps({"records": encoded(iq(1)), "extra": 1}).encode(), "extra"),
+        (b'{"records": {"i": [[1, 2], [1, null]], "q": [[1, 2], [1, 2]]}}', "lists.i.1.1 (Input"),
+        (b'{"records": {"i": [[1, 2]]}}', "lists.q (Field required"),
     ],
 )
 def test_requests_that_do_not_fit_are_told_what_to_do(door: httpx.Client, body: bytes, told: str) -> None:
     found = fault(door.post("/predict", content=body, headers={"content-type": "application/json"}), 422)
     assert told in " ".join(found.values())
+
+
+@pytest.mark.parametrize("route", ["/predict", "/embed", "/adapt"])
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999"])
+def test_a_number_that_is_not_finite_is_told_with_its_record(door: httpx.Client, route: str, value: str) -> None:
+    x = iq(3)
+    asked: dict[str, Any] = {"records": {"i": x.real.tolist(), "q": x.imag.tolist()}}
+    asked["records"]["q"][1][5] = "here"
+    asked |= {"labels": ["a", "b", "a"]} if route == "/adapt" else {}
+    body, head = json.dumps(asked).replace('"here"', value), {"content-type": "application/json"}
+    found = fault(door.post(route, content=body, headers=head), 422)
+    assert found["kind"] == "ContractError"
+    assert "infinite samples in record 1" in found["got"]
+    assert "finite" in found["expected"]
+    assert "drop that record" in found["do"]
 
 
 def test_unknown_routes_methods_and_hosts(door: httpx.Client) -> None:
