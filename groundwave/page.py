@@ -90,11 +90,14 @@ def _figure(caption: str, figure: "Figure") -> str:
     return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
 
 
-def png(figure: "Figure") -> bytes:
-    """Return a figure as PNG; the same figure gives the same bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+def png(figure: "Figure", num_colours: int = 256) -> bytes:
+    """Return a figure as a small PNG file, of few colours; the same figure gives the same bytes."""
+    from PIL import Image  # with it imported above, `groundwave --help` would be slower
+
+    raw, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(raw, format="png")
+    Image.open(raw).convert("RGB").quantize(num_colours).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def html(table: Table) -> str:

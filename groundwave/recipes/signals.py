@@ -1,6 +1,5 @@
 """How docs/signals.md is made, every number and picture by our own code: `python -m groundwave.recipes.signals`."""
 
-import io
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
 
 from groundwave.atomic import write_atomically
 from groundwave.bench.signal_pictures import rooms_picture, waveform_picture, wideband_picture
 from groundwave.contracts import Record
+from groundwave.page import png
 from groundwave.rng import generator
 from groundwave.scenes.air import Air, Waveform
 from groundwave.scenes.analog import ANALOG
@@ -48,6 +47,7 @@ AIR = Air(8)
 NUM_RECORDS = 64
 NUM_SAMPLES = 16_384
 NUM_FREQS = 256
+NUM_COLOURS = 64
 HEAD = f"""# Signals
 
 Every waveform of `groundwave list waveforms`, drawn by the code that generates it; made by
@@ -111,13 +111,13 @@ def signals(out: Path = Path("docs/signals.md")) -> Path:
         shown = []
         for name, iq in drawn.items():
             file = pictures / f"{name}.png"
-            write_atomically(file, png(picture(name, iq)))
+            write_atomically(file, png(picture(name, iq), NUM_COLOURS))
             shown.append(f"**{name}**<br>![Spectrum and view of {name}]({pictures.name}/{file.name})")
         text += ["| | |\n|---|---|", *(f"| {' | '.join(shown[i : i + 2])} |" for i in range(0, len(shown), 2)), ""]
     for name in WIDE_SCENES:
-        write_atomically(pictures / f"{name}.png", png(wideband(name)))
+        write_atomically(pictures / f"{name}.png", png(wideband(name), NUM_COLOURS))
     text.append(WIDE_BAND.format(folder=pictures.name))
-    write_atomically(pictures / "rgbd.png", png(rooms(), num_colours=256))
+    write_atomically(pictures / "rgbd.png", png(rooms()))
     text.append(ROOMS.format(folder=pictures.name))
     write_atomically(out, "\n".join(text).encode())
     return out
@@ -190,14 +190,6 @@ def symbols(name: str, iq: Tensor) -> Tensor:
     sps = AIR.samples_per_symbol
     pulse, late = (root_raised_cosine(sps, SPAN, ROLLOFF, delay) for delay in (0.0, 0.5))
     return matched_offset(iq, pulse, late, sps) if name == "OQPSK" else matched(iq, pulse, sps)
-
-
-def png(figure: Figure, num_colours: int = 64) -> bytes:
-    """Return a figure as a small PNG file, of few colours."""
-    raw, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(raw, format="png")
-    Image.open(raw).convert("RGB").quantize(num_colours).save(small, format="png", optimize=True)
-    return small.getvalue()
 
 
 if __name__ == "__main__":
