@@ -7,12 +7,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from groundwave.bench.comparisons import decibel_table, difference, points, time_table
+from groundwave.bench.encoders import Pretraining
 from groundwave.bench.pictures import accuracy_against_labels, accuracy_against_snr
 from groundwave.bench.rows import Row, aggregate, read
 from groundwave.bench.tables import summarise
 from groundwave.page import Table
 from groundwave.recipes.csi_results import csi_part
 from groundwave.recipes.masked_aims import aims
+from groundwave.recipes.msm import CONVLSTM, VIT
 from groundwave.recipes.multimodal import MODULATIONS
 from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung, labels, sources, write_page
 from groundwave.signal.gait import ACTIVITIES
@@ -61,17 +63,28 @@ def _failed(results: Path, name: str) -> Iterator[str]:
         yield f"{len(rows)} cells of `groundwave run {name}` failed, the last one because: {rows[-1].failed}"
 
 
-def reconstruction_part(results: Path, folders: Sequence[Path], name: str, title: str) -> Iterator[Part]:
-    """Yield how well hidden cells are drawn, by what is hidden."""
+def reconstruction_part(
+    results: Path, folders: Sequence[Path], name: str, title: str, own: Pretraining
+) -> Iterator[Part]:
+    """Yield how well hidden cells are drawn, by what is hidden; `own` is the recipe's setting."""
     rows = [row for row in current(results, name) if row.failed is None]
     if not rows:
         return
     metrics = {row.metric.removeprefix("error ").removesuffix(" (dB)"): row.metric for row in rows}
     data = ", ".join(dict.fromkeys(row.data for row in rows))
     caption = f"root mean squared error of hidden cells in dB, lower is better, on {data}"
-    text = "Hidden are random cells, blocks, bands of frequencies or tubes of time, and the share that is told.\n"
+    told = "Hidden are random cells, blocks, bands of frequencies or tubes of time, and the share that is told."
+    text = f"{told} {_pretrained(rows, own)}\n"
     files = {f"input, what is left, reconstruction: {mask}": file for mask, file in hung(folders, name).items()}
     yield Part(title, text, {"Error by mask and ratio": decibel_table(rows, metrics, caption)}, files=files)
+
+
+def _pretrained(rows: Sequence[Row], own: Pretraining) -> str:
+    """Say for how long the network has learned, and whether that is less than the recipe asks for."""
+    epochs = max(row.config["pretraining"]["schedule"]["epochs"] for row in rows)
+    if epochs >= own.schedule.epochs:
+        return f"The network was pretrained for {epochs} epochs."
+    return f"The network was pretrained for {epochs} of the recipe's {own.schedule.epochs} epochs: too few."
 
 
 def segmentation_part(results: Path, folders: Sequence[Path]) -> Iterator[Part]:
@@ -213,9 +226,9 @@ def multimodal_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
 
 
 SECTIONS: Mapping[str, Callable[[Path, Sequence[Path]], Iterator[Part]]] = {
-    "msm-vit": lambda results, folders: reconstruction_part(results, folders, "msm-vit", "Reconstruction, ViT"),
+    "msm-vit": lambda results, folders: reconstruction_part(results, folders, "msm-vit", "Reconstruction, ViT", VIT),
     "msm-convlstm": lambda results, folders: reconstruction_part(
-        results, folders, "msm-convlstm", "Reconstruction, ConvLSTM"
+        results, folders, "msm-convlstm", "Reconstruction, ConvLSTM", CONVLSTM
     ),
     "segmentation": segmentation_part,
     "forecasting": forecasting_part,
