@@ -24,6 +24,7 @@ from groundwave.rng import generator
 
 OPSET = 18  # the first with the reductions that PyTorch's exporter writes
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+FORMATS = (".onnx", ".ort")
 
 Shapes = Literal["static", "batch", "free"]
 
@@ -48,7 +49,7 @@ def export(
 
     Args:
         model: any model; of one with exits the whole network is written.
-        out: a path that does not exist yet; one that ends in `.ort` gets ONNX Runtime's own format.
+        out: a path that does not exist yet and ends in `.onnx`, or in `.ort` for ONNX Runtime's own format.
         num_samples: length of the input of a model of IQ; the contract's by default.
         size: subcarriers and packets of the input of a model of CSI.
         layout: of IQ, `rows` or `interleaved`.
@@ -63,12 +64,11 @@ def export(
         ContractError: a size that the model does not take.
         ModelError: an operator that ONNX does not have, or a file that would compute something else than the model;
             nothing is written.
-        GroundwaveError: the packages of the extra `deploy` are not installed.
+        GroundwaveError: the packages of the extra `deploy` are not installed, or `out` ends otherwise.
     """
     out = Path(out)
     check_packages()
-    if out.exists():
-        raise OutputExistsError(out)
+    check_file(out)
     model = replace(model, exits=None)
     graph = lookup(GRAPHS, model.contract.modality, "modality to export")(model, num_samples, size, layout)
     low, high = graph.lengths or (0, 0)
@@ -99,6 +99,23 @@ def check_packages() -> None:
             got=f"no package {', '.join(missing)}",
             expected="the packages that write and run ONNX",
             do="install them: pip install 'groundwave[deploy]'",
+        )
+
+
+def check_file(out: Path) -> None:
+    """Raise unless `out` does not exist yet and its suffix names a format: others would hold ONNX under a false name.
+
+    Raises:
+        OutputExistsError: it exists.
+        GroundwaveError: it has another suffix, or none.
+    """
+    if out.exists():
+        raise OutputExistsError(out)
+    if out.suffix not in FORMATS:
+        raise GroundwaveError(
+            got=f"the output {out}",
+            expected=f"a file that ends in {' or '.join(FORMATS)}",
+            do="name it so; only --exits split writes a folder, which has no suffix",
         )
 
 

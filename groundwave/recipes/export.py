@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from groundwave.data.recording import Recording
-from groundwave.deploy.export import Shapes
+from groundwave.deploy.export import Shapes, check_file
 from groundwave.deploy.export import export as write
 from groundwave.deploy.graphs import GRAPHS, Layout, Size
 from groundwave.deploy.split import export_split
@@ -40,9 +40,8 @@ def export(
 
     Raises:
         DataError: `data` has no records that long.
-        GroundwaveError: a choice that parts do not have.
+        GroundwaveError: a choice that parts do not have, or a file that is neither `.onnx` nor `.ort`.
     """
-    loaded = Model.load(model)
     if exits == "split":
         given = {"--num-samples": num_samples, "--size": size, "--data": data, "--sample-rate": sample_rate_hz}
         chosen = [name for name, value in given.items() if value is not None]
@@ -54,8 +53,9 @@ def export(
                 expected="a folder, whose parts take rows, any number of records, and the model's own length",
                 do="leave that out, and the suffix of --out",
             )
-        return export_split(loaded, out, tolerance=tolerance), 0
-    records = None
+        return export_split(Model.load(model), out, tolerance=tolerance), 0
+    check_file(out)
+    loaded, records = Model.load(model), None
     if data is not None:
         graph = lookup(GRAPHS, loaded.contract.modality, "modality to export")(loaded, num_samples, size, layout)
         records = _records(open_any(data, sample_rate_hz=sample_rate_hz), data, graph.name, graph.shape)

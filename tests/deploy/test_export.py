@@ -299,6 +299,12 @@ def test_existing_file_is_kept(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
+def test_a_file_whose_name_would_be_false_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GroundwaveError, match=r"m\.pt; expected a file that ends in \.onnx or \.ort"):
+        export(quick(), tmp_path / "m.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("num_samples", [63, 513])
 def test_a_length_that_the_model_would_cut_is_refused(tmp_path: Path, num_samples: int) -> None:
     with pytest.raises(ContractError, match="64 to 512"):

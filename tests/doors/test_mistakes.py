@@ -90,6 +90,8 @@ def test_unknown_learner_and_model(
         (["pretrain", "--data", "radioml", "--out", "x", "--lr", "0"], "lr 0.0; expected a positive number"),
         (["pretrain", "--data", "radioml", "--out", "x", "--batch-size", "0"], "batch size of 0"),
         (["pretrain", "--data", "radioml", "--out", "x", "--num-samples", "16"], "expected at least 25"),
+        (["export", "--model", "absent", "--out", "x.foo"], "x.foo; expected a file that ends in .onnx or .ort"),
+        (["export", "--model", "absent", "--out", "x"], "x; expected a file that ends in .onnx or .ort"),
     ],
 )
 def test_wrong_arguments_are_named(
