@@ -89,7 +89,7 @@ def export(
     check_output(out)
     from groundwave.recipes.export import export as run
 
-    path, dropped = run(
+    path, written = run(
         model,
         out,
         num_samples=num_samples,
@@ -102,8 +102,12 @@ def export(
         exits=exits,
     )
     print(f"ONNX {'parts' if exits == 'split' else 'model'}: {path}")
-    if dropped:
-        print(f"without its early exits ({dropped}): every record goes all the way; --exits split writes them as parts")
+    if written.exits and exits == "drop":
+        left = f"without its early exits ({written.exits.num_exits})"
+        print(f"{left}: every record goes all the way; --exits split writes them as parts")
+    if written.head is None:
+        what = f"features (an embedding of {written.num_features} numbers), as the model has no head"
+        print(f"it returns {what}; `groundwave adapt` gives it classes")
 
 
 def stream(

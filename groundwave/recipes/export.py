@@ -30,13 +30,13 @@ def export(
     sample_rate_hz: float | None,
     tolerance: float,
     exits: Literal["drop", "split"] = "drop",
-) -> tuple[Path, int]:
+) -> tuple[Path, Model]:
     """Write a model as ONNX, compared with PyTorch on records of `data`, too; see `deploy/export.py`.
 
     With `exits` `split` what is written is a folder of parts (`deploy/split.py`), compared on noise and tones.
 
     Returns:
-        What was written, and how many exits it lacks.
+        What was written, and the model that it is of.
 
     Raises:
         DataError: `data` has no records that long.
@@ -53,7 +53,8 @@ def export(
                 expected="a folder, whose parts take rows, any number of records, and the model's own length",
                 do="leave that out, and the suffix of --out",
             )
-        return export_split(Model.load(model), out, tolerance=tolerance), 0
+        loaded = Model.load(model)
+        return export_split(loaded, out, tolerance=tolerance), loaded
     check_file(out)
     loaded, records = Model.load(model), None
     if data is not None:
@@ -69,7 +70,7 @@ def export(
         records=records,
         tolerance=tolerance,
     )
-    return path, loaded.exits.num_exits if loaded.exits else 0
+    return path, loaded
 
 
 def _records(source: Any, path: Path, name: str, shape: tuple[int, ...]) -> Tensor:

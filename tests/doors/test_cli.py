@@ -205,10 +205,20 @@ def test_pretraining_on_a_raw_recording(tmp_path: Path, capsys: pytest.CaptureFi
     assert main([*map(str, words), "--sample-rate", "1e6", "--out", str(tmp_path / "run")]) == 0
 
 
-def test_export_writes_onnx(tmp_path: Path, adapted: Path) -> None:
-    out = tmp_path / "m.onnx"
-    assert main(["export", "--model", str(adapted), "--out", str(out)]) == 0
-    assert out.stat().st_size > 1000
+def test_export_writes_onnx_and_says_where_it_has_no_classes(
+    tmp_path: Path, encoder: Path, adapted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = {}
+    for model in (encoder, adapted):
+        out = tmp_path / f"{len(lines)}.onnx"
+        capsys.readouterr()
+        assert main(["export", "--model", str(model), "--out", str(out)]) == 0
+        assert out.stat().st_size > 1000
+        lines[model] = capsys.readouterr().out.splitlines()
+    width = Model.load(str(encoder)).num_features
+    assert f"features (an embedding of {width} numbers)" in lines[encoder][1]
+    assert "groundwave adapt" in lines[encoder][1]
+    assert len(lines[adapted]) == 1
 
 
 def protocol(results: Path = Path("results"), *, shots: list[int] = [5], data: Path | None = None) -> Path:  # noqa: B006
