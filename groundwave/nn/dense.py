@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from groundwave.errors import GroundwaveError
 from groundwave.nn.patch import grid_positions, unpatchify, whole_patches
 from groundwave.nn.vit import transformer_blocks
 
@@ -116,6 +117,9 @@ class ConvDecoder(Decoder):
         num_outputs: numbers per cell.
         patch: rows and columns of a patch, in cells: powers of two.
         dim: channels of the coarsest stage; each doubling halves them, down to 16.
+
+    Raises:
+        GroundwaveError: patches of other sizes.
     """
 
     def __init__(self, num_features: int, num_outputs: int, patch: Sequence[int], dim: int = 128) -> None:
@@ -148,13 +152,17 @@ class Conv3dDecoder(Decoder):
         patch: (1, 1): there is a token for each cell.
         slice: frames of a time slice, those of the backbone.
         kernel: side of the kernel, odd.
+
+    Raises:
+        GroundwaveError: larger patches.
     """
 
     def __init__(
         self, num_features: int, num_outputs: int, patch: Sequence[int] = (1, 1), slice: int = 8, kernel: int = 3
     ) -> None:
         super().__init__()
-        assert tuple(patch) == (1, 1), f"patch must be one cell, not {patch}"
+        if tuple(patch) != (1, 1):
+            raise _unfit("conv3d", patch, "a token for each cell, as convlstm has")
         self.slice = slice
         self.convolve = nn.Conv3d(num_features, num_outputs, kernel, padding=kernel // 2)
 
@@ -170,8 +178,17 @@ class Conv3dDecoder(Decoder):
 def _doublings(patch: Sequence[int]) -> list[tuple[float, float]]:
     """Return the factors by which each stage enlarges rows and columns, together the patch."""
     height, width = (int(cells).bit_length() - 1 for cells in patch)
-    assert (2**height, 2**width) == tuple(patch), f"patch must be powers of two, not {patch}"
+    if (2**height, 2**width) != tuple(patch):
+        raise _unfit("conv", patch, "powers of two, as each stage doubles the grid")
     return [(2.0 if stage < height else 1.0, 2.0 if stage < width else 1.0) for stage in range(max(height, width))]
+
+
+def _unfit(decoder: str, patch: Sequence[int], expected: str) -> GroundwaveError:
+    return GroundwaveError(
+        got=f"decoder {decoder} for patches of {' by '.join(map(str, patch))} cells",
+        expected=expected,
+        do="choose the decoder context, light or linear, or a backbone of such patches",
+    )
 
 
 DECODERS: dict[str, Callable[..., nn.Module]] = {

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from groundwave.errors import GroundwaveError
 from groundwave.nn.dense import DECODERS, Conv3dDecoder, LinearDecoder
 from groundwave.nn.patch import patchify
 
@@ -59,3 +60,11 @@ def test_a_convolution_over_slices_joins_a_frame_with_that_of_the_slice_before()
     moved[:, 1, 5] += 1  # second frame of the second of three slices
     change = (decoder(moved.flatten(1, 2), (3, 10), (3, 10)) - decoder(tokens, (3, 10), (3, 10)))[0, 0]
     assert change.abs().amax(0).nonzero().flatten().tolist() == [0, 1, 2, 4, 5, 6, 8, 9]
+
+
+@pytest.mark.parametrize(("name", "patch"), [("conv3d", (4, 8)), ("conv", (4, 6))])
+def test_patches_that_a_decoder_cannot_answer_for_are_refused(name: str, patch: tuple[int, int]) -> None:
+    with pytest.raises(GroundwaveError, match=f"decoder {name} for patches of 4 by .*context, light or linear"):
+        DECODERS[name](12, 1, patch)
+    for other in ("context", "light", "linear"):  # the remedy
+        DECODERS[other](12, 1, patch, **TINY[other])
