@@ -18,12 +18,20 @@ from groundwave.metrics import Interval, interval
 
 
 def hardware() -> str:
-    """Return processor, threads in use and accelerator, as results name them."""
+    """Return processor, threads in use and accelerator, as results name them.
+
+    Where a processor's flags are known it says, too, whether there is a matrix unit for bfloat16 (AMX): times of training
+    depend on it, and processors of one name differ.
+    """
     import torch
 
+    from groundwave.train import processor_flags
+
+    flags = processor_flags()
+    unit = ", AMX" if "amx_bf16" in flags else ", no AMX" if flags else ""
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no accelerator"
     threads = torch.get_num_threads()
-    return f"{processor()}, {threads} thread{'s' * (threads > 1)}, {device}"
+    return f"{processor()}{unit}, {threads} thread{'s' * (threads > 1)}, {device}"
 
 
 def processor() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,17 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     for row in written:
         append(path, row)
     assert read(path) == written
+
+
+@pytest.mark.parametrize(("flags", "told"), [({"avx2", "amx_bf16"}, ", AMX"), ({"avx2"}, ", no AMX"), (set(), "")])
+def test_a_row_says_whether_its_processor_has_a_matrix_unit(
+    flags: set[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("groundwave.train.processor_flags", lambda: flags)
+    monkeypatch.setattr("groundwave.bench.rows.processor", lambda: "A processor")
+    found = Row(protocol="p", method="a", data="d", metric="accuracy", value=0.5, n=10)
+    assert re.fullmatch(f"A processor{told}, \\d+ threads?, .+", found.hardware)
+    assert found.config_hash == ROW.config_hash
 
 
 def test_no_file_is_no_rows(tmp_path: Path) -> None:
