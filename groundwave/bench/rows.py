@@ -20,8 +20,8 @@ from groundwave.metrics import Interval, interval
 def hardware() -> str:
     """Return processor, threads in use and accelerator, as results name them.
 
-    Where a processor's flags are known it says, too, whether there is a matrix unit for bfloat16 (AMX): times of training
-    depend on it, and processors of one name differ.
+    Where a processor's flags are known it says, too, whether there is a matrix unit for bfloat16 (AMX): times depend
+    on it, and processors of one name differ.
     """
     import torch
 
