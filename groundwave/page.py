@@ -90,13 +90,13 @@ def _figure(caption: str, figure: "Figure") -> str:
     return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
 
 
-def png(figure: "Figure", num_colours: int = 256) -> bytes:
-    """Return a figure as a small PNG file, of few colours; the same figure gives the same bytes."""
+def png(figure: "Figure") -> bytes:
+    """Return a figure as a small PNG file, of 256 colours; the same figure gives the same bytes."""
     from PIL import Image  # with it imported above, `groundwave --help` would be slower
 
     raw, small = io.BytesIO(), io.BytesIO()
     figure.savefig(raw, format="png")
-    Image.open(raw).convert("RGB").quantize(num_colours).save(small, format="png", optimize=True)
+    Image.open(raw).convert("RGB").quantize(256).save(small, format="png", optimize=True)
     return small.getvalue()
 
 

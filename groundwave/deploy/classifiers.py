@@ -9,15 +9,13 @@ import torch
 
 from groundwave.contract import InputContract, demanded
 from groundwave.deploy.described import AGAIN, described
-from groundwave.deploy.export import check_packages, start_session
+from groundwave.deploy.export import SUFFIXES, check_packages, start_session
 from groundwave.errors import GroundwaveError, ModelError
 from groundwave.model import Model
 from groundwave.nn.dense import Decoder
 
 IQ = npt.NDArray[np.complex64]
 Probabilities = npt.NDArray[np.float32]
-
-SUFFIXES = (".onnx", ".ort")
 
 
 class Classifier(Protocol):

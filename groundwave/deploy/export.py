@@ -23,8 +23,8 @@ from groundwave.model import Model
 from groundwave.rng import generator
 
 OPSET = 18  # the first with the reductions that PyTorch's exporter writes
+SUFFIXES = (".onnx", ".ort")
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-FORMATS = (".onnx", ".ort")
 
 Shapes = Literal["static", "batch", "free"]
 
@@ -111,10 +111,10 @@ def check_file(out: Path) -> None:
     """
     if out.exists():
         raise OutputExistsError(out)
-    if out.suffix not in FORMATS:
+    if out.suffix not in SUFFIXES:
         raise GroundwaveError(
             got=f"the output {out}",
-            expected=f"a file that ends in {' or '.join(FORMATS)}",
+            expected=f"a file that ends in {' or '.join(SUFFIXES)}",
             do="name it so; only --exits split writes a folder, which has no suffix",
         )
 

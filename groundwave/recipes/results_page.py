@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from groundwave.atomic import write_atomically
 from groundwave.bench.rows import Row, latest, read
 from groundwave.bench.tables import markdown
-from groundwave.page import Table
-from groundwave.recipes.signals import png
+from groundwave.page import Table, png
 from groundwave.recipes.sources import SOURCES
 
 Choose = Callable[[Row], bool]

@@ -47,7 +47,6 @@ AIR = Air(8)
 NUM_RECORDS = 64
 NUM_SAMPLES = 16_384
 NUM_FREQS = 256
-NUM_COLOURS = 64
 HEAD = f"""# Signals
 
 Every waveform of `groundwave list waveforms`, drawn by the code that generates it; made by
@@ -111,11 +110,11 @@ def signals(out: Path = Path("docs/signals.md")) -> Path:
         shown = []
         for name, iq in drawn.items():
             file = pictures / f"{name}.png"
-            write_atomically(file, png(picture(name, iq), NUM_COLOURS))
+            write_atomically(file, png(picture(name, iq)))
             shown.append(f"**{name}**<br>![Spectrum and view of {name}]({pictures.name}/{file.name})")
         text += ["| | |\n|---|---|", *(f"| {' | '.join(shown[i : i + 2])} |" for i in range(0, len(shown), 2)), ""]
     for name in WIDE_SCENES:
-        write_atomically(pictures / f"{name}.png", png(wideband(name), NUM_COLOURS))
+        write_atomically(pictures / f"{name}.png", png(wideband(name)))
     text.append(WIDE_BAND.format(folder=pictures.name))
     write_atomically(pictures / "rgbd.png", png(rooms()))
     text.append(ROOMS.format(folder=pictures.name))

@@ -30,6 +30,6 @@ def test_the_page_says_what_the_code_makes_today(name: str) -> None:
 
 
 def test_a_picture_is_a_small_png() -> None:
-    content = png(signals.picture("OQPSK", signals.draw("OQPSK", WAVEFORMS["OQPSK"])), signals.NUM_COLOURS)
+    content = png(signals.picture("OQPSK", signals.draw("OQPSK", WAVEFORMS["OQPSK"])))
     assert content.startswith(b"\x89PNG")
     assert len(content) < 40_000
