@@ -35,7 +35,7 @@ TRANSFORM = Transform(num_freqs=32, num_frames=32, hop=32, num_averaged=1)  # 10
 VIT: Mapping[str, Any] = {"num_channels": 1, "dim": 128, "depth": 6, "num_heads": 4, "patch": (8, 8)}
 TINY_VIT = {**VIT, "dim": 32, "depth": 1}
 BUDGET = Budget("accuracy", 0.005)
-SHRINK = (2.0, 4.0, 8.0)
+SHRINK = (2.0, 4.0, 10.0)
 METRICS = (
     *("accuracy", "validation accuracy", "parameters", "MMACs", "file kB", "ms", "ms, p95", "records/s"),
     "peak kB",

@@ -269,7 +269,7 @@ class _Cascade:
             return
         left = pruned.network
         assert isinstance(left, Scored)
-        self._fit(f"pruned-{factor:g}", Distillation(left, inputs, _scored(deepcopy(self.base))))
+        self._fit(f"pruned-{factor:g}", Distillation(left, inputs, _scored(deepcopy(self.base)), mixed=True))
         made = _pruned(self.last, left, pruned.shapes)
         found = of_model(f"pruned {factor:g} x", made, self.parts)
         self._add(found, made)

@@ -37,6 +37,41 @@ def test_it_is_hinton_s_loss(weight: float, soft: float) -> None:
         assert float(found.detach()) != pytest.approx(by_hand(given[1], given[0], given[2], weight, soft), rel=1e-3)
 
 
+def test_the_teacher_also_answers_mixtures_of_two_records() -> None:
+    torch.manual_seed(0)
+    student, teacher, asked = nn.Linear(4, 3), nn.Linear(4, 3), []
+    teacher.register_forward_hook(lambda _, given, __: asked.append(given[0]))
+    x, label = torch.randn(6, 4), torch.arange(6) % 3
+    found = Distillation(student, lambda record: record["x"], teacher, mixed=True)(
+        {"x": x, "label": label}, generator(0)
+    )
+    records, mixtures = asked[0].split(6)
+    torch.testing.assert_close(records, x)
+    one, other = (mixtures - x.roll(1, 0)), (x - x.roll(1, 0))
+    share = one / other
+    torch.testing.assert_close(share, share[:, :1].expand(6, 4), atol=1e-3, rtol=1e-3)  # the same for all of a record
+    assert bool(((share > 0) & (share < 1)).all())
+    assert share[:, 0].std() > 0.1
+    with torch.no_grad():
+        both = student(asked[0]).tolist(), teacher(asked[0]).tolist(), [0] * 12
+        hard = by_hand(student(x).tolist(), teacher(x).tolist(), label.tolist(), 0.0, 2.0)
+    assert float(found["loss"].detach()) == pytest.approx(0.5 * hard + 0.5 * by_hand(*both, 1.0, 2.0), rel=1e-5)
+
+
+def test_batch_norms_remember_records_alone() -> None:
+    torch.manual_seed(0)
+    x, label = torch.randn(6, 4), torch.arange(6) % 3
+    remembered = []
+    for mixed in (False, True):
+        norm = nn.BatchNorm1d(4)
+        student = nn.Sequential(norm, nn.Linear(4, 3))
+        made = Distillation(student, lambda record: record["x"], nn.Linear(4, 3), mixed=mixed)
+        made({"x": x, "label": label}, generator(0))
+        remembered.append(norm.running_mean)
+        assert norm.momentum == 0.1
+    torch.testing.assert_close(*remembered)
+
+
 def test_the_teacher_stays_as_it_is_and_is_not_saved() -> None:
     student = Scored(nn.Linear(4, 5), nn.Linear(5, 3))
     made = Distillation(student, lambda record: record["x"], nn.Linear(4, 3))
