@@ -27,6 +27,7 @@ NUM_SAMPLES = 1024
 NUM_FRAMES = 120  # of each beam at each gain on each front-end
 HOME, AWAY = "same antenna", "other antenna"
 SHOTS = (2, 8, 32)
+PAIRS = (0, 1, 2)
 NUM_EPISODES = 100
 
 

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from groundwave.bench.comparisons import difference, points
 from groundwave.bench.contest import ACCURACY
 from groundwave.bench.pictures import accuracy_against_labels
-from groundwave.bench.rows import Row, aggregate, read
+from groundwave.bench.rows import Row, aggregate
 from groundwave.bench.tables import summarise
 from groundwave.recipes import protobeam, protobeam_published
 from groundwave.recipes.angles_results import angles_part
 from groundwave.recipes.beam_exhibits import CALIBRATION, NEXT
 from groundwave.recipes.beam_sets import AWAY, HOME
+from groundwave.recipes.beams_missing import lacking
 from groundwave.recipes.deepbeam_cnn import MIXED
 from groundwave.recipes.deepbeam_cnn import TITLE as CNN
 from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung, labels, ordered, sources, write_page
@@ -70,9 +71,8 @@ def beams_results(
     """
     folders = (runs / "pictures", out.with_suffix("") / COPIES)
     parts = [part for make in SECTIONS.values() for part in make(results, folders)]
-    lacking = [name for name in RECIPES if not read(results / f"{name}.jsonl")]
     failed = [row for name in RECIPES for row in current(results, name) if row.failed is not None]
-    open_ends = [f"- No rows yet of `groundwave run {name}`." for name in lacking]
+    open_ends = [f"- No rows yet of {words}." for name in RECIPES for words in lacking(name, _known(results, name))]
     open_ends += [f"- {row.method}, {row.data}, seed {row.seed}: {row.failed}" for row in failed]
     missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
     return write_page(out, HEAD, [*parts, *missing, sources(*PAPERS)])

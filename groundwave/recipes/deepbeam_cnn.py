@@ -13,10 +13,12 @@ from groundwave.bench.encoders import Pretraining
 from groundwave.bench.methods import Method, settings
 from groundwave.contract import InputContract
 from groundwave.model import Model
-from groundwave.recipes.beam_sets import Field, frozen
+from groundwave.recipes.beam_sets import PAIRS, Field, frozen
 from groundwave.train import Schedule
 
 TITLE, MIXED = "DeepBeam CNN", "DeepBeam CNN, all front-ends mixed"
+PROBE, TUNED = f"{TITLE}, linear probe", f"{TITLE}, fine-tuned"
+SHOTS = (2, 8)
 TUNING = {"steps": 40, "lr": 5e-4}
 FEW_EPISODES = 1  # each trains the whole network
 
@@ -26,8 +28,8 @@ def deepbeam_cnn(
     *,
     runs: Path = Path("runs/beams"),
     data: str = "beams",
-    pairs: Sequence[int] = (0, 1, 2),
-    shots: Sequence[int] = (2, 8),
+    pairs: Sequence[int] = PAIRS,
+    shots: Sequence[int] = SHOTS,
     epochs: int = 13,
     smoke: bool = False,
 ) -> Path:
@@ -51,7 +53,7 @@ def deepbeam_cnn(
     field = Field(name="deepbeam-cnn", data=data, results=results, runs=runs, pairs=pairs, shots=shots, smoke=smoke)
     beams = field.opened()
     network = cnn(field.contract(beams), epochs, smoke)
-    probe = frozen(f"{TITLE}, linear probe", "logistic", raw=True)
+    probe = frozen(PROBE, "logistic", raw=True)
     field.contest([Contender(network, (probe, tuned(3 if smoke else TUNING["steps"])))], beams, unadapted=TITLE)
     field.contest([Contender(network, ())], beams, learned="all", unadapted=MIXED)
     return field.path
@@ -75,12 +77,11 @@ def cnn(contract: InputContract, epochs: int, smoke: bool) -> Pretraining:
 def tuned(steps: float) -> Way:
     """Return the way that goes on training the whole network on the labels of the other antenna."""
     given: dict[str, Any] = {**TUNING, "steps": int(steps)}
-    name = f"{TITLE}, fine-tuned"
 
     def method(model: Model | None) -> Method:
         assert model is not None
         raw = as_recorded(replace(model, backbone=deepcopy(model.backbone).cpu()))
         contract: Any = raw.contract
-        return Method(name, lambda seed: FineTune(lambda: deepcopy(raw.backbone), contract, seed=seed, **given))
+        return Method(TUNED, lambda seed: FineTune(lambda: deepcopy(raw.backbone), contract, seed=seed, **given))
 
-    return Way(name, settings(FineTune, **given, views="()"), method, most_episodes=FEW_EPISODES)
+    return Way(TUNED, settings(FineTune, **given, views="()"), method, most_episodes=FEW_EPISODES)

@@ -18,12 +18,14 @@ from groundwave.model import Model
 from groundwave.nn.complex import to_channels
 from groundwave.nn.welch import welch_spectrum
 from groundwave.recipes.beam_exhibits import exhibit
-from groundwave.recipes.beam_sets import SHOTS, Field, frozen
+from groundwave.recipes.beam_sets import PAIRS, SHOTS, Field, frozen
 from groundwave.train import Schedule
 from groundwave.views import AddNoise, Normalise, OtherFrontEnd, Rotate
 
 TITLE = "ours"
 OURS = f"{TITLE}, + transductive"  # what is compared with others: all that this recipe adds
+PLAIN = f"{TITLE}, without front-end augmentation"
+UNLABELLED = "self-supervised on two other antennas"
 MOST_SPREADINGS = 20  # episodes; each solves for all queries together
 VIEWS: tuple[View, ...] = (OtherFrontEnd(), Rotate(), Normalise())
 
@@ -33,7 +35,7 @@ def protobeam(
     *,
     runs: Path = Path("runs/beams"),
     data: str = "beams",
-    pairs: Sequence[int] = (0, 1, 2),
+    pairs: Sequence[int] = PAIRS,
     shots: Sequence[int] = SHOTS,
     epochs: int = 40,
     smoke: bool = False,
@@ -63,9 +65,9 @@ def protobeam(
     contract = field.contract(beams)
     ours = Contender(episodic(VIEWS, contract, epochs, smoke), ways(TITLE))
     plain = episodic(VIEWS[1:], contract, epochs, smoke)
-    plain_ways = (frozen(f"{TITLE}, without front-end augmentation", "prototypes"),)
+    plain_ways = (frozen(PLAIN, "prototypes"),)
     field.contest([ours, Contender(plain, plain_ways), Contender(None, classical())], beams)
-    unlabelled = (frozen("self-supervised on two other antennas", "lda"),)
+    unlabelled = (frozen(UNLABELLED, "lda"),)
     field.contest([Contender(contrastive(contract, epochs, smoke), unlabelled)], beams, learned="others")
     exhibit(field, beams, ours)
     return field.path

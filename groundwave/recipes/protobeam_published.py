@@ -9,7 +9,7 @@ from groundwave.bench.contest import Contender
 from groundwave.bench.encoders import Pretraining
 from groundwave.contract import InputContract
 from groundwave.contracts import View
-from groundwave.recipes.beam_sets import SHOTS, Field, frozen
+from groundwave.recipes.beam_sets import PAIRS, SHOTS, Field, frozen
 from groundwave.train import Schedule
 from groundwave.views import Amplitude, Rotate
 
@@ -39,7 +39,7 @@ def protobeam_published(
     *,
     runs: Path = Path("runs/beams"),
     data: str = "beams",
-    pairs: Sequence[int] = (0, 1, 2),
+    pairs: Sequence[int] = PAIRS,
     shots: Sequence[int] = SHOTS,
     epochs: int = 7,
     smoke: bool = False,

@@ -64,6 +64,32 @@ def test_what_has_no_rows_is_named(tmp_path: Path) -> None:
     assert "no luck" in beams_results(tmp_path, tmp_path, tmp_path / "beams.md").read_text()
 
 
+def test_what_some_rows_lack_is_named(tmp_path: Path) -> None:
+    for where in (HOME, AWAY):
+        for shots in (2, 8, 32):
+            here = {"data": f"beams, {where}", "seed": 0, "shots": shots}
+            for rung in ("none", "data normalisation", "+ augmentation")[: 3 if where == HOME else 2]:
+                put(tmp_path, "protobeam-published", f"ProtoBeam, {rung}", ACCURACY, 0.5, **here)
+        for seed in (0, 1, 2):
+            here = {"data": f"beams, {where}", "seed": seed}
+            put(tmp_path, "deepbeam-cnn", "DeepBeam CNN", ACCURACY, 0.5, shots=0, **here)
+            for way in ("linear probe", "fine-tuned"):
+                for shots in (2, 8):
+                    put(tmp_path, "deepbeam-cnn", f"DeepBeam CNN, {way}", ACCURACY, 0.5, shots=shots, **here)
+    put(tmp_path, "angles", "MUSIC", "mean error (deg)", 1.0, data="single", snr_db=0.0)
+    text = beams_results(tmp_path, tmp_path, tmp_path / "beams.md").read_text()
+    lines = text.split("## What is missing\n")[1].split("## ")[0].split("\n")
+    assert [line for line in lines if line] == [
+        "- No rows yet of `groundwave run protobeam-published pairs=0`: *ProtoBeam, + augmentation*; "
+        "*ProtoBeam, + prototype normalisation*.",
+        "- No rows yet of `groundwave run protobeam-published pairs=1,2`.",
+        "- No rows yet of `groundwave run protobeam`.",
+        "- No rows yet of `groundwave run deepbeam-cnn`: *DeepBeam CNN, all front-ends mixed*.",
+        "- No rows yet of `groundwave run deepsense-beams`.",
+        "- No rows yet of `groundwave run angles data=single-uncalibrated,several,several-hard,unseen`.",
+    ]
+
+
 def test_a_difference_below_half_a_point_is_level(tmp_path: Path) -> None:
     for site, score in ((1, 0.504), (2, 0.506)):
         told = {"data": f"drives, scenario {site}", "seed": 0, "shots": None}
