@@ -145,15 +145,22 @@ class Prepared:
         return self.contract.channels(prepared)
 
 
+def objective_of(method: Method, edge: Edge, encoders: Encoders, seed: int) -> DeCUR | None:
+    """Return what stage one of a method trains, if it has one; raises `GroundwaveError` for settings that cannot be."""
+    if method.objective is None:
+        return None
+    told = {"shared": edge.shared, "contracts": edge.contracts, **method.settings}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stable_hash(seed, "projectors"))
+        return method.objective(encoders, edge.own, **told)
+
+
 def first_stage(method: Method, edge: Edge, setting: Setting, rows: Tensor) -> tuple[Encoders, DeCUR | None]:
     """Return encoders after stage one, which sends nothing to the server, and its objective; resumes what is there."""
     encoders = edge.new_encoders(setting.seed)
-    if method.objective is None:
+    objective = objective_of(method, edge, encoders, setting.seed)
+    if objective is None:
         return encoders, None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stable_hash(setting.seed, "projectors"))
-        told = {"shared": edge.shared, "contracts": edge.contracts, **method.settings}
-        objective = method.objective(encoders, edge.own, **told)
     source = Hidden(setting.source, ())
     batch_size = min(edge.stage_one_batch, len(rows))
     records = [fingerprint(source, rows, None, name) for name in edge.contracts]

@@ -1,5 +1,6 @@
 """DeCUR: what modalities have in common, and what only one of them knows, told apart without labels."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -69,7 +70,7 @@ class DeCUR(nn.Module):
         answer: str | None = None,
     ) -> None:
         super().__init__()
-        self._check(encoders, views, common, intra, cross)
+        self._check(encoders, views, common, lamda, intra, cross)
         if answer is not None:
             check_views([*shared, *(view for some in views.values() for view in some)], answer)
         self.encoders = nn.ModuleDict(encoders)
@@ -130,7 +131,12 @@ class DeCUR(nn.Module):
         return out
 
     def _check(
-        self, encoders: Mapping[str, nn.Module], views: Mapping[str, Sequence[View]], common: float, *losses: bool
+        self,
+        encoders: Mapping[str, nn.Module],
+        views: Mapping[str, Sequence[View]],
+        common: float,
+        lamda: float,
+        *losses: bool,
     ) -> None:
         if len(encoders) < 2 and losses[1]:
             got, expected = f"encoders of {', '.join(encoders) or 'nothing'}", "two modalities to compare, or more"
@@ -138,6 +144,8 @@ class DeCUR(nn.Module):
             got, expected = f"views of {', '.join(sorted(strange))}", f"views of {', '.join(encoders)}"
         elif not 0 <= common <= 1:
             got, expected = f"common={common}", "a share from 0 to 1"
+        elif not 0 <= lamda < math.inf:
+            got, expected = f"lamda={lamda}", "a weight of 0 or more"
         elif not any(losses):
             got, expected = "neither intra nor cross", "at least one of them"
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from groundwave.bench.contest import Setting
-from groundwave.bench.semantic import Edge, Method, compared
+from groundwave.bench.semantic import Edge, Method, compared, objective_of
 from groundwave.bench.semantic_asides import new_class, separate_design
 from groundwave.errors import lookup
 from groundwave.pretrain.clip import CLIP
@@ -16,6 +16,7 @@ from groundwave.recipes.place import Place
 from groundwave.recipes.semantic_sets import pair_of
 from groundwave.recipes.spectrogram_sets import Sizes, counts_of, plan_of
 from groundwave.semcom.edge import Pace
+from groundwave.semcom.engines import ENGINES
 from groundwave.semcom.link import Link
 from groundwave.train import Schedule
 
@@ -100,13 +101,17 @@ def semantic_communication(
 
     Returns:
         The file of rows.
+
+    Raises:
+        GroundwaveError: a setting that cannot be, before any work.
     """
     name, pair = pair_of(modalities)
     sizes = TINY_SIZES if smoke else SIZES
     wanted = methods_of(methods, common, lamda)
-    source = pair.records(sizes.total, SMALL_SCENES[name] if smoke else {})
+    lookup(ENGINES, engine, "engine")
     link = Link(num_symbols, (snr_db, snr_db), rician_k, num_pilots)
     rounds = 4 if smoke else rounds
+    stage_one_epochs = 1 if smoke else PRETRAINING.epochs if epochs is None else epochs
     edge = Edge(
         contracts=pair.contracts,
         encoders=pair.encoder_maker(link.num_reals, 4 if smoke else width),
@@ -115,7 +120,7 @@ def semantic_communication(
         tuning=pair.tuning,
         link=link,
         noisy_gradients=noisy_gradients,
-        stage_one=replace(PRETRAINING, epochs=1 if smoke else epochs or PRETRAINING.epochs),
+        stage_one=replace(PRETRAINING, epochs=stage_one_epochs),
         stage_one_batch=16 if smoke else 128,
         pace=Pace(rounds=rounds),
         server_pace=Pace(lr=SERVER_LR, rounds=rounds),
@@ -124,6 +129,9 @@ def semantic_communication(
         snrs_db=SNRS_DB[::3] if smoke else SNRS_DB,
         engine=engine,
     )
+    for method in wanted:  # settings that cannot be are refused here, before any work
+        objective_of(method, edge, edge.new_encoders(0), 0)
+    source = pair.records(sizes.total, SMALL_SCENES[name] if smoke else {})
     place = Place(name="semantic-communication", results=results, runs=runs, smoke=smoke)
     sheet = place.sheet()
     told = {"scene": dict(pair.settings), "sizes": repr(sizes), "width": width, "backbones": repr(pair.backbones)}

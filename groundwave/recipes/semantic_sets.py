@@ -14,7 +14,8 @@ from groundwave.contracts import Record, View
 from groundwave.data.sources import Records, SceneSource
 from groundwave.data.spectrograms import Transform
 from groundwave.data.two_looks import TwoLooks
-from groundwave.errors import UnknownNameError
+from groundwave.data.typed import COUNT
+from groundwave.errors import GroundwaveError, UnknownNameError
 from groundwave.nn import BACKBONES
 from groundwave.scenes import SCENES
 from groundwave.semcom.edge import SymbolEncoder
@@ -96,7 +97,9 @@ class Pair:
         return made
 
     def encoder_maker(self, num_reals: int, width: int) -> Callable[[], dict[str, nn.Module]]:
-        """Return what makes encoders."""
+        """Return what makes encoders; raises `GroundwaveError` for a width that none can have."""
+        if not COUNT.fits(width):
+            raise GroundwaveError(f"encoders of width {width}", COUNT.words, "change width")
         return partial(self.encoders, num_reals, width)
 
 

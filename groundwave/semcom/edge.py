@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from groundwave.errors import DataError
+from groundwave.data.typed import COUNT
+from groundwave.errors import DataError, GroundwaveError
 from groundwave.rng import generator
 from groundwave.semcom.link import normalise
 from groundwave.train import warm_cosine
@@ -24,12 +25,19 @@ class Pace:
         rounds: training steps in all.
         warmup: share of them spent warming up.
         weight_decay: of AdamW.
+
+    Raises:
+        GroundwaveError: no rounds.
     """
 
     lr: float = 2e-3
     rounds: int = 200
     warmup: float = 0.05
     weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not COUNT.fits(self.rounds):
+            raise GroundwaveError(f"rounds {self.rounds}", COUNT.words, "change rounds")
 
 
 class Pupil:

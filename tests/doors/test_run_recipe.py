@@ -14,6 +14,7 @@ from groundwave.arguments import options
 from groundwave.bench.rows import read
 from groundwave.cli import main
 from groundwave.recipes import RECIPES
+from groundwave.recipes.semantic_sets import Pair
 from tests.doors.test_cli import error_of
 from tests.doors.test_interrupt import command, interrupted
 from tests.fake.radioml import write_2016
@@ -108,6 +109,27 @@ def test_other_data_and_one_model_for_all_snrs(tmp_path: Path) -> None:
 )
 def test_mistakes_are_told(words: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told in error_of(capsys, "run", "contrastive", "--smoke", *words, f"runs={tmp_path}")
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("rounds=0", "rounds 0; expected a whole number, at least 1; change rounds"),
+        ("epochs=0", "epochs 0; expected at least 1; change epochs"),
+        ("width=0", "encoders of width 0; expected a whole number, at least 1; change width"),
+        ("common=0.5,1.5", "common=1.5; expected a share from 0 to 1"),
+        ("lamda=-1", "lamda=-1.0; expected a weight of 0 or more"),
+        ("engine=rai", "did you mean 'ray'"),
+        ("snr_db=.nan", "snr_db (nan, nan); expected the lowest, then the highest"),
+        ("num_symbols=0", "num_symbols 0; expected a budget of at least one symbol"),
+    ],
+)
+def test_settings_of_semantic_communication_that_cannot_be_are_refused_before_any_work(
+    word: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pair, "records", lambda *_: pytest.fail("records were made"))
+    assert told in error_of(capsys, "run", "semantic-communication", word, f"results={tmp_path}", f"runs={tmp_path}")
     assert not list(tmp_path.rglob("*.jsonl"))
 
 

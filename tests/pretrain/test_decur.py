@@ -156,6 +156,8 @@ def test_common_dimensions_agree_after_training_and_unique_ones_do_not() -> None
     ("settings", "words"),
     [
         ({"common": 1.5}, "common=1.5"),
+        ({"lamda": -1}, "lamda=-1; expected a weight of 0 or more"),
+        ({"lamda": float("nan")}, "lamda=nan"),
         ({"intra": False, "cross": False}, "neither intra nor cross"),
         ({"views": {"smell": []}}, "views of smell"),
         ({"encoders": {"a": Features(4)}}, "two modalities"),
