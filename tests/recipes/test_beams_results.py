@@ -90,6 +90,30 @@ def test_what_some_rows_lack_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_said_of_the_ladder_comes_from_rows(tmp_path: Path) -> None:
+    def page() -> str:
+        return beams_results(tmp_path, tmp_path, tmp_path / "beams.md").read_text()
+
+    def climb(rungs: dict[str, float], shots: int = 2) -> None:
+        for where in (HOME, AWAY):
+            for rung, score in rungs.items():
+                here = {"data": f"beams, {where}", "seed": 0, "shots": shots}
+                put(tmp_path, "protobeam-published", f"ProtoBeam, {rung}", ACCURACY, score, **here)
+
+    climb({"none": 0.5, "data normalisation": 0.6})
+    text = page()
+    assert "Of its 4 steps 2 have rows here." in text
+    step = "*ProtoBeam, data normalisation* is above *ProtoBeam, none* with"
+    assert f"{step} 1 of 1 numbers of labels on the same antenna, with 1 of 1 numbers" in text
+    assert "whole ladder is that of the source cannot be told yet" in text
+    climb({"+ augmentation": 0.7, "+ prototype normalisation": 0.8})
+    assert "The order of the ladder is that of the source in all of these cases." in page()
+    climb({"none": 0.5, "data normalisation": 0.4}, shots=8)
+    text = page()
+    assert f"{step} 1 of 2 numbers of labels on the same antenna" in text
+    assert "The order of the ladder is not that of the source in all of these cases." in text
+
+
 def test_a_difference_below_half_a_point_is_level(tmp_path: Path) -> None:
     for site, score in ((1, 0.504), (2, 0.506)):
         told = {"data": f"drives, scenario {site}", "seed": 0, "shots": None}
