@@ -68,7 +68,7 @@ SHARED = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0; 1 (the doctor or a strict audit found a fault); 2 (an error); 130 (Ctrl-C).
+    0; 1 (the doctor or a strict audit found a fault, or every cell of a run failed); 2 (an error); 130 (Ctrl-C).
     """
     words = list(sys.argv[1:] if argv is None else argv)
     verb = words[0] if words else "--help"

@@ -383,7 +383,7 @@ def embed(
     _wrote(out, f"{shape[0]} records of {shape[1]} features")
 
 
-def bench(protocol: str, **settings: Any) -> None:
+def bench(protocol: str, **settings: Any) -> int:
     """Run a protocol: the same data, splits and labels for every method, a row of results for each.
 
     `groundwave bench PROTOCOL --help` shows the protocol's own settings.
@@ -391,18 +391,22 @@ def bench(protocol: str, **settings: Any) -> None:
     Args:
         protocol: see `groundwave list protocols`.
         settings: the protocol's.
+
+    Returns:
+        The exit status: 1 where every cell that was tried failed.
     """
-    from groundwave.bench.rows import failures
+    from groundwave.bench.rows import appended, reasons
     from groundwave.catalogue import protocol_of
 
     check_output(settings.get("results"), new=False)
     check_output(settings.get("runs"), new=False)
-    path = protocol_of(protocol)(**settings)
+    with appended() as rows:
+        path = protocol_of(protocol)(**settings)
     _wrote(path, "rows of results")
-    _tell_failed(failures(path))
+    return _tell_failed(reasons(rows))
 
 
-def run(recipe: str, **settings: Any) -> None:
+def run(recipe: str, **settings: Any) -> int:
     """Run a recipe: pretrain and score as one figure of a paper does; finished runs and rows are kept.
 
     `groundwave run RECIPE --help` shows the recipe's own settings; each may also be given as `SETTING=VALUE`, several
@@ -411,23 +415,30 @@ def run(recipe: str, **settings: Any) -> None:
     Args:
         recipe: see `groundwave list recipes`.
         settings: the recipe's.
+
+    Returns:
+        The exit status: 1 where every cell that was tried failed.
     """
-    from groundwave.bench.rows import failures
+    from groundwave.bench.rows import appended, reasons
     from groundwave.catalogue import recipe_of
 
     check_output(settings.get("results"), new=False)
     check_output(settings.get("runs"), new=False)
-    paths = recipe_of(recipe)(**settings)
+    with appended() as rows:
+        paths = recipe_of(recipe)(**settings)
     for path in [paths] if isinstance(paths, Path) else paths:
         _wrote(path, "rows of results")
-        _tell_failed(failures(path))
+    return _tell_failed(reasons(rows))
 
 
-def _tell_failed(failed: list[str]) -> None:
+def _tell_failed(cells: list[str | None]) -> int:
+    """Tell how many of the cells that a command tried failed; return its exit status, 1 where all did."""
+    failed = [reason for reason in cells if reason is not None]
     if failed:
         print(
             f"{len(failed)} of its cells failed, the last one because: {failed[-1]}\nThe same command tries them again."
         )
+    return int(0 < len(failed) == len(cells))
 
 
 def report(

@@ -5,7 +5,8 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -114,6 +115,9 @@ class Row:
             raise DataError(f"a value of {self.value}", "a finite value", "record the cell as failed, with its reason")
 
 
+_LISTENING: list[list[Row]] = []
+
+
 def append(path: Path, row: Row) -> None:
     """Append one row: a single write that is on disk when this returns.
 
@@ -129,6 +133,8 @@ def append(path: Path, row: Row) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+    for rows in _LISTENING:
+        rows.append(row)
 
 
 def _end_of_lines(handle: int, step: int = 1 << 16) -> int:
@@ -180,9 +186,20 @@ def latest(rows: Iterable[Row]) -> list[Row]:
     return list({(*(getattr(row, name) for name in CELL), row.config.get("held_out")): row for row in rows}.values())
 
 
-def failures(path: Path) -> list[str]:
-    """Return the reasons of the cells of a file that still have no value."""
-    return [row.failed for row in latest(read(path)) if row.failed is not None]
+def reasons(rows: Iterable[Row]) -> list[str | None]:
+    """Return why each cell has no value, by its last row; None where it has one."""
+    return [row.failed for row in latest(rows)]
+
+
+@contextmanager
+def appended() -> Iterator[list[Row]]:
+    """Yield a list that takes in every row that is appended inside: what a command did, whatever a file held before."""
+    rows: list[Row] = []
+    _LISTENING.append(rows)
+    try:
+        yield rows
+    finally:
+        _LISTENING.pop()
 
 
 class Cell(NamedTuple):

@@ -13,7 +13,7 @@ from groundwave.bench import semantic, semantic_asides
 from groundwave.bench.cells import Sheet
 from groundwave.bench.contest import Setting
 from groundwave.bench.information import Measured, information
-from groundwave.bench.rows import failures, read
+from groundwave.bench.rows import read, reasons
 from groundwave.bench.semantic import TOLD_LAST, Edge, Prepared, across
 from groundwave.bench.semantic_asides import area, estimated_snr_db
 from groundwave.errors import UnknownNameError
@@ -136,14 +136,14 @@ def test_what_blocks_tell_is_asked_once(source: Any, tmp_path: Path, monkeypatch
     monkeypatch.setattr(semantic, "_measure", lambda *_: None)
     monkeypatch.setattr(semantic, "information", failing)
     semantic.compared(METHODS["ours"], EDGE, here, (40,))
-    assert failures(tmp_path / "rows.jsonl") == ["RuntimeError: no server"]
+    assert failures(tmp_path) == ["RuntimeError: no server"]
     monkeypatch.setattr(semantic, "information", informed)
     for counts in ((40,), (40, 20)):
         semantic.compared(METHODS["ours"], EDGE, here, counts)
     assert len(asked) == 1
     rows = read(tmp_path / "rows.jsonl")
     assert len(rows) == 1 + len(told)
-    assert failures(tmp_path / "rows.jsonl") == []
+    assert failures(tmp_path) == []
     assert rows[-1].metric == TOLD_LAST
 
 
@@ -158,6 +158,10 @@ def test_devices_are_given_back_also_where_something_fails(
     semantic_asides.separate_design(EDGE, here, (40,), 4)
     assert [row.failed for row in read(tmp_path / "rows.jsonl")] == ["RuntimeError: no server"] * 2
     assert closed == [2, 2]
+
+
+def failures(folder: Path) -> list[str]:
+    return [reason for reason in reasons(read(folder / "rows.jsonl")) if reason]
 
 
 def failing(*_: Any) -> float:

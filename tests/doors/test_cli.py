@@ -229,8 +229,10 @@ def protocol(results: Path = Path("results"), *, shots: list[int] = [5], data: P
         shots: labelled records per class.
         data: file of data.
     """
-    lost = Row(protocol="p", method="a", data="d", metric="accuracy", value=None, n=9, failed="no memory")
-    append(results / "p.jsonl", lost)
+    told = {"protocol": "p", "method": "a", "data": "d", "metric": "accuracy", "n": 9}
+    for count in shots:
+        value = None if count == 1 else 0.5
+        append(results / "p.jsonl", Row(**told, shots=count, value=value, failed=None if value else "no memory"))
     (results / "asked").write_text(f"{shots} {data}")
     return results / "p.jsonl"
 
@@ -247,6 +249,20 @@ def test_bench_calls_the_protocol_with_its_own_settings(
     assert main(["bench", "ism-fewshot", "--help"]) == 0
     assert "labelled records per class." in capsys.readouterr().out
     assert "'ism-fewshot'" in error_of(capsys, "bench", "ism-fewshots")
+
+
+@pytest.mark.parametrize("verb", ["bench", "run"])
+def test_a_command_tells_of_its_own_failures_and_has_failed_where_all_did(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for table in ("PROTOCOLS", "RECIPES"):
+        monkeypatch.setattr(groundwave.recipes, table, {"mine": f"{__name__}:protocol"})
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[protocol.__module__])
+    words = [verb, "mine", "--results", str(tmp_path), "--shots"]
+    assert main([*words, "1"]) == 1
+    assert "1 of its cells failed, the last one because: no memory" in capsys.readouterr().out
+    assert main([*words, "5"]) == 0
+    assert "failed" not in capsys.readouterr().out, "it was another command's cell"
 
 
 def test_report_makes_a_page_and_fills_a_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
