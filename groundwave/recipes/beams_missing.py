@@ -9,7 +9,7 @@ from groundwave.recipes.beam_sets import AWAY, HOME, PAIRS, SHOTS
 
 # Of the recipes that ask pairs of antennas: their methods, and the numbers of labels that each is asked with.
 ASKED: Mapping[str, Mapping[str, Sequence[int]]] = {
-    "protobeam-published": {f"ProtoBeam, {rung.name}": SHOTS for rung in protobeam_published.LADDER},
+    "protobeam-published": {step: SHOTS for step in protobeam_published.STEPS},
     "protobeam": {way.name: SHOTS for way in (*protobeam.ways(protobeam.TITLE), *protobeam.classical())}
     | {protobeam.PLAIN: SHOTS, protobeam.UNLABELLED: SHOTS},
     "deepbeam-cnn": {

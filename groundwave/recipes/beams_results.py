@@ -10,15 +10,17 @@ from matplotlib.figure import Figure
 from groundwave.bench.comparisons import difference, points
 from groundwave.bench.contest import ACCURACY
 from groundwave.bench.pictures import accuracy_against_labels
-from groundwave.bench.rows import Row, aggregate
+from groundwave.bench.rows import Row
 from groundwave.bench.tables import summarise
-from groundwave.recipes import protobeam, protobeam_published
+from groundwave.recipes import protobeam
 from groundwave.recipes.angles_results import angles_part
 from groundwave.recipes.beam_exhibits import CALIBRATION, NEXT
 from groundwave.recipes.beam_sets import AWAY, HOME
+from groundwave.recipes.beams_aims import COSINE, LEVEL, aims, fitted_ahead
 from groundwave.recipes.beams_missing import lacking
 from groundwave.recipes.deepbeam_cnn import MIXED
 from groundwave.recipes.deepbeam_cnn import TITLE as CNN
+from groundwave.recipes.protobeam_published import STEPS
 from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung, labels, ordered, sources, write_page
 
 HEAD = """# Beams and angles
@@ -76,7 +78,9 @@ def beams_results(
     open_ends = [f"- No rows yet of {words}." for name in RECIPES for words in lacking(name, _known(results, name))]
     open_ends += [f"- {row.method}, {row.data}, seed {row.seed}: {row.failed}" for row in failed]
     missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
-    return write_page(out, HEAD, [*parts, *missing, sources(*PAPERS)])
+    near = aims(results)
+    aimed = [Part("What was aimed at", fitted_ahead(results), {"Aims": near})] if near else []
+    return write_page(out, HEAD, [*aimed, *parts, *missing, sources(*PAPERS)])
 
 
 def ladder_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
@@ -132,11 +136,9 @@ def antennas_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
         gap = difference(two, ACCURACY, protobeam.OURS, whole)
         if gap:
             lines.append(f"- {where}, 2 labels: *{protobeam.OURS}* is {points(gap)} points ahead of *{whole}*.")
-    away, mixed = _at(rows, AWAY), aggregate(_at(rows, AWAY), ("method", "shots"), ACCURACY)
-    ours, other = mixed.get((protobeam.OURS, 8)), mixed.get((MIXED, 0))
-    if away and ours and other and ours.interval and other.interval:
-        gap_mean = 100 * (ours.interval.mean - other.interval.mean)
-        lines.append(f"- {AWAY}: *{protobeam.OURS}* with 8 labels is {gap_mean:.1f} points ahead of *{MIXED}*.")
+    both = [row for row in _at(rows, AWAY) if (row.method, row.shots) in {(protobeam.OURS, 8), (MIXED, 0)}]
+    if gap := difference(both, ACCURACY, protobeam.OURS, MIXED):
+        lines.append(f"- {AWAY}: *{protobeam.OURS}* with 8 labels is {points(gap)} points ahead of *{MIXED}*.")
     told = "\n".join(["", *lines, ""]) if lines else ""
     yield Part("On the antenna learned and on another", REPORTED + told, tables, pictures)
 
@@ -234,12 +236,10 @@ def _against_labels(rows: Sequence[Row]) -> Figure:
 
 
 RIVALS = ("random forest", "nearest neighbours")
-STEPS = tuple(f"ProtoBeam, {rung.name}" for rung in protobeam_published.LADDER)
-LEVEL = 0.005  # a smaller difference is none
 # Of lines and curves: ours, other learned methods, then what learns nothing or little.
 ORDER = ("ours", "", "averaged spectrum", "random forest", "nearest neighbours", "best of the measured", "chance")
 PAPERS = ("ProtoBeam", "DeepBeam", "DeepSense 6G", "ProtoAoA", "MUSIC")
-SHOWN = (protobeam.OURS, f"{protobeam.TITLE}, cosine prototypes", "averaged spectrum + LDA")
+SHOWN = (protobeam.OURS, COSINE, "averaged spectrum + LDA")
 RECIPES = ("protobeam-published", "protobeam", "deepbeam-cnn", "deepsense-beams", "angles")
 SECTIONS: Mapping[str, Callable[[Path, Sequence[Path]], Iterator[Part]]] = {
     "ladder": ladder_part,

@@ -13,6 +13,7 @@ from groundwave.recipes.beam_sets import PAIRS, SHOTS, Field, frozen
 from groundwave.train import Schedule
 from groundwave.views import Amplitude, Rotate
 
+TITLE = "ProtoBeam"
 AUGMENTATION: tuple[View, ...] = (Amplitude(), Rotate())
 
 
@@ -32,6 +33,7 @@ LADDER = (
     Rung("+ augmentation", True, AUGMENTATION, False),
     Rung("+ prototype normalisation", True, AUGMENTATION, True),
 )
+STEPS = tuple(f"{TITLE}, {rung.name}" for rung in LADDER)
 
 
 def protobeam_published(
@@ -89,4 +91,4 @@ def published(rung: Rung, contract: InputContract, epochs: int, smoke: bool) -> 
         labelled=True,
     )
     learner = "protobeam" if rung.normalise_prototypes else "euclidean"
-    return Contender(how, (frozen(f"ProtoBeam, {rung.name}", learner, raw=not rung.scaled),))
+    return Contender(how, (frozen(f"{TITLE}, {rung.name}", learner, raw=not rung.scaled),))

@@ -5,6 +5,7 @@ from pathlib import Path
 from groundwave.bench.contest import ACCURACY
 from groundwave.bench.rows import Row, append
 from groundwave.page import new_figure, png
+from groundwave.recipes import beams_aims
 from groundwave.recipes.beam_exhibits import CALIBRATION, NEXT
 from groundwave.recipes.beam_sets import AWAY, HOME
 from groundwave.recipes.beams_results import RECIPES, beams_results
@@ -48,7 +49,7 @@ def test_the_page_holds_every_table_and_says_what_is_behind(tmp_path: Path) -> N
     text = page.read_text()
     assert "| ProtoBeam, none | 60.1 ± 0.2 | 60.1 ± 0.2 | 60.1 ± 0.2 |" in text
     assert "- other antenna, 2 labels: *ours, + transductive* is 34.9 ± 0.2 points ahead" in text
-    assert "is 35.0 points ahead of *DeepBeam CNN, all front-ends mixed*" in text
+    assert "is 35.0 ± 0.0 points ahead of *DeepBeam CNN, all front-ends mixed*" in text
     assert "expected calibration error 3.0 %; 50 % of the mistakes name a beam next to the true one" in text
     assert "ahead in 1 of 2 scenarios; behind in scenario 2 (-10.0 ± 0.0)." in text
     assert "| random forest, from 8 beams | 50.1 ± 0.2 | 50.1 ± 0.2 | **50.1 ± 0.2** |" in text
@@ -121,3 +122,83 @@ def test_a_difference_below_half_a_point_is_level(tmp_path: Path) -> None:
         put(tmp_path, "deepsense-beams", "random forest, from 8 beams", "top-1", 0.5, **told)
     text = beams_results(tmp_path, tmp_path / "runs", tmp_path / "beams.md").read_text()
     assert "ahead in 1 of 2 scenarios; level in scenario 1 (0.4)." in text
+
+
+def lines_of(results: Path) -> dict[str, list[str]]:
+    table = beams_aims.aims(results)
+    return {line[0]: list(line[1:]) for line in table.body} if table else {}
+
+
+def test_each_aim_of_beams_is_beside_what_was_reached(tmp_path: Path) -> None:
+    assert beams_aims.aims(tmp_path) is None
+    for seed in (0, 1):
+        here = {"data": f"beams, {AWAY}", "seed": seed}
+        put(tmp_path, "protobeam", beams_aims.COSINE, ACCURACY, 0.7, shots=2, **here)
+        put(tmp_path, "protobeam", beams_aims.COSINE, ACCURACY, 0.79 + 0.04 * seed, shots=8, **here)
+        put(tmp_path, "protobeam", beams_aims.COSINE, ACCURACY, 0.89, data=f"beams, {HOME}", seed=seed, shots=2)
+    here = {"data": f"beams, {AWAY}", "seed": 1}
+    put(tmp_path, "protobeam-published", "ProtoBeam, data normalisation", ACCURACY, 0.5, shots=2, **here)
+    put(tmp_path, "protobeam-published", "ProtoBeam, none", ACCURACY, 0.4, shots=2, **here)
+    lines = lines_of(tmp_path)
+    ours = beams_aims.COSINE
+    first = f"beams, other antenna, 2 labels: {ours} less ProtoBeam, data normalisation (step 2 of 4)"
+    assert lines == {
+        first: ["+10 points or more", "20.0 points", "✓ in one run"],
+        f"beams, other antenna, 8 labels: {ours}": ["80 % or more", "81.0 ± 25.4 %", "✓ on average"],
+        f"beams, same antenna, 2 labels: {ours}": ["90 % or more", "89.0 ± 0.0 %", "✗"],
+    }
+    put(tmp_path, "deepbeam-cnn", "DeepBeam CNN, all front-ends mixed", ACCURACY, 0.65, shots=0, **here)
+    mixed = f"beams, other antenna: {ours}, 8 labels, less DeepBeam CNN, all front-ends mixed"
+    assert lines_of(tmp_path)[mixed] == ["+20 points or more", "18.0 points", "✗"]  # seed 1: that of both
+
+
+def test_each_aim_of_angles_is_beside_what_was_reached(tmp_path: Path) -> None:
+    errors = {"MUSIC": 2.0, beams_aims.FITTED: 0.3, "Cramér-Rao bound": 0.3}
+    for seed in (0, 1):
+        for data, snr_db, ours in (("single", -5.0, 1.5), ("single", -10.0, 2.5), ("single", 10.0, 0.48)):
+            for method, error in {**errors, beams_aims.OURS: ours}.items():
+                place = {"data": data, "snr_db": snr_db, "seed": seed}
+                put(tmp_path, "angles", method, "rms error (deg)", error, **place)
+        for snr_db, ours in ((-20.0, 0.2), (10.0, 0.9)):
+            for method, error in {**errors, beams_aims.OURS: ours}.items():
+                place = {"data": "single-uncalibrated", "snr_db": snr_db, "seed": seed}
+                put(tmp_path, "angles", method, "rms error (deg)", error, **place)
+        for method, error in ((beams_aims.UNSEEN, 1.5), (beams_aims.UNSEEN_FITTED, 1.4)):
+            for shots in (4, 32):
+                place = {"data": "unseen", "shots": shots, "seed": seed}
+                put(tmp_path, "angles", method, "azimuth error (deg)", error, **place)
+    assert list(lines_of(tmp_path).values()) == [
+        ["0.5 degrees or 1.5 times the bound, or less", "0.48 ± 0.00 degrees, 1.60 ± 0.00 times the bound", "✓"],
+        ["below 0", "less at 1 of 2 SNRs; at worst 0.50 ± 0.00 degrees, at -10 dB", "✗"],
+        ["below 0", "less at 2 of 2 SNRs; at worst -1.10 ± 0.00 degrees, at 10 dB", "✓"],
+        ["2.0 degrees or less", "1.50 ± 0.00 degrees", "✓"],
+        ["1.0 degrees or less", "1.50 ± 0.00 degrees", "✗"],
+    ]
+    told = beams_aims.fitted_ahead(tmp_path)
+    assert "at 10 dB, 1 of 2 SNRs" in told
+    assert "with 4, 32 shots" in told
+
+
+def test_each_aim_of_recordings_is_beside_what_was_reached(tmp_path: Path) -> None:
+    def add(data: str, shots: int | None, ours: float, forest: float = 0.5) -> None:
+        for seed in (0, 1):
+            for method, score in ((beams_aims.NETWORK, ours), (beams_aims.FOREST, forest)):
+                put(tmp_path, "deepsense-beams", method, "top-1", score, data=data, seed=seed, shots=shots)
+
+    add("drives, scenario 1", None, 0.9)
+    assert lines_of(tmp_path) == {}  # simulated
+    for site, level in ((1, 0.6), (2, 0.502)):
+        for shots, lost in ((None, 0.0), (32, 0.06), (0, 0.07)):
+            add(f"real.npz, scenario {site}", shots, level - lost)
+    add("real.npz, scenario 3", None, 0.9)  # was never a new one
+    told = lines_of(tmp_path)
+    assert told["recordings, top-1: ours less random forest"] == [
+        "ahead by 0.5 points in every scenario",
+        "in 2 of 3; at worst 0.2 ± 0.0 points, scenario 2",
+        "✗",
+    ]
+    assert told["recordings, top-1, a scenario that is new: 32 labels of it less all"] == [
+        "-5 points or more",
+        "-6.0 ± 0.0 points; 1.0 ± 0.0 more than with none",
+        "✗",
+    ]
