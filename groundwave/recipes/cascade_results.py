@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from groundwave.bench.comparisons import VERDICT_CAPTION, difference
 from groundwave.bench.pictures import accuracy_against_snr
 from groundwave.bench.rows import Row, aggregate
+from groundwave.bench.tables import summarise
 from groundwave.metrics import Interval
 from groundwave.page import PALETTE, clean, new_figure
 from groundwave.recipes.accelerated_cells import aim_of, half_width, numbers, quotient, times
 from groundwave.recipes.compress_report import MARKS
-from groundwave.recipes.results_page import Part, current
+from groundwave.recipes.results_page import Choose, Part, current
 
 ORIGINAL, CHOSEN = "original, PyTorch", "chosen"
 
@@ -24,10 +25,24 @@ def cascade_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
     for name in dict.fromkeys(row.method.partition(":")[0] for row in rows):
         some = [row for row in rows if row.method.startswith(f"{name}:")]
         methods = list(dict.fromkeys(row.method for row in some))
+        tables = {"All forms": numbers(some, methods)}
         pictures = {"accuracy and time, and the Pareto front": pareto(some)}
-        if any(row.snr_db is not None for row in some):
-            pictures["accuracy"] = accuracy_against_snr([row for row in some if row.metric == "accuracy"])
-        yield Part(f"Cascade, {name}", _won(some, name), {"All forms": numbers(some, methods)}, pictures)
+        snrs = sorted({row.snr_db for row in some if row.snr_db is not None})
+        if snrs:
+            told = [row for row in some if row.method not in twins(methods)]
+            tables["Accuracy at each SNR"] = summarise(told, {f"{snr:g} dB": _at(snr) for snr in snrs}, "accuracy")
+            pictures["accuracy"] = accuracy_against_snr([row for row in told if row.metric == "accuracy"])
+        yield Part(f"Cascade, {name}", _won(some, name), tables, pictures)
+
+
+def twins(methods: Sequence[str]) -> set[str]:
+    """Return forms in ONNX Runtime that answer as the same in PyTorch does."""
+    twins = {method.replace("PyTorch", "ONNX Runtime") for method in methods if method.endswith("PyTorch")}
+    return twins.intersection(methods)
+
+
+def _at(snr_db: float) -> Choose:
+    return lambda row: row.snr_db == snr_db
 
 
 def _won(rows: Sequence[Row], name: str) -> str:

@@ -10,7 +10,7 @@ from groundwave.metrics import interval
 from groundwave.page import png
 from groundwave.recipes.accelerated_cells import spread, times
 from groundwave.recipes.accelerated_results import SECTIONS, accelerated_results
-from groundwave.recipes.cascade_results import pareto
+from groundwave.recipes.cascade_results import pareto, twins
 
 
 def put(results: Path, protocol: str, method: str, metric: str, value: float, **place: object) -> None:
@@ -84,6 +84,14 @@ def test_forms_have_their_place_in_a_picture_and_at_each_snr(page: str) -> None:
     assert "cascade-vit-accuracy-and-time-and-the-pareto-front.png" in page
     assert "cascade-vit-accuracy.png" in page
     assert "| vit: chosen | 89.8 | 400 | 0.600 (0.000 to 3.141) |" in page  # and nothing of single SNRs
+    by_snr = page.partition("**Accuracy at each SNR**")[2]
+    assert "| method | 0 dB |" in by_snr
+    assert "| vit: chosen | 50.0 ± 0.0 |" in by_snr
+
+
+def test_a_form_stands_once_by_snr_although_two_engines_ran_it() -> None:
+    methods = ["original, PyTorch", "original, ONNX Runtime", "original, INT8, ONNX Runtime", "chosen"]
+    assert twins(methods) == {"original, ONNX Runtime"}
 
 
 def test_the_front_holds_what_nothing_beats_in_both() -> None:
