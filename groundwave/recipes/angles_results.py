@@ -74,7 +74,25 @@ UNSEEN = (
 def _about(rows: Sequence[Row], data: str) -> str:
     seeds = len({row.seed for row in rows})
     text = f"{NUM_SAMPLES} snapshots; networks learn from {NUM_TRAINING} records of the same array at -20 to 20 dB. "
-    return f"{text}{seeds} seeds: arrays, records and weights.\n\n{ABOUT[data]}"
+    return f"{text}{seeds} seeds: arrays, records and weights.\n\n{ABOUT[data]}{_below_the_bound(rows)}"
+
+
+def _below_the_bound(rows: Sequence[Row]) -> str:
+    """Say whose error lies below the bound, where, and by how much at most; nothing where none does."""
+    cells = aggregate(rows, ("method", "snr_db"), RMS)
+    means = {place: cell.interval.mean for place, cell in cells.items() if cell.interval}
+    below = {
+        (method, snr): 1 - mean / means[BOUND, snr]
+        for (method, snr), mean in means.items()
+        if mean < means.get((BOUND, snr), 0.0)
+    }
+    if not below:
+        return ""
+    methods = dict.fromkeys(f"*{method}*" for method, _ in below)
+    snrs = ", ".join(f"{snr:g}" for snr in sorted({snr for _, snr in below}))
+    count = max(row.n for row in rows if row.metric == RMS)
+    most = 100 * max(below.values())
+    return f"\nAt {snrs} dB the error of {' or '.join(methods)} lies below the bound, by {most:.1f} % at most: it is that of a sample, {count} records for each SNR and seed, and\nthe bound is an expectation.\n"
 
 
 def _tables(rows: Sequence[Row]) -> dict[str, Table]:

@@ -16,7 +16,7 @@ from groundwave.recipes import protobeam
 from groundwave.recipes.angles_results import angles_part
 from groundwave.recipes.beam_exhibits import CALIBRATION, NEXT
 from groundwave.recipes.beam_sets import AWAY, HOME
-from groundwave.recipes.beams_aims import COSINE, LEVEL, aims, fitted_ahead
+from groundwave.recipes.beams_aims import COSINE, LEVEL, SIMULATED, aims, fitted_ahead
 from groundwave.recipes.beams_missing import lacking
 from groundwave.recipes.deepbeam_cnn import MIXED
 from groundwave.recipes.deepbeam_cnn import TITLE as CNN
@@ -48,6 +48,15 @@ REPORTED = """0 labels: the network answers as it was trained. Reported: DeepBea
 and 15.4 % on another, about 50 % when it is trained on all of them; ProtoBeam 74.1 % on average over pairs of antennas.
 The first three steps of *ours* have those above them; *transductive* looks at all queries together. DeepBeam's network
 has 40 steps to be fine-tuned in, too few for 8 labels.
+"""
+
+RECORDINGS = """Recordings: `groundwave run deepsense-beams data=FILE`, FILE being the `.npz` of the scenarios. Without `data=`
+the recipe simulates drives, which says nothing of these tables.
+
+"""
+
+SIMULATED_DRIVES = """Simulated drives: what `groundwave run deepsense-beams` asks about without `data=`.
+
 """
 
 MEASURED = """Which 8 beams are measured is chosen on the training sides of all scenarios; for one that is new, on those
@@ -185,7 +194,8 @@ def deepsense_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
         tables["top-1, a scenario that is new, mean over scenarios"] = summarise(
             new, {**counts, "all labels": labels(None)}, "top-1"
         )
-        yield Part(f"The best of 64 beams, {data}", MEASURED + "\n".join(lines) + "\n", tables)
+        made = SIMULATED_DRIVES if data == SIMULATED else RECORDINGS
+        yield Part(f"The best of 64 beams, {data}", made + MEASURED + "\n".join(lines) + "\n", tables)
 
 
 def _ahead(rows: Sequence[Row], sites: Sequence[str], rival: str, what: str) -> str:

@@ -32,3 +32,13 @@ def test_the_bound_is_in_the_figure() -> None:
     axes = error_against_snr([row for row in rows() if row.data == "single"]).axes[0]
     assert {line.get_label() for line in axes.lines} == {"MUSIC", BOUND}
     assert axes.get_yscale() == "log"
+
+
+def test_an_error_below_the_bound_is_explained(tmp_path: Path) -> None:
+    for snr_db, value in ((0.0, 0.6), (10.0, 0.49)):
+        for method, error in (("MUSIC", value), (BOUND, 0.5)):
+            place = {"protocol": "angles", "data": "single", "snr_db": snr_db, "n": 120}
+            append(tmp_path / "angles.jsonl", Row(method=method, metric="rms error (deg)", value=error, **place))  # type: ignore[arg-type]
+    (single,) = angles_part(tmp_path)
+    assert "At 10 dB the error of *MUSIC* lies below the bound, by 2.0 % at most" in single.text
+    assert "120 records" in single.text

@@ -54,6 +54,7 @@ def test_the_page_holds_every_table_and_says_what_is_behind(tmp_path: Path) -> N
     assert "ahead in 1 of 2 scenarios; behind in scenario 2 (-10.0 ± 0.0)." in text
     assert "| random forest, from 8 beams | 50.1 ± 0.2 | 50.1 ± 0.2 | **50.1 ± 0.2** |" in text
     assert "![reliability](beams/runs/protobeam-reliability.png)" in text
+    assert "Simulated drives: what `groundwave run deepsense-beams` asks about without `data=`." in text
     assert "- No rows yet of `groundwave run angles`.\n" in text
     assert all((tmp_path / "beams" / name).exists() for name in ("runs/protobeam-reliability.png",))
 
@@ -117,11 +118,12 @@ def test_what_is_said_of_the_ladder_comes_from_rows(tmp_path: Path) -> None:
 
 def test_a_difference_below_half_a_point_is_level(tmp_path: Path) -> None:
     for site, score in ((1, 0.504), (2, 0.506)):
-        told = {"data": f"drives, scenario {site}", "seed": 0, "shots": None}
+        told = {"data": f"real.npz, scenario {site}", "seed": 0, "shots": None}
         put(tmp_path, "deepsense-beams", "ours, from 8 beams", "top-1", score, **told)
         put(tmp_path, "deepsense-beams", "random forest, from 8 beams", "top-1", 0.5, **told)
     text = beams_results(tmp_path, tmp_path / "runs", tmp_path / "beams.md").read_text()
     assert "ahead in 1 of 2 scenarios; level in scenario 1 (0.4)." in text
+    assert "`groundwave run deepsense-beams data=FILE`" in text
 
 
 def lines_of(results: Path) -> dict[str, list[str]]:
