@@ -91,8 +91,9 @@ def _below_the_bound(rows: Sequence[Row]) -> str:
     methods = dict.fromkeys(f"*{method}*" for method, _ in below)
     snrs = ", ".join(f"{snr:g}" for snr in sorted({snr for _, snr in below}))
     count = max(row.n for row in rows if row.metric == RMS)
-    most = 100 * max(below.values())
-    return f"\nAt {snrs} dB the error of {' or '.join(methods)} lies below the bound, by {most:.1f} % at most: it is that of a sample, {count} records for each SNR and seed, and\nthe bound is an expectation.\n"
+    lies = f"lies below the bound, by {100 * max(below.values()):.1f} % at most: it is that"
+    of = f"of a sample,\n{count} records for each SNR and seed, and the bound is an expectation."
+    return f"\nAt {snrs} dB the error of {', '.join(methods)} {lies} {of}\n"
 
 
 def _tables(rows: Sequence[Row]) -> dict[str, Table]:

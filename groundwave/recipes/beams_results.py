@@ -50,8 +50,8 @@ The first three steps of *ours* have those above them; *transductive* looks at a
 has 40 steps to be fine-tuned in, too few for 8 labels.
 """
 
-RECORDINGS = """Recordings: `groundwave run deepsense-beams data=FILE`, FILE being the `.npz` of the scenarios. Without `data=`
-the recipe simulates drives, which says nothing of these tables.
+RECORDINGS = """Recordings: `groundwave run deepsense-beams data=FILE`, FILE being the `.npz` of the scenarios. Without
+`data=` the recipe simulates drives, which says nothing of these tables.
 
 """
 
