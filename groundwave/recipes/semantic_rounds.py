@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from groundwave.bench.comparisons import points
-from groundwave.bench.rows import Row
+from groundwave.bench.rows import Cell, Row
 from groundwave.bench.tables import behind, marked
 from groundwave.metrics import interval
 from groundwave.page import Table
+from groundwave.recipes.accelerated_cells import SPREAD, spread
 
 SUPERVISED, OURS = "supervised from scratch", "common and unique (ours)"
 REACHED = 0.95  # share of the supervised method's final accuracy
@@ -84,14 +84,27 @@ def rounds_table(rows: Sequence[Row], counts: Sequence[int]) -> Table:
     numbers = [[cell.told for cell in line] for line in grid]
     texts = [[_told(cell, method) for cell in line] for method, line in zip(methods, grid, strict=True)]
     body = [[method, *line] for method, line in zip(methods, marked(texts, numbers), strict=True)]
-    caption = "rounds, and their share of the supervised method's, mean ± half of the 95 % interval; "
-    caption += f"{behind(numbers)}."
+    caption = f"rounds, and their share of the supervised method's, {SPREAD}; {behind(numbers)}. {grid_of(rows)}"
     return Table(["method", *(f"{count} labels" for count in counts)], body, caption)
+
+
+def grid_of(rows: Sequence[Row]) -> str:
+    """Say where accuracies were asked, from which rounds are read."""
+    marks = sorted({done for curve in curves(rows).values() for done, _ in curve})
+    records = ", ".join(str(n) for n in sorted({row.n for row in rows if row.metric.startswith("accuracy after")}))
+    told = f"The accuracy on {records} records was asked after {', '.join(map(str, marks))} rounds"
+    return f"{told}; the first of these at which it is at the level counts, so that shares are coarse."
+
+
+def share_of(cell: Reached) -> str:
+    """Return the share of the supervised method's rounds, in percent."""
+    found = interval(cell.shares)
+    return f"{spread(Cell(found, found.n), 100, '.1f')} %"
 
 
 def _told(cell: Reached, method: str) -> str:
     if not cell.rounds:
         return "never" if cell.missed else ""
-    share = "" if method == SUPERVISED else f", {points(interval(cell.shares))} %"
+    share = "" if method == SUPERVISED else f", {share_of(cell)}"
     text = f"{fmean(cell.rounds):.0f}{share}"
     return f"{text}; never in {cell.missed} of {cell.told}" if cell.missed else text

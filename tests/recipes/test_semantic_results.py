@@ -1,8 +1,13 @@
 """The page of semantic communication: rounds to a level by hand, and every part from rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from groundwave.bench.rows import Row, append
+from groundwave.recipes.semantic_aims import aims
+from groundwave.recipes.semantic_communication import METHODS
 from groundwave.recipes.semantic_results import semantic_results
 from groundwave.recipes.semantic_rounds import OURS, SUPERVISED, first, rounds_table
 
@@ -57,3 +62,52 @@ def test_the_page_has_each_part_and_says_what_is_missing(tmp_path: Path) -> None
     assert f"| {OURS} | 50.0 ± 127.1 |" in text  # what a missing sensor costs: 0.9 and 0.7 less 0.3
     assert "modalities=iq,spec" in text
     assert len(list((tmp_path / "semantic").glob("*.png"))) == 5
+
+
+def lines_of(rows: list[Row]) -> dict[str, list[str]]:
+    table = aims(rows)
+    assert table
+    return {line[0]: line[1:] for line in table.body}
+
+
+def test_the_grid_that_rounds_are_read_from_is_told() -> None:
+    caption = rounds_table(rows(), [80]).caption
+    assert "on 100 records was asked after 0, 10, 20, 40 rounds; the first of these" in caption
+    assert f"rounds to 95 % of the final accuracy of *{SUPERVISED}*, 80 labels" in lines_of(rows())
+
+
+def test_shares_of_rounds_are_cut_off_at_zero() -> None:
+    found = [one if one.seed == 0 or one.value != 0.7 else replace(one, value=0.8) for one in rows()]
+    assert rounds_table(found, [80]).body[1] == [OURS, "25, 75.0 (0.0 to 392.7) %"]  # 10 of 20 and 40 of 40
+
+
+@pytest.mark.parametrize(("spread", "met"), [(0.1, "✓"), (0.4, "✗")])
+def test_more_bits_count_where_the_interval_is_above_zero(spread: float, met: str) -> None:
+    found = [row(OURS, "information, common: all, label (Ross)", 1.0, seed) for seed in range(3)]
+    for seed, sign in enumerate((-1, 0, 1)):
+        found.append(row(OURS, "information, all: all, label (Ross)", 1.3 + sign * spread, seed))
+    assert lines_of(found)["bits of all: all, label less common: all, label (Ross)"][2] == met
+
+
+@pytest.mark.parametrize(("lower", "met"), [(0.3, "✓"), (0.05, "✗")])
+def test_an_ablation_is_behind_where_intervals_are_apart(lower: float, met: str) -> None:
+    other = METHODS["intra"].title
+    found = [row(OURS, "accuracy", 0.7 + 0.02 * seed, seed, shots=n) for seed in range(3) for n in (800, 400)]
+    assert (
+        "Not yet measured: ahead of *intra only*, *cross only, CLIP*" in (aims(found + rows()) or rounds_table).caption
+    )
+    found += [replace(one, method=other, value=one.value - lower) for one in found if one.value]
+    lines = lines_of(found)
+    assert lines[f"final accuracy beside *{other}*, 400 labels"][2] == met
+    assert f"final accuracy beside *{other}*, 800 labels" not in lines, "labels are many there"
+
+
+@pytest.mark.parametrize(("seconds", "met"), [(600.0, "✓"), (2400.0, "✗")])
+def test_minutes_of_pretraining_are_those_of_each_seed_s_longest_cell(seconds: float, met: str) -> None:
+    told = {"hardware": "a processor, 2 threads, no accelerator", "config": {"stage_one": {"epochs": 200}}}
+    found = [row(OURS, "accuracy", 0.7, seed, seconds=seconds, **told) for seed in (0, 1)]
+    found += [row(OURS, "accuracy", 0.7, seed, seconds=9.0, shots=40, **told) for seed in (0, 1)]
+    line = ["30 on 2 cores", f"{seconds / 60:.1f}, 2 threads", met]
+    assert lines_of(found)["minutes of edge pretraining, stage two included"] == line
+    wide = [replace(one, hardware="a processor, 16 threads, no accelerator") for one in found]
+    assert "minutes of edge pretraining, stage two included" not in lines_of(wide + rows())
