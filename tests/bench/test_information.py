@@ -16,6 +16,8 @@ from groundwave.bench.information import (
     information,
     ksg,
     principal,
+    probe,
+    ross,
 )
 from groundwave.bench.information_picture import information_picture
 from groundwave.errors import DataError
@@ -88,6 +90,27 @@ def test_labels_that_say_nothing_are_not_learned_by_heart() -> None:
     x = default_rng(0).standard_normal((300, 3))
     label = default_rng(1).integers(0, 3, 300)
     assert all(of(x, label) < 0.1 for of in WITH_LABELS.values())
+
+
+@pytest.mark.parametrize("num_dims", [4, 8, 16])
+def test_ross_is_unbiased_on_shuffled_labels_of_as_many_dimensions_as_blocks_have(num_dims: int) -> None:
+    draw = default_rng(0)
+    found = [ross(draw.standard_normal((500, num_dims)), draw.permutation(np.arange(500) % 10)) for _ in range(5)]
+    assert np.mean(found) == pytest.approx(0, abs=0.06)
+
+
+def test_neighbours_take_the_room_for_what_is_asked_and_the_probe_hardly_does() -> None:
+    draw, room = default_rng(0), np.repeat(np.arange(125), 4)
+
+    def seen() -> Array:
+        return draw.standard_normal((125, 4))[room] + 0.3 * draw.standard_normal((500, 4))
+
+    x, y, label = seen(), seen(), draw.permutation(np.arange(125) % 10)[room]  # nothing knows of anything but its room
+    assert ross(x, label) > 1
+    assert probe(x, label) < 0.3
+    assert ksg(x, y) > 0.5
+    assert gaussian_copula(x, y) < 0.3
+    assert ross(x, draw.permutation(label)) < 0.1, "without rooms it is unbiased"
 
 
 def test_principal_components_are_the_largest_and_no_more_than_there_are() -> None:
