@@ -27,6 +27,16 @@ CLEAR_DB = 90.0  # inside the server, where there is no air
 RECALL_OF_NEW = "recall of the new class"
 
 
+def title_of_separate(symbols: int) -> str:
+    """Return what rows call the separate design with so many symbols for a picture."""
+    return f"separate design, {symbols} symbols a picture"
+
+
+def title_of_new(method: str) -> str:
+    """Return what rows call a method that is asked about a new class."""
+    return f"{method}, a new class"
+
+
 def separate_design(edge: Edge, setting: Setting, counts: tuple[int | None, ...], symbols: int) -> None:
     """Fill the cells of a server that gets compressed pictures by a code that reaches capacity, and learns by itself.
 
@@ -39,9 +49,10 @@ def separate_design(edge: Edge, setting: Setting, counts: tuple[int | None, ...]
         counts: of labels.
         symbols: complex symbols for each picture.
     """
-    title = f"separate design, {symbols} symbols a picture"
     config = {"design": "separate", "symbols": symbols}
-    for cell in setting.sheet.missing(semantic.cell_of(title, edge, setting, n, config) for n in counts):
+    for cell in setting.sheet.missing(
+        semantic.cell_of(title_of_separate(symbols), edge, setting, n, config) for n in counts
+    ):
         try:
             start = time.perf_counter()
             values = _separately(edge, setting, setting.labelled(cell.shots), symbols)
@@ -108,7 +119,7 @@ def new_class(method: Method, edge: Edge, setting: Setting, shots: int) -> None:
     num_classes = len(setting.source.classes)
     new = setting.seed % num_classes
     cell = replace(
-        semantic.cell_of(f"{method.title}, a new class", edge, setting, None, method.config()),
+        semantic.cell_of(title_of_new(method.title), edge, setting, None, method.config()),
         metric=RECALL_OF_NEW,
         shots=shots,
     )

@@ -45,7 +45,8 @@ SERVER_LR = 1e-2
 MARKS = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1)  # of the rounds, when accuracy is asked
 SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 PLENTY = 16  # times the symbols of the features, for pictures sent as bits
-SHOTS_OF_NEW = 5
+SHOTS_OF_NEW, OF_NEW = 5, ("supervised", "ours")  # labels of a new class, and of which methods it is asked
+SHARES, SEEDS, NUM_SYMBOLS = (1.0, 0.5, 0.1), (0, 1, 2, 3, 4), 16
 
 
 def semantic_communication(
@@ -54,12 +55,12 @@ def semantic_communication(
     runs: Path = Path("runs/semantic"),
     modalities: Sequence[str] = ("rgb", "depth"),
     methods: Sequence[str] = (*METHODS, "separate", "new-class"),
-    shares: Sequence[float] = (1.0, 0.5, 0.1),
-    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    shares: Sequence[float] = SHARES,
+    seeds: Sequence[int] = SEEDS,
     snr_db: float = 10.0,
     rician_k: float = 0.0,
     num_pilots: int = 0,
-    num_symbols: int = 16,
+    num_symbols: int = NUM_SYMBOLS,
     rounds: int = 300,
     noisy_gradients: bool = True,
     common: Sequence[float] = (COMMON,),
@@ -154,7 +155,7 @@ def semantic_communication(
             for symbols in (num_symbols, PLENTY * num_symbols):
                 separate_design(edge, setting, counts, symbols)
         if "new-class" in methods:
-            for key in ("supervised", "ours"):
+            for key in OF_NEW:
                 new_class(METHODS[key], edge, setting, SHOTS_OF_NEW)
     return sheet.path
 

@@ -1,24 +1,23 @@
 """How docs/results/semantic.md is made from rows: `python -m groundwave.recipes.semantic_results`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from groundwave.bench.comparisons import difference, points
-from groundwave.bench.information import WITH_LABELS, Measured
-from groundwave.bench.information_picture import information_picture
 from groundwave.bench.pictures import accuracy_against_snr
 from groundwave.bench.rows import Row, aggregate
 from groundwave.bench.semantic import ACCURACY, HEAD_START
 from groundwave.bench.semantic_asides import RECALL_OF_NEW
 from groundwave.bench.semantic_pictures import accuracy_against_traffic, scene_picture
 from groundwave.bench.tables import behind, draws, marked, summarise
-from groundwave.metrics import Interval, interval
+from groundwave.metrics import Interval
 from groundwave.page import Table
 from groundwave.recipes.results_page import Choose, Part, current, labels, sources, write_page
 from groundwave.recipes.semantic_aims import LOST, aims, lost_without
-from groundwave.recipes.semantic_communication import METHODS
-from groundwave.recipes.semantic_rounds import OURS, REACHED, SUPERVISED, rounds_table
+from groundwave.recipes.semantic_blocks import informed
+from groundwave.recipes.semantic_lacking import lacking
+from groundwave.recipes.semantic_rounds import OURS, REACHED, SUPERVISED, curves, rounds_table
 from groundwave.recipes.semantic_sets import PAIRS
 from groundwave.semcom.ledger import MEANINGS
 
@@ -60,7 +59,7 @@ def semantic_results(results: Path = Path("results"), out: Path = Path("docs/res
     rows = [row for row in everything if row.failed is None]
     parts = [part for data in dict.fromkeys(row.data for row in rows) for part in of_data(rows, data)]
     failed = [row for row in everything if row.failed is not None]
-    open_ends = [f"- No rows yet of `groundwave run {PROTOCOL} {words}`." for words in _lacking(rows)]
+    open_ends = [f"- {words}" for words in lacking(rows)]
     open_ends += [f"- {row.method}, {row.shots} labels, seed {row.seed} failed: {row.failed}" for row in failed]
     missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
     near = aims(rows)
@@ -97,6 +96,7 @@ def of_data(rows: Sequence[Row], data: str) -> Iterator[Part]:
         pictures[f"accuracy against rounds, {count} labels"] = accuracy_against_traffic(some, "rounds")
         pictures[f"accuracy against Mbit, {count} labels"] = accuracy_against_traffic(some, "Mbit")
     yield Part(f"Accuracy and traffic, {data}", _settings(main) + _ahead(main, counts), tables, pictures)
+    yield from beside_stage_two(main)
     yield from other_conditions(main, counts, data)
     yield from informed(own, data)
     yield from novelty(own, data)
@@ -121,33 +121,6 @@ def other_conditions(rows: Sequence[Row], counts: Sequence[int], data: str) -> I
     caption = "points of accuracy that a missing sensor costs, mean over which one; less is better."
     tables["What a missing sensor costs"] = replace(losses, caption=caption)
     yield Part(f"A sensor missing at test time, {data}", tables=tables)
-
-
-def informed(rows: Sequence[Row], data: str) -> Iterator[Part]:
-    """Yield the mutual information of the blocks of our embeddings."""
-    runs: dict[int, list[Measured]] = {}
-    for row in rows:
-        if row.metric.startswith("information, ") and row.value is not None and row.method == OURS:
-            between, _, estimator = row.metric.removeprefix("information, ").rpartition(" (")
-            runs.setdefault(row.seed, []).append(Measured(between, estimator.rstrip(")"), row.value))
-    if runs:
-        text = (
-            "Embeddings of test records after stage one, before any label: the first principal components of blocks.\n"
-        )
-        text += f"With the label, {_telling(runs)}.\n"
-        pictures = {"mutual information": information_picture(list(runs.values()))}
-        yield Part(f"What the blocks know, {data}", text, pictures=pictures)
-
-
-def _telling(runs: Mapping[int, Sequence[Measured]]) -> str:
-    """Say how many estimates with the label are above zero over the runs."""
-    bits: dict[tuple[str, str], list[float]] = {}
-    for measured in (one for run in runs.values() for one in run if one.estimator in WITH_LABELS):
-        bits.setdefault((measured.between, measured.estimator), []).append(measured.bits)
-    above = sum(interval(values).low > 0 for values in bits.values())
-    if above == 0:
-        return "every interval reaches below zero: with these seeds none tells anything for certain"
-    return f"{above} of {len(bits)} intervals are above zero; what the others tell may be nothing"
 
 
 def novelty(rows: Sequence[Row], data: str) -> Iterator[Part]:
@@ -179,6 +152,21 @@ def traffic_table(rows: Sequence[Row]) -> Table:
         "compressed pictures, sent once; of stage one between devices that do not share a box."
     )
     return Table(["method", *metrics], body, caption)
+
+
+def beside_stage_two(rows: Sequence[Row]) -> Iterator[Part]:
+    """Yield what stage one sends between devices, beside all of stage two: the pictures of traffic leave it out."""
+    mbit = aggregate_means(rows, ("Mbit per round", "Mbit between devices"))
+    rounds = max((done for curve in curves(rows).values() for done, _ in curve), default=0)
+    between, each = (mbit.get((OURS, metric), 0.0) for metric in ("Mbit between devices", "Mbit per round"))
+    if between and each and rounds:
+        stage_two = rounds * each
+        text = f"These pictures count what goes up and down. Stage one of *{OURS}* sends {between:.0f} Mbit more\n"
+        text += (
+            f"between devices that do not share a box, {between / stage_two:.0f} times what stage two sends in all\n"
+        )
+        text += f"({rounds} rounds, {stage_two:.0f} Mbit).\n"
+        yield Part("What the pictures leave out", text, level=3)
 
 
 def aggregate_means(rows: Sequence[Row], metrics: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -228,17 +216,6 @@ def _sure(gap: Interval) -> str:
 
 def _final(count: int) -> Choose:
     return lambda row: row.shots == count and row.snr_db is None
-
-
-def _lacking(rows: Sequence[Row]) -> list[str]:
-    """Return what of the recipe has no rows, in its own words."""
-    lacking = []
-    for name in PAIRS:
-        known = {row.method for row in rows if f"({name})" in row.data}
-        methods = [key for key, method in METHODS.items() if method.title not in known]
-        methods += ["new-class"] * (f"{OURS}, a new class" not in known)
-        lacking += [f"modalities={name} methods={','.join(methods)}"] if methods else []
-    return lacking
 
 
 if __name__ == "__main__":

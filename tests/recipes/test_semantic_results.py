@@ -7,8 +7,10 @@ import pytest
 
 from groundwave.bench.rows import Row, append
 from groundwave.recipes.semantic_aims import aims
+from groundwave.recipes.semantic_blocks import informed
 from groundwave.recipes.semantic_communication import METHODS
-from groundwave.recipes.semantic_results import semantic_results
+from groundwave.recipes.semantic_lacking import COUNTS, lacking
+from groundwave.recipes.semantic_results import beside_stage_two, semantic_results
 from groundwave.recipes.semantic_rounds import OURS, SUPERVISED, first, rounds_table
 
 # Accuracy after rounds of two seeds; ours is where supervised training nearly ends after half of its rounds, or never.
@@ -111,3 +113,34 @@ def test_minutes_of_pretraining_are_those_of_each_seed_s_longest_cell(seconds: f
     assert lines_of(found)["minutes of edge pretraining, stage two included"] == line
     wide = [replace(one, hardware="a processor, 16 threads, no accelerator") for one in found]
     assert "minutes of edge pretraining, stage two included" not in lines_of(wide + rows())
+
+
+def test_what_is_lacking_is_counted_by_labels_and_seeds() -> None:
+    found = [row(METHODS["intra"].title, "accuracy", 0.5, seed, shots=n) for seed in range(5) for n in COUNTS]
+    found += [row("separate design, 16 symbols a picture", "accuracy", 0.5, seed, shots=800) for seed in (0, 1)]
+    told = list(lacking(found))
+    words = "supervised,clip,all-common,ours,ours-head-start,new-class"
+    assert f"No rows yet of `groundwave run semantic-communication modalities=rgb,depth methods={words}`." in told
+    told_of_16 = "2 with 800 labels, none with 400 labels, none with 80 labels."
+    assert f"Of 5 seeds of *separate design, 16 symbols a picture* (rgb,depth): {told_of_16}" in told
+    assert "No rows yet of a sweep: `common` other than 0.75, `lamda` other than 0.0051." in told
+    swept = row(f"{OURS}, common 0.5", "accuracy", 0.5, 0)
+    assert not any("sweep" in line for line in lacking([*found, swept]))
+
+
+def test_traffic_between_devices_is_told_beside_stage_two() -> None:
+    (part,) = beside_stage_two([*rows(), row(OURS, "Mbit between devices", 500.0, 0)])
+    assert "sends 500 Mbit more" in part.text
+    assert "50 times what stage two sends in all\n(40 rounds, 10 Mbit)" in part.text
+    assert not list(beside_stage_two(rows()))
+
+
+def test_where_estimators_disagree_most_is_told() -> None:
+    bits = {"common: all": (1.5, 1.4), "unique: depth": (1.6, -0.001)}
+    found = [
+        row(OURS, f"information, {what}, label ({name})", value, 0)
+        for what, values in bits.items()
+        for name, value in zip(("Ross", "probe"), values, strict=True)
+    ]
+    (part,) = informed(found, "rgbd")
+    assert "disagree, most on *unique: depth, label*: Ross 1.60 bits, probe 0.00 bits." in part.text
