@@ -91,9 +91,10 @@ def pretrain(
     whole = fixes_length(backbone)
     if modality == "iq":
         choices = of_setting(source, data, chosen, objective, backbone, whole, pairs=not labelled)
-        purpose = f"for {setting}"
+        purpose = f"to tell {len(source.classes)} classes" if labelled else f"in the setting {setting}"
     else:
         choices, purpose = {"views": (), "objective_args": SUITED.get(Usual(objective, backbone))}, f"on {modality}"
+    told = f"Classes: {', '.join(source.classes)}.\n" if labelled and modality == "iq" else ""
     return run(
         source,
         out=out,
@@ -105,7 +106,7 @@ def pretrain(
         batch_size=min(batch_size, len(rows)),
         seed=seed,
         card=f"# {backbone} pretrained with {objective} {purpose}\n\n"
-        f"{epochs} epochs over {len(rows)} records of {data}, seed {seed}.\n",
+        f"{epochs} epochs over {len(rows)} records of {data}, seed {seed}.\n{told}",
         progress=progress,
         **choices,
     )

@@ -57,12 +57,15 @@ def test_any_objective_trains_any_backbone_of_one_length_or_of_many(
     model = pretrain_named(str(data), out=tmp_path / "run", **settings)
     assert model.embed(torch.randn(2, 128, dtype=torch.complex64)).isfinite().all()
     assert model.classes == (("am", "fm") if objective == "supervised" else ())
+    purpose = "to tell 2 classes" if objective == "supervised" else "in the setting modulation"
+    assert f"pretrained with {objective} {purpose}\n" in model.card
 
 
 def test_records_without_a_label_are_left_out_by_objectives_that_learn_from_labels(tmp_path: Path) -> None:
     data = labelled(tmp_path, [-1, 0, 1, -1, 0, 1])
     settings = {"objective": "supervised", "backbone": "spectrum", "epochs": 1, "progress": False, "options": NAMES}
     model = pretrain_named(str(data), out=tmp_path / "run", **settings)
-    assert "1 epochs over 4 records" in model.card
+    assert model.card.startswith("# spectrum pretrained with supervised to tell 2 classes\n\n1 epochs over 4 records")
+    assert model.card.endswith("Classes: am, fm.\n")
     with pytest.raises(DataError, match="--label"):
         pretrain_named(str(labelled(tmp_path, [-1] * 6)), out=tmp_path / "other", **settings)
