@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from groundwave.data.typed import COUNT, WHOLE
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.signal.block_fading import capacity, draw_gains, equalise, estimate_gains
 from groundwave.signal.noise import noise_like
@@ -54,10 +55,10 @@ class Link(nn.Module):
         super().__init__()
         low, high = map(float, snr_db)
         for name, value, good, expected in (
-            ("num_symbols", num_symbols, num_symbols >= 1, "a budget of at least one symbol"),
+            ("num_symbols", num_symbols, COUNT.fits(num_symbols), "a budget of at least one symbol, a whole number"),
             ("snr_db", snr_db, -math.inf < low <= high < math.inf, "the lowest, then the highest, in decibels"),
             ("rician_k", rician_k, rician_k >= 0, "0 or more; inf is no fading"),
-            ("num_pilots", num_pilots, num_pilots >= 0, "0 (the gain is known) or more"),
+            ("num_pilots", num_pilots, WHOLE.fits(num_pilots), "0 (the gain is known) or more, a whole number"),
         ):
             if not good:
                 raise GroundwaveError(f"{name} {value}", expected, f"change {name}")
@@ -99,16 +100,26 @@ class Link(nn.Module):
         """Return the receiver's estimate of reals `[B, 2 * symbols]`, of the same shape.
 
         Raises:
-            DataError: another number of reals than the budget has.
+            DataError: another number of reals than the budget has, or some that are not finite.
         """
+        self._check(symbols)
+        block = self.draw(len(symbols), generator=generator)
+        return as_reals(equalise(self.transmit(symbols, block), block.estimates, block.noise_power))
+
+    def _check(self, symbols: Tensor) -> None:
         if symbols.dim() != 2 or symbols.shape[1] != self.num_reals:
             raise DataError(
                 got=f"symbols of shape {tuple(symbols.shape)}",
                 expected=f"[records, {self.num_reals}]: I and Q of {self.num_symbols} symbols each",
                 do="give the encoder that width, or the link that budget",
             )
-        block = self.draw(len(symbols), generator=generator)
-        return as_reals(equalise(self.transmit(symbols, block), block.estimates, block.noise_power))
+        bad = int((~symbols.isfinite()).any(dim=1).sum())
+        if bad:
+            raise DataError(
+                got=f"symbols that are not finite in {bad} of {len(symbols)} records",
+                expected="finite numbers, which an antenna can send",
+                do="see whether the encoder has diverged, or its inputs hold NaN",
+            )
 
 
 class DigitalLink(Link):
@@ -141,7 +152,8 @@ class DigitalLink(Link):
         return allocation(self.num_bits(), self.num_reals)
 
     def forward(self, symbols: Tensor, generator: Generator) -> Tensor:
-        """Return the quantised values; nothing is random."""
+        """Return the quantised values; nothing is random. Raises `DataError` as any link does."""
+        self._check(symbols)
         count, width = self.allocation()
         sent = quantised(symbols[:, :count], width, self.REACH * math.sqrt(0.5))
         kept = torch.cat([sent, torch.zeros_like(symbols[:, count:])], dim=1)

@@ -26,6 +26,7 @@ def test_reals_and_symbols_are_one() -> None:
     ("settings", "wrong"),
     [
         ({"num_symbols": 0}, "num_symbols 0"),
+        ({"num_symbols": 2.5}, "num_symbols 2.5"),
         ({"num_symbols": 4, "snr_db": (math.nan, math.nan)}, "snr_db"),
         ({"num_symbols": 4, "snr_db": (0.0, math.nan)}, "snr_db"),
         ({"num_symbols": 4, "snr_db": (10.0, 0.0)}, "snr_db"),
@@ -33,6 +34,7 @@ def test_reals_and_symbols_are_one() -> None:
         ({"num_symbols": 4, "rician_k": -1.0}, "rician_k"),
         ({"num_symbols": 4, "rician_k": math.nan}, "rician_k"),
         ({"num_symbols": 4, "num_pilots": -1}, "num_pilots"),
+        ({"num_symbols": 4, "num_pilots": 1.5}, "num_pilots 1.5"),
     ],
 )
 def test_a_link_that_cannot_be_is_refused(settings: dict[str, object], wrong: str) -> None:
@@ -43,6 +45,15 @@ def test_a_link_that_cannot_be_is_refused(settings: dict[str, object], wrong: st
 def test_another_width_than_the_budget_is_refused() -> None:
     with pytest.raises(DataError, match="I and Q of 4 symbols"):
         Link(4)(torch.ones(2, 6), generator(0, "x"))
+
+
+@pytest.mark.parametrize("link", [Link, DigitalLink])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_symbols_that_are_not_finite_are_refused(link: type[Link], bad: float) -> None:
+    symbols = torch.ones(3, 8)
+    symbols[1, 5] = bad
+    with pytest.raises(DataError, match="not finite in 1 of 3 records"):
+        link(4)(symbols, generator(0, "x"))
 
 
 def test_the_same_draw_gives_the_same_block_and_high_snr_brings_symbols_back() -> None:
