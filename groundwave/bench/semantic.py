@@ -141,7 +141,7 @@ class Prepared:
         record = {self.modality: x}
         if draw is not None:
             record = Compose(self.views)(record, draw)
-        prepared: Any = self.contract.prepare(record)
+        prepared: Any = self.contract.prepare(record[self.modality])
         return self.contract.channels(prepared)
 
 

@@ -49,8 +49,8 @@ class DeCUR(nn.Module):
         intra: whether views of the same modality are compared.
         cross: whether modalities are compared.
         shared: perturbations of whole records before `views`: a crop here is the same for all modalities.
-        contracts: by modality, what makes network channels of a record. Without one, pictures and signals are taken as
-            they are, spectrograms as pictures of one channel.
+        contracts: by modality, what makes network channels of it; two sensors of a kind have one each. Without one,
+            pictures and signals are taken as they are, spectrograms as pictures of one channel.
         projection: dimensions of the embeddings; thrown away after pretraining.
         answer: the downstream answer, when known: views that destroy it are refused.
     """
@@ -115,7 +115,7 @@ class DeCUR(nn.Module):
         """Return what the encoder of a modality sees of a batched record."""
         if modality in self.contracts:
             contract = self.contracts[modality]
-            return contract.channels(contract.prepare(record))
+            return contract.channels(contract.prepare(record[modality], index=record.get("index")))
         x = record[modality]
         if x.is_complex():
             return to_channels(x)

@@ -16,6 +16,7 @@ from groundwave.bench.information import Measured, information
 from groundwave.bench.rows import read, reasons
 from groundwave.bench.semantic import TOLD_LAST, Edge, Prepared, across
 from groundwave.bench.semantic_asides import area, estimated_snr_db
+from groundwave.contract import CSIContract
 from groundwave.errors import UnknownNameError
 from groundwave.recipes.semantic_communication import METHODS
 from groundwave.recipes.semantic_sets import PAIRS, pair_of
@@ -201,6 +202,12 @@ def test_a_device_looks_through_views_in_training_only(source: Any) -> None:
     assert float((prepare(x, generator(0, "view")) - prepare(x, None)).abs().mean()) > 0.01
     with pytest.raises(ValueError, match="divide by the full scale"):
         prepare(x * 300, None)
+
+
+def test_devices_may_have_sensors_of_one_kind() -> None:
+    csi = torch.randn(2, 3, 16, 12, dtype=torch.complex64, generator=generator(0, "csi"))
+    contract = CSIContract(3)
+    torch.testing.assert_close(Prepared("at the door", contract, ())(csi, generator(0)), contract.prepare(csi))
 
 
 def test_devices_as_actors_are_no_other_configuration() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from groundwave.contract import DepthContract, RGBContract
+from groundwave.contract import CSIContract, DepthContract, RGBContract
 from groundwave.contracts import Record
 from groundwave.errors import ContractError, DataError, GroundwaveError
 from groundwave.nn import BACKBONES, ResNet2d
@@ -127,6 +127,19 @@ def test_signals_and_spectrograms_need_no_contract() -> None:
     objective = DeCUR(encoders, {"iq": [Rotate()]}, projection=8)
     record = {"iq": torch.randn(6, 64, dtype=torch.complex64), "spec": torch.randn(6, 16, 12)}
     assert objective(record, generator(0))["loss"].isfinite()
+
+
+def test_two_receivers_of_csi_are_two_modalities() -> None:
+    contracts = {name: CSIContract(3) for name in ("a", "b")}
+    torch.manual_seed(0)
+    objective = DeCUR({name: ResNet2d(3, width=4) for name in contracts}, {}, contracts=contracts, projection=8)
+    csi = {name: torch.randn(6, 3, 16, 12, dtype=torch.complex64, generator=generator(0, name)) for name in contracts}
+    found = objective({**csi, "index": torch.arange(10, 16)}, generator(0))
+    assert set(found) == {"loss", "a intra", "b intra", "a b cross"}
+    assert found["loss"].isfinite()
+    csi["b"][4, 1, :, 7] = 0
+    with pytest.raises(ContractError, match=r"packet 7 of record 14, .* at antenna 1"):
+        objective({**csi, "index": torch.arange(10, 16)}, generator(0))
 
 
 def test_common_dimensions_agree_after_training_and_unique_ones_do_not() -> None:
