@@ -14,6 +14,7 @@ from groundwave.arguments import options
 from groundwave.bench.rows import read
 from groundwave.cli import main
 from groundwave.recipes import RECIPES
+from groundwave.recipes.semantic_communication import METHODS
 from groundwave.recipes.semantic_sets import Pair
 from tests.doors.test_cli import error_of
 from tests.doors.test_interrupt import command, interrupted
@@ -36,6 +37,17 @@ def test_a_recipe_in_small_ends_soon_with_a_value_in_every_cell_and_finds_them_a
     assert not (tmp_path / "none").exists()
     assert main(["run", name, "--smoke", f"runs={tmp_path}"]) == 0
     assert {path: read(path) for path in files} == files
+
+
+def test_semantic_communication_in_small_takes_a_signal_and_its_spectrogram_for_two_sensors(tmp_path: Path) -> None:
+    start = time.process_time()
+    words = ["modalities=iq,spectrogram", "--smoke", f"runs={tmp_path}"]
+    assert main(["run", "semantic-communication", *words]) == 0
+    assert time.process_time() - start < 30
+    rows = read(tmp_path / "smoke" / "results" / "semantic-communication.jsonl")
+    assert {(row.data, row.failed) for row in rows} == {("modulations (iq,spec)", None)}
+    assert {row.metric for row in rows} > {"accuracy without iq", "accuracy without spec", "AUROC of the new class"}
+    assert {method.title for method in METHODS.values()} < {row.method for row in rows}
 
 
 def recipe(
