@@ -21,14 +21,34 @@ from groundwave.model import Model
 from groundwave.recipes.inputs import read
 from groundwave.recipes.place import Place
 from groundwave.scenes.beams import Beams
+from groundwave.train import Schedule
 
 SCENE_SEED = 7  # settings were tried out on seed 0, which has other hardware and another room
-NUM_SAMPLES = 1024
+NUM_SAMPLES, PUBLISHED_SAMPLES = 1024, 2048
 NUM_FRAMES = 120  # of each beam at each gain on each front-end
 HOME, AWAY = "same antenna", "other antenna"
 SHOTS = (2, 8, 32)
 PAIRS = (0, 1, 2)
 NUM_EPISODES = 100
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a network is, and how it is trained.
+
+    Args:
+        title: as tables name it.
+        network: arguments of the backbone.
+        schedule: how long and how fast.
+        batch_size: records per step.
+        num_samples: length of a simulated record.
+    """
+
+    title: str
+    network: Mapping[str, Any]
+    schedule: Schedule
+    batch_size: int
+    num_samples: int
 
 
 @dataclass(frozen=True)
@@ -54,15 +74,17 @@ class Field(Place):
         data: `beams`, the simulator, or a store with the column `front_end`.
         pairs: front-ends by their place among those that there are: one that is learned on, another that is asked.
         shots: labels per beam.
+        num_samples: length of a simulated record.
     """
 
     data: str
     pairs: Sequence[int]
     shots: Sequence[int]
+    num_samples: int = NUM_SAMPLES
 
     def opened(self) -> BeamSet:
         """Return the records, a few of them in a rehearsal."""
-        return open_beams(self.data, small=self.smoke)
+        return open_beams(self.data, self.num_samples, small=self.smoke)
 
     def contract(self, beams: BeamSet) -> InputContract:
         """Return what a model takes: a whole record."""
@@ -100,10 +122,10 @@ class Field(Place):
         ]
 
 
-def open_beams(data: str, small: bool = False) -> BeamSet:
+def open_beams(data: str, num_samples: int = NUM_SAMPLES, small: bool = False) -> BeamSet:
     """Return records of several front-ends, all in memory; raises `DataError` for a store of one or of none."""
     if data == "beams":
-        return _simulated(small)
+        return _simulated(num_samples, small)
     store = Store.open(data)
     record = read(store, torch.arange(len(store)))
     if "front_end" not in record or len(record["front_end"].unique()) < 2:
@@ -116,20 +138,25 @@ def open_beams(data: str, small: bool = False) -> BeamSet:
     return BeamSet(Path(data).name, source, record["front_end"], {"records": len(store)})
 
 
-def _simulated(small: bool) -> BeamSet:
+def _simulated(num_samples: int, small: bool) -> BeamSet:
     """Return the simulated set: blocks of ten frames of each beam at each gain on each of four front-ends."""
-    shape: dict[str, Any] = {"num_samples": NUM_SAMPLES, "frames_per_cell": 10, "seed": SCENE_SEED}
+    scene, config = scene_of(num_samples, small)
+    source = SceneSource(scene, config["records"])
+    record = read(source, torch.arange(len(source)))
+    names = [f"front-end {number}/frame {k}" for k, number in enumerate(record["front_end"].tolist())]
+    record = {**record, "group": torch.arange(len(names))}  # a frame is one record
+    return BeamSet("beams", Records(record, classes=scene.classes, group_names=names), record["front_end"], config)
+
+
+def scene_of(num_samples: int, small: bool = False) -> tuple[Beams, dict[str, Any]]:
+    """Return the scene of the simulated set, and what rows tell of the set."""
+    shape: dict[str, Any] = {"num_samples": num_samples, "frames_per_cell": 10, "seed": SCENE_SEED}
     if small:
         shape |= {"codebook": "pi-radio-5", "num_samples": 256, "front_ends": (0, 1, 2), "gains_db": (50.0, 60.0)}
     scene = Beams(**shape)
     num_blocks = 3 if small else NUM_FRAMES // 10
-    source = SceneSource(scene, num_blocks * scene.num_per_block)
-    record = read(source, torch.arange(len(source)))
-    names = [f"front-end {number}/frame {k}" for k, number in enumerate(record["front_end"].tolist())]
-    record = {**record, "group": torch.arange(len(names))}  # a frame is one record
     knobs = {name: one.default for name, one in signature(Beams).parameters.items()}
-    config = {"knobs": {**knobs, **shape}, "records": len(names)}
-    return BeamSet("beams", Records(record, classes=scene.classes, group_names=names), record["front_end"], config)
+    return scene, {"knobs": {**knobs, **shape}, "records": num_blocks * scene.num_per_block}
 
 
 def frozen(

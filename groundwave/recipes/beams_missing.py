@@ -7,17 +7,14 @@ from groundwave.bench.rows import Row
 from groundwave.recipes import angles, deepbeam_cnn, protobeam, protobeam_published
 from groundwave.recipes.beam_sets import AWAY, HOME, PAIRS, SHOTS
 
-# Of the recipes that ask pairs of antennas: their methods, and the numbers of labels that each is asked with.
+# Of the commands that ask pairs of antennas: their methods, and the numbers of labels that each is asked with.
 ASKED: Mapping[str, Mapping[str, Sequence[int]]] = {
-    "protobeam-published": {step: SHOTS for step in protobeam_published.STEPS},
+    "protobeam-published": dict.fromkeys(protobeam_published.STEPS, SHOTS),
+    "protobeam-published setting=published": dict.fromkeys(protobeam_published.FULL_STEPS, SHOTS),
     "protobeam": {way.name: SHOTS for way in (*protobeam.ways(protobeam.TITLE), *protobeam.classical())}
     | {protobeam.PLAIN: SHOTS, protobeam.UNLABELLED: SHOTS},
-    "deepbeam-cnn": {
-        deepbeam_cnn.TITLE: (0,),
-        deepbeam_cnn.PROBE: deepbeam_cnn.SHOTS,
-        deepbeam_cnn.TUNED: deepbeam_cnn.SHOTS,
-        deepbeam_cnn.MIXED: (0,),
-    },
+    "deepbeam-cnn": deepbeam_cnn.methods(deepbeam_cnn.TITLE),
+    "deepbeam-cnn setting=published": deepbeam_cnn.methods(deepbeam_cnn.FULL),
 }
 
 
@@ -29,7 +26,8 @@ def lacking(name: str, rows: Sequence[Row]) -> Iterator[str]:
         rows: its rows that have a value.
     """
     if name in ASKED:
-        yield from _pairs_lacking(name, rows)
+        for command in (command for command in ASKED if command.split()[0] == name):
+            yield from _pairs_lacking(command, rows)
     elif name == "angles" and rows:
         known = {row.data for row in rows}
         none = [data for data in (*angles.SETTINGS, "unseen") if data not in known]
@@ -38,20 +36,20 @@ def lacking(name: str, rows: Sequence[Row]) -> Iterator[str]:
         yield f"`groundwave run {name}`"
 
 
-def _pairs_lacking(name: str, rows: Sequence[Row]) -> Iterator[str]:
+def _pairs_lacking(command: str, rows: Sequence[Row]) -> Iterator[str]:
     """Yield the pairs of antennas that lack the same methods, all of them or some."""
     known = {(row.method, row.data, row.shots, row.seed) for row in rows if row.metric == ACCURACY}
     pairs_by: dict[tuple[str, ...], list[int]] = {}
     for pair in PAIRS:
         methods = tuple(
             method
-            for method, counts in ASKED[name].items()
+            for method, counts in ASKED[command].items()
             if not {(method, f"beams, {at}", count, pair) for at in (HOME, AWAY) for count in counts} <= known
         )
         if methods:
             pairs_by.setdefault(methods, []).append(pair)
     for methods, pairs in pairs_by.items():
         chosen = f" pairs={','.join(map(str, pairs))}" if len(pairs) < len(PAIRS) else ""
-        some = len(methods) < len(ASKED[name])
+        some = len(methods) < len(ASKED[command])
         told = ": " + "; ".join(f"*{method}*" for method in methods) if some else ""
-        yield f"`groundwave run {name}{chosen}`{told}"
+        yield f"`groundwave run {command}{chosen}`{told}"

@@ -12,15 +12,30 @@ from groundwave.bench.contest import Contender, Way
 from groundwave.bench.encoders import Pretraining
 from groundwave.bench.methods import Method, settings
 from groundwave.contract import InputContract
+from groundwave.errors import lookup
 from groundwave.model import Model
-from groundwave.recipes.beam_sets import PAIRS, Field, frozen
+from groundwave.recipes.beam_sets import NUM_SAMPLES, PAIRS, PUBLISHED_SAMPLES, Field, Size, frozen
 from groundwave.train import Schedule
 
-TITLE, MIXED = "DeepBeam CNN", "DeepBeam CNN, all front-ends mixed"
-PROBE, TUNED = f"{TITLE}, linear probe", f"{TITLE}, fine-tuned"
+TITLE, FULL = "DeepBeam CNN", "DeepBeam CNN at full size"
 SHOTS = (2, 8)
+OURS = Schedule(epochs=13, lr=1e-3, warmup=0.1, weight_decay=0.0)
+PUBLISHED = Schedule(epochs=10, lr=1e-4, warmup=0.0, weight_decay=0.0, decay="none")
+SIZES = {
+    "ours": Size(TITLE, {"width": 32}, OURS, 32, NUM_SAMPLES),
+    "published": Size(FULL, {"width": 64}, PUBLISHED, 100, PUBLISHED_SAMPLES),
+}
 TUNING = {"steps": 40, "lr": 5e-4}
 FEW_EPISODES = 1  # each trains the whole network
+
+
+def methods(title: str) -> dict[str, Sequence[int]]:
+    """Return what is asked, with the numbers of labels: the network as it is, probed, tuned, and trained on all."""
+    probe, tuned, mixed = (f"{title}, {how}" for how in ("linear probe", "fine-tuned", "all front-ends mixed"))
+    return {title: (0,), probe: SHOTS, tuned: SHOTS, mixed: (0,)}
+
+
+_, PROBE, _, MIXED = methods(TITLE)
 
 
 def deepbeam_cnn(
@@ -28,53 +43,58 @@ def deepbeam_cnn(
     *,
     runs: Path = Path("runs/beams"),
     data: str = "beams",
+    setting: str = "ours",
     pairs: Sequence[int] = PAIRS,
     shots: Sequence[int] = SHOTS,
-    epochs: int = 13,
+    epochs: int | None = None,
     smoke: bool = False,
 ) -> Path:
     """Train DeepBeam's network on one antenna and ask it on that one and on another: as it is, or with a few labels.
 
     With labels it gets a linear probe, or is tuned in whole. A second one is trained on as many records of all
-    front-ends. The network has half of the published filters and sees a block's first half, at the recorded level.
+    front-ends. The network sees records at the recorded level.
 
     Args:
         results: folder of the file of rows.
         runs: folder of pretraining runs.
         data: `beams`, the simulator, or a store of several front-ends (`groundwave ingest --format deepbeam`).
+        setting: ours, half of the published filters on a block's first half; or published, all of them on whole blocks,
+            slower and for few epochs, as in the source, which has sixty times as many records. Tables name it apart.
         pairs: which pairs of antennas; each is a seed.
         shots: labels per beam.
-        epochs: of each training; 10 in the source, of sixty times as many records.
+        epochs: of each training, instead of the setting's.
         smoke: as small as can be, to see that everything works; its rows go to RUNS/smoke/results.
 
     Returns:
         The file of rows.
     """
-    field = Field(name="deepbeam-cnn", data=data, results=results, runs=runs, pairs=pairs, shots=shots, smoke=smoke)
+    size = lookup(SIZES, setting, "setting")
+    asked: dict[str, Any] = {"data": data, "pairs": pairs, "shots": shots, "num_samples": size.num_samples}
+    field = Field(name="deepbeam-cnn", results=results, runs=runs, smoke=smoke, **asked)
     beams = field.opened()
-    network = cnn(field.contract(beams), epochs, smoke)
-    probe = frozen(PROBE, "logistic", raw=True)
-    field.contest([Contender(network, (probe, tuned(3 if smoke else TUNING["steps"])))], beams, unadapted=TITLE)
-    field.contest([Contender(network, ())], beams, learned="all", unadapted=MIXED)
+    plain, probed, went_on, mixed = methods(size.title)
+    network = cnn(size, field.contract(beams), epochs, smoke)
+    ways = (frozen(probed, "logistic", raw=True), tuned(went_on, 3 if smoke else TUNING["steps"]))
+    field.contest([Contender(network, ways)], beams, unadapted=plain)
+    field.contest([Contender(network, ())], beams, learned="all", unadapted=mixed)
     return field.path
 
 
-def cnn(contract: InputContract, epochs: int, smoke: bool) -> Pretraining:
+def cnn(size: Size, contract: InputContract, epochs: int | None = None, smoke: bool = False) -> Pretraining:
     """Return how the network is trained: supervised, at the level of the recording."""
-    size = {"num_samples": contract.num_samples, "width": 4 if smoke else 32}
     return Pretraining(
         backbone="deepbeam_cnn",
         objective="supervised",
         views=(),
-        schedule=Schedule(epochs=1 if smoke else epochs, lr=1e-3, warmup=0.1, weight_decay=0.0),
-        batch_size=32,
+        schedule=replace(size.schedule, epochs=1 if smoke else epochs or size.schedule.epochs),
+        batch_size=size.batch_size,
         contract=contract,
-        backbone_args=size,
+        backbone_args={"num_samples": contract.num_samples, **({"width": 4} if smoke else size.network)},
         labelled=True,
     )
 
 
-def tuned(steps: float) -> Way:
+def tuned(name: str, steps: float) -> Way:
     """Return the way that goes on training the whole network on the labels of the other antenna."""
     given: dict[str, Any] = {**TUNING, "steps": int(steps)}
 
@@ -82,6 +102,6 @@ def tuned(steps: float) -> Way:
         assert model is not None
         raw = as_recorded(replace(model, backbone=deepcopy(model.backbone).cpu()))
         contract: Any = raw.contract
-        return Method(TUNED, lambda seed: FineTune(lambda: deepcopy(raw.backbone), contract, seed=seed, **given))
+        return Method(name, lambda seed: FineTune(lambda: deepcopy(raw.backbone), contract, seed=seed, **given))
 
-    return Way(TUNED, settings(FineTune, **given, views="()"), method, most_episodes=FEW_EPISODES)
+    return Way(name, settings(FineTune, **given, views="()"), method, most_episodes=FEW_EPISODES)

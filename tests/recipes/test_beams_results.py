@@ -85,8 +85,10 @@ def test_what_some_rows_lack_is_named(tmp_path: Path) -> None:
         "- No rows yet of `groundwave run protobeam-published pairs=0`: *ProtoBeam, + augmentation*; "
         "*ProtoBeam, + prototype normalisation*.",
         "- No rows yet of `groundwave run protobeam-published pairs=1,2`.",
+        "- No rows yet of `groundwave run protobeam-published setting=published`.",
         "- No rows yet of `groundwave run protobeam`.",
         "- No rows yet of `groundwave run deepbeam-cnn`: *DeepBeam CNN, all front-ends mixed*.",
+        "- No rows yet of `groundwave run deepbeam-cnn setting=published`.",
         "- No rows yet of `groundwave run deepsense-beams`.",
         "- No rows yet of `groundwave run angles data=single-uncalibrated,several,several-hard,unseen`.",
     ]
@@ -96,20 +98,23 @@ def test_what_is_said_of_the_ladder_comes_from_rows(tmp_path: Path) -> None:
     def page() -> str:
         return beams_results(tmp_path, tmp_path, tmp_path / "beams.md").read_text()
 
-    def climb(rungs: dict[str, float], shots: int = 2) -> None:
+    def climb(rungs: dict[str, float], shots: int = 2, title: str = "ProtoBeam") -> None:
         for where in (HOME, AWAY):
             for rung, score in rungs.items():
                 here = {"data": f"beams, {where}", "seed": 0, "shots": shots}
-                put(tmp_path, "protobeam-published", f"ProtoBeam, {rung}", ACCURACY, score, **here)
+                put(tmp_path, "protobeam-published", f"{title}, {rung}", ACCURACY, score, **here)
 
     climb({"none": 0.5, "data normalisation": 0.6})
     text = page()
-    assert "Of its 4 steps 2 have rows here." in text
+    assert "Of the 4 steps of ProtoBeam 2 have rows here." in text
     step = "*ProtoBeam, data normalisation* is above *ProtoBeam, none* with"
     assert f"{step} 1 of 1 numbers of labels on the same antenna, with 1 of 1 numbers" in text
     assert "whole ladder is that of the source cannot be told yet" in text
     climb({"+ augmentation": 0.7, "+ prototype normalisation": 0.8})
     assert "The order of the ladder is that of the source in all of these cases." in page()
+    assert "at full size 2 have rows" not in page()
+    climb({"none": 0.5, "data normalisation": 0.6}, title="ProtoBeam at full size")
+    assert "Of the 4 steps of ProtoBeam at full size 2 have rows here." in page()
     climb({"none": 0.5, "data normalisation": 0.4}, shots=8)
     text = page()
     assert f"{step} 1 of 2 numbers of labels on the same antenna" in text
