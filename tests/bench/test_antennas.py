@@ -15,7 +15,7 @@ from groundwave.metrics import reliability
 from groundwave.model import InputContract, Model
 from groundwave.page import png
 from groundwave.recipes.beam_sets import AWAY, HOME, Field, frozen, open_beams
-from groundwave.recipes.deepbeam_cnn import cnn
+from groundwave.recipes.deepbeam_cnn import SIZES, cnn
 from groundwave.recipes.protobeam import counted_anew, spectrum
 
 
@@ -73,7 +73,9 @@ def test_it_learns_once_and_answers_at_home_and_away(beams: Any, tmp_path: Path)
     from groundwave.bench.contest import Contender
 
     one = field(tmp_path)
-    contender = Contender(cnn(one.contract(beams), 1, True), (frozen("probe", "prototypes", raw=True),))
+    contender = Contender(
+        cnn(SIZES["ours"], one.contract(beams), smoke=True), (frozen("probe", "prototypes", raw=True),)
+    )
     settings = one.settings(beams, 0)
     cross(contender, one.questions(), settings, "as it is")
     rows = read(one.path)
@@ -96,7 +98,11 @@ def test_whitening_that_fails_is_told_in_its_cells(beams: Any, tmp_path: Path, m
     one = field(tmp_path)
     monkeypatch.setattr(contest, "whitened", refuse)
     ways = (replace(frozen("probe", "prototypes", raw=True), white=True),)
-    cross(contest.Contender(cnn(one.contract(beams), 1, True), ways), one.questions(), one.settings(beams, 0))
+    cross(
+        contest.Contender(cnn(SIZES["ours"], one.contract(beams), smoke=True), ways),
+        one.questions(),
+        one.settings(beams, 0),
+    )
     told = {(row.data, row.failed) for row in read(one.path)}
     assert told == {(f"beams, {where}", "RuntimeError: singular") for where in (HOME, AWAY)}
 

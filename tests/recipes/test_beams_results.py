@@ -109,16 +109,18 @@ def test_what_is_said_of_the_ladder_comes_from_rows(tmp_path: Path) -> None:
     assert "Of the 4 steps of ProtoBeam 2 have rows here." in text
     step = "*ProtoBeam, data normalisation* is above *ProtoBeam, none* with"
     assert f"{step} 1 of 1 numbers of labels on the same antenna, with 1 of 1 numbers" in text
-    assert "whole ladder is that of the source cannot be told yet" in text
+    assert "whole ladder rises as in the source cannot be told yet" in text
     climb({"+ augmentation": 0.7, "+ prototype normalisation": 0.8})
-    assert "The order of the ladder is that of the source in all of these cases." in page()
+    assert "The whole ladder rises as in the source in 2 of 2 cases." in page()
     assert "at full size 2 have rows" not in page()
     climb({"none": 0.5, "data normalisation": 0.6}, title="ProtoBeam at full size")
     assert "Of the 4 steps of ProtoBeam at full size 2 have rows here." in page()
     climb({"none": 0.5, "data normalisation": 0.4}, shots=8)
+    assert "The whole ladder rises as in the source in 2 of 2 cases." in page()  # of 8 labels half is known
+    climb({"+ augmentation": 0.7, "+ prototype normalisation": 0.8}, shots=8)
     text = page()
     assert f"{step} 1 of 2 numbers of labels on the same antenna" in text
-    assert "The order of the ladder is not that of the source in all of these cases." in text
+    assert "The whole ladder rises as in the source in 2 of 4 cases." in text
 
 
 def test_a_difference_below_half_a_point_is_level(tmp_path: Path) -> None:
