@@ -53,6 +53,8 @@ def compress(
         )
     print(chosen.beside(base))
     print(f"model: {out / 'model'}")
+    if (out / "model.onnx").exists():
+        print(f"what was chosen: {out / 'model.onnx'}")
     print(f"all forms that were tried: {out / 'report.html'}")
 
 

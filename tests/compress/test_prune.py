@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from groundwave.compress.cost import cost
 from groundwave.compress.distil import Scored
 from groundwave.compress.groups import Group, groups, keep, magnitude, mask
 from groundwave.compress.prune import hold_zeros, num_parameters, prune, sparsify
@@ -41,6 +42,22 @@ def drawn(network: nn.Module, seed: int) -> dict[Group, torch.Tensor]:
         num = int(torch.randint(1, group.num_units + 1, (), generator=draw))
         kept[group] = torch.randperm(group.num_units, generator=draw)[:num].sort().values
     return kept
+
+
+def test_the_target_may_be_of_multiplications() -> None:
+    network, x = lively("conv4"), inputs("conv4", 3, 2)
+    wanted = network(x)
+
+    def macs(one: nn.Module) -> float:
+        return cost(one, x[:1]).macs
+
+    def loss(one: nn.Module) -> float:
+        return float((one(x) - wanted).square().mean())
+
+    target = 0.6 * macs(network)
+    assert 0.3 * target < macs(prune(network, loss, target, macs).network) <= target
+    with pytest.raises(GroundwaveError, match="at least"):
+        prune(network, loss, 1, macs)
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -96,6 +96,10 @@ def test_bursts_are_annotated_alike(tmp_path: Path, adapted: Path, exported: Pat
     assert len(wanted) >= 3
     same(alone(bare, tmp_path, exported, path), wanted)
     same(streamed(tmp_path, path, exported), wanted)
+    in_turns = tmp_path / "turns.ort"
+    layout = ["--shapes", "static", "--layout", "interleaved"]
+    assert main(["export", "--model", str(adapted), "--out", str(in_turns), *layout]) == 0
+    same(alone(bare, tmp_path, in_turns, path), wanted)
 
 
 def test_a_real_recording_is_annotated_alike_and_may_be_what_is_checked(
