@@ -5,6 +5,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -14,6 +15,8 @@ from groundwave.errors import GroundwaveError
 
 OPEN_PATHS = ("/health",)  # need no token
 BODILESS = ("GET", "HEAD")
+DROPPED_BODIES = 8  # of the largest size: so much of a refused request is still read
+DROPPED_S = 2.0  # and for so long
 HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/@]+)(?::\d*)?")  # urlsplit takes more: [::1].example is ::1 to it
 
 
@@ -62,11 +65,13 @@ def refusal(error: GroundwaveError) -> dict[str, Any]:
 
 
 class Refused(Exception):
-    """A request that goes no further."""
+    """A request that goes no further; `more` of it may still come."""
 
-    def __init__(self, status: int, error: GroundwaveError, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, error: GroundwaveError, headers: dict[str, str] | None = None, more: bool = True
+    ) -> None:
         super().__init__(str(error))
-        self.status, self.error, self.headers = status, error, headers or {}
+        self.status, self.error, self.headers, self.more = status, error, headers or {}, more
 
 
 class Guard:
@@ -91,13 +96,17 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        try:
+            await self._answer(scope, receive, send)
+        except Refused as refused:  # it no longer counts as open
+            await self._refuse(refused, receive, send)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         self.open += 1
         try:
             headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
             self._admit(scope, headers)
             await self.app(scope, await self._whole(headers, receive), send)
-        except Refused as refused:
-            await _refuse(refused, send)
         finally:
             self.open -= 1
 
@@ -140,7 +149,7 @@ class Guard:
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
                     if len(body) > self.limits.body_bytes:
-                        raise Refused(413, self._too_large(f"more than {self.limits.body_bytes}"))
+                        raise Refused(413, self._too_large(f"more than {self.limits.body_bytes}"), more=more)
         except TimeoutError:
             error = GroundwaveError(
                 got=f"a request that was not complete after {self.limits.body_seconds:g} s",
@@ -157,6 +166,23 @@ class Guard:
             do="ask about fewer records at a time",
         )
 
+    async def _refuse(self, refused: Refused, receive: Any, send: Any) -> None:
+        """Answer at once, then close: after what is still being sent, as whoever sends would see a reset instead."""
+        body = json.dumps(refusal(refused.error)).encode()
+        told = {**refused.headers, "content-type": "application/json", "content-length": str(len(body))}
+        told["connection"] = "close"  # not all that is being sent may be read
+        headers = [(key.encode(), value.encode()) for key, value in told.items()]
+        await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        more, left = refused.more, DROPPED_BODIES * self.limits.body_bytes
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DROPPED_S):
+                while more and left > 0:
+                    message = await receive()
+                    left -= len(message.get("body", b""))
+                    more = message.get("more_body", False)
+        await send({"type": "http.response.body"})
+
 
 def _replay(message: Any, receive: Any) -> Any:
     """Return a `receive` that gives a message first."""
@@ -166,12 +192,3 @@ def _replay(message: Any, receive: Any) -> Any:
         return left.pop() if left else await receive()
 
     return again
-
-
-async def _refuse(refused: Refused, send: Any) -> None:
-    body = json.dumps(refusal(refused.error)).encode()
-    told = {**refused.headers, "content-type": "application/json", "content-length": str(len(body))}
-    told["connection"] = "close"  # the rest of what was being sent is not read
-    headers = [(key.encode(), value.encode()) for key, value in told.items()]
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -6,10 +6,12 @@ import json
 import socket
 import threading
 import time
+import urllib.request
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
+from urllib.error import HTTPError
 
 import httpx
 import numpy as np
@@ -18,7 +20,7 @@ import torch
 import uvicorn
 
 from groundwave.adapt import LEARNERS
-from groundwave.deploy import listen
+from groundwave.deploy import guard, listen
 from groundwave.deploy.guard import Limits, is_loopback
 from groundwave.deploy.listen import ImpatientProtocol
 from groundwave.deploy.messages import Lesson, Question
@@ -197,6 +199,29 @@ def test_too_large_requests_are_refused_however_they_come(door: httpx.Client) ->
     big = b" " * (LIMITS.body_bytes + 1)
     assert fault(door.post("/predict", content=big), 413)["do"]
     assert fault(door.post("/predict", content=iter([big[:60_000]] * 2)), 413)["do"]  # in chunks, of no declared length
+
+
+@pytest.mark.parametrize(("token", "status"), [(None, 413), (TOKEN, 401)])
+def test_whoever_sends_far_too_much_still_reads_the_refusal(token: str | None, status: int) -> None:
+    with Server(model(), token, Limits(body_bytes=500_000)) as client, client:
+        for num_bytes in range(600_000, 1_000_000, 20_000):
+            with pytest.raises(HTTPError) as told:
+                urllib.request.urlopen(f"{client.base_url}/predict", b" " * num_bytes, timeout=10)
+            assert told.value.code == status
+            assert json.load(told.value)["error"]["do"]
+
+
+def test_a_refused_request_that_goes_on_is_cut(door: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = HEAD.replace(b"1000", b"%d" % 10**9)
+    monkeypatch.setattr(guard, "DROPPED_S", 60.0)
+    with raw(door, head) as much, pytest.raises(OSError, match=r"(?i)pipe|reset|abort"):
+        much.sendall(b" " * 10**8)
+    monkeypatch.setattr(guard, "DROPPED_S", 0.5)
+    with raw(door, head) as slow:
+        begun = time.monotonic()
+        assert b" 413 " in slow.recv(1000)
+        assert time.monotonic() - begun < 0.5  # the answer does not wait for the rest
+        assert slow.recv(1000) == b""
 
 
 def test_without_the_token_nothing_but_health_is_told() -> None:
