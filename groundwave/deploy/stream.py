@@ -23,6 +23,7 @@ AT_ONCE = 1 << 18  # samples that are turned into complex numbers together
 SILENT_S = 1.0  # without a sample: what is open is told
 OFF_RATE = 0.2  # share by which samples may arrive faster or slower than they should
 RATE_S = 2.0  # for so long it is measured
+PAUSE_S = 0.5  # without a packet: it is measured anew, as a pause is no rate
 
 
 class Sink(Protocol):
@@ -159,6 +160,7 @@ class _Run:
         self.ring = Ring(size, self.step)
         self.least = min(AT_ONCE, NUM_WINDOWS * max(one.hop for one in watchers))
         self.heard_at: float | None = None
+        self.resumed_at = 0.0  # when what is being heard began, or went on after a pause
         self.error: BaseException | None = None
         self.rate, self.off_rate = _Rate(), False
         self.thread = threading.Thread(target=self._receive, name="receiver", daemon=True)
@@ -168,7 +170,10 @@ class _Run:
         try:
             for packet in self.source.packets():
                 if packet is not None:
-                    self.heard_at = time.monotonic()
+                    now = time.monotonic()
+                    if self.heard_at is None or now - self.heard_at > PAUSE_S:
+                        self.resumed_at = now  # before `heard_at`, so that no look takes the pause for a part of it
+                    self.heard_at = now
                 if not self.ring.put(packet or Packet(b""), self.source.waits):
                     break
         except BaseException as error:  # told by the thread that computes
@@ -188,7 +193,7 @@ class _Run:
             for watcher in self.watchers:
                 self._tell(watcher, watcher.closed())
         finally:
-            self._look(time.monotonic())
+            self._look()
             failed = {} if self.error is None else {"failed": str(self.error)}
             self.sink.event("end", at=self.position, **self.progress.told(), **failed)
         if self.error is not None:
@@ -204,7 +209,7 @@ class _Run:
             if len(raw):
                 self._compute(raw)
                 silent = False
-            self._look(time.monotonic())
+            self._look()
             quiet_s = time.monotonic() - (self.heard_at or begun)
             if quiet_s > SILENT_S and not silent and self.heard_at and not len(raw):
                 silent = True
@@ -264,14 +269,15 @@ class _Run:
             begin, end = self.clock.seconds(one.start), self.clock.seconds(one.start + one.count)
             self.sink.annotation(watcher.classifier.name, one, begin, end - begin)
 
-    def _look(self, now: float) -> None:
+    def _look(self) -> None:
         """Bring the progress up to date, and tell when samples come faster or slower than they should."""
         progress = self.progress
         progress.dropped, progress.filled = self.ring.dropped, self.ring.filled
         progress.thrown = dict(self.source.thrown)
         progress.broken = sum(watcher.broken for watcher in self.watchers)
         progress.now = {watcher.classifier.name: watcher.now for watcher in self.watchers}
-        if not self.source.waits and (measured := self.rate.measured(now, self.ring.written + self.ring.dropped)):
+        heard_at, resumed_at, samples = self.heard_at, self.resumed_at, self.ring.written + self.ring.dropped
+        if heard_at and not self.source.waits and (measured := self.rate.measured(heard_at, resumed_at, samples)):
             progress.arriving_hz = measured
             off = abs(measured / progress.sample_rate_hz - 1) > OFF_RATE
             if off and not self.off_rate:
@@ -296,19 +302,19 @@ class _Clock:
 
 
 class _Rate:
-    """How many samples arrive in a second, measured over `RATE_S`."""
+    """How many samples arrive in a second, measured over `RATE_S` in which there was no pause."""
 
     def __init__(self) -> None:
         self._since: tuple[float, int] | None = None
 
-    def measured(self, now: float, samples: int) -> float | None:
-        """Return the rate when it has been measured for long enough since the last time."""
-        if self._since is None or samples == self._since[1]:
-            self._since = (now, samples) if samples else None
+    def measured(self, heard_at: float, resumed_at: float, samples: int) -> float | None:
+        """Return the rate when it has been measured for long enough, up to the last packet."""
+        if self._since is None or self._since[0] < resumed_at:
+            self._since = (heard_at, samples)
             return None
-        elapsed = now - self._since[0]
+        elapsed = heard_at - self._since[0]
         if elapsed < RATE_S:
             return None
         rate = (samples - self._since[1]) / elapsed
-        self._since = (now, samples)
+        self._since = (heard_at, samples)
         return rate

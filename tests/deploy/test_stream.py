@@ -134,6 +134,26 @@ def test_samples_that_come_at_another_rate_than_told_are_told_of(monkeypatch: py
     assert progress.arriving_hz < 4e4
 
 
+class Pausing(Sender):
+    """Sends at the right rate whatever the machine does, but twice is silent."""
+
+    def packets(self) -> Iterator[Packet | None]:
+        for pause_s in (1.0, 0.45):
+            begun = time.monotonic()
+            for k in range(160):
+                time.sleep(max(0.0, begun + 0.01 * k - time.monotonic()))
+                yield packet(0, 1000)
+            time.sleep(pause_s)
+
+
+def test_a_pause_is_no_other_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "RATE_S", 1.0)
+    file = io.StringIO()
+    progress = stream(Pausing(), RATE, [TurnClassifier()], Lines(file))
+    assert '"off rate"' not in file.getvalue()
+    assert progress.arriving_hz == pytest.approx(RATE, rel=streaming.OFF_RATE)
+
+
 class Slow(TurnClassifier):
     """A classifier that waits until the sender has sent everything."""
 
