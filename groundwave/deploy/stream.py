@@ -82,7 +82,7 @@ class Progress:
             "seconds": round(self.seconds, 6),
             "dropped": self.dropped,
             "lost": self.lost,
-            "thrown": dict(self.thrown),
+            "thrown": {reason: count for reason, count in self.thrown.items() if count},
             "broken_windows": self.broken,
             "annotations": self.annotations,
             "real_time_factor": round(self.real_time_factor, 3),
