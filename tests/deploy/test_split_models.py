@@ -8,10 +8,12 @@ import torch
 
 from groundwave.cli import main
 from groundwave.compress.thresholds import judge
+from groundwave.deploy import split as split_models
 from groundwave.deploy.split import SplitModel, export_split
 from groundwave.errors import ContractError, GroundwaveError, ModelError, OutputExistsError
 from groundwave.model import InputContract, Model
-from groundwave.nn.exits import Policy, exit_settings, multi_exit
+from groundwave.nn.exits import MultiExit, Policy, entropy, exit_settings, multi_exit
+from groundwave.nn.folded import folded
 from groundwave.nn.heads import LinearHead
 from groundwave.rng import generator
 from tests.doors.test_cli import error_of
@@ -118,3 +120,44 @@ def test_what_cannot_be_split(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(OutputExistsError):
         export_split(with_exits("xcit"), tmp_path / "there")
+
+
+def leaving(model: Model, policy: Policy) -> Model:
+    return model.with_exits(model.exits, model.spec["exits"]["args"], "pooled", policy)
+
+
+def with_scaled(name: str, factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have parts written whose scores at one place are so many times those of the model."""
+
+    def changed(network: MultiExit) -> MultiExit:
+        copy = folded(network)
+        scores = [one for one in copy.get_submodule(name).modules() if isinstance(one, torch.nn.Linear)][-1]
+        for parameter in scores.parameters():
+            parameter.mul_(factor)
+        return copy
+
+    monkeypatch.setattr(split_models, "folded", changed)
+
+
+def test_a_doubt_at_its_threshold_may_fall_on_either_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = with_exits("xcit")
+    iq = torch.randn(8, 2, 128, generator=generator(0, "split", "parity"))  # the noise of the check
+    scaled = iq / (iq.square().mean(dim=(1, 2), keepdim=True) * 2).sqrt()
+    with torch.no_grad():
+        doubt = entropy([model.exits(scaled)[0].softmax(dim=-1)])
+    sure, hopeless = doubt.argsort()[[2, 5]].tolist()
+    policy = Policy((float(doubt[sure]), 0.0), "entropy", (float(doubt[hopeless]), 2.0))
+    with_scaled("exits.0", 1 + 1e-4, monkeypatch)  # every doubt a little lower, by more than rounding
+    parts = SplitModel(export_split(leaving(model, policy), tmp_path / "parts"))
+    moved = parts.answer(iq.numpy())[1] != model.exits.answer(scaled, policy).exit.numpy()
+    assert sorted(np.flatnonzero(moved).tolist()) == sorted([sure, hopeless])
+
+
+@pytest.mark.parametrize(("name", "threshold"), [("exits.0", 0.0), ("head", 1.0)])
+def test_parts_that_differ_are_refused_even_if_no_record_leaves_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, threshold: float
+) -> None:
+    with_scaled(name, 1.1, monkeypatch)
+    with pytest.raises(ModelError, match="parts that differ"):
+        export_split(leaving(with_exits("xcit"), Policy((threshold, threshold))), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
