@@ -164,13 +164,16 @@ def test_parts_that_differ_are_refused_even_if_no_record_leaves_there(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_exits_that_compress_adds_can_be_split(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exits_that_compress_adds_can_be_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Budget, "chosen", lambda _, found: next(one for one in found if "exits" in one.title))
     torch.manual_seed(0)
     model = Model.build("conv4", InputContract(num_samples=128, min_samples=128, max_samples=128), {"width": 8})
     args = {"in_features": model.num_features, "out_features": 3}
-    saved = model.with_head("linear", LinearHead(**args), args, ("BPSK", "GFSK", "AM-DSB")).save(tmp_path / "model")
-    words = ["--data", str(store), "--out", str(tmp_path / "out"), "--budget", "accuracy=-99"]
+    model = model.with_head("linear", LinearHead(**args), args, ("BPSK", "GFSK", "AM-DSB"))
+    saved = model.save(tmp_path / "model")
+    scenes = ["--scene.num-samples", "128", "--scene.classes", *model.classes, "--scene.snrs-db", "20"]
+    assert main(["generate", "radioml", "--num", "120", "--out", str(tmp_path / "store"), *scenes]) == 0
+    words = ["--data", str(tmp_path / "store"), "--out", str(tmp_path / "out"), "--budget", "accuracy=-99"]
     assert main(["compress", str(saved), *words, "--epochs", "1", "--shrink", "1.5"]) == 0
     parts = export_split(Model.load(tmp_path / "out" / "model"), tmp_path / "parts")
     assert SplitModel(parts).answer(signals(2).numpy())[0].shape == (2, 3)
