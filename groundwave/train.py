@@ -13,7 +13,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,10 @@ class Schedule:
         ):
             if not good:
                 raise GroundwaveError(f"{name} {getattr(self, name)}", expected, f"change {name}")
+
+    def lasting(self, epochs: int | None) -> "Schedule":
+        """Return the same over so many epochs; None leaves its own. Raises `GroundwaveError` for none at all."""
+        return self if epochs is None else replace(self, epochs=epochs)
 
 
 def fit(

@@ -1,5 +1,6 @@
 """The training loop: it learns, and an interruption changes nothing."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -160,6 +161,13 @@ def test_a_processor_multiplies_bf16_only_where_that_is_fast(
     monkeypatch.setattr("groundwave.train.processor_flags", lambda: flags)
     assert computed_in(asked, "cpu") == computed
     assert computed_in(asked, "cuda") == asked
+
+
+def test_a_schedule_of_other_epochs_is_else_the_same_and_never_of_none() -> None:
+    assert SCHEDULE.lasting(None) == SCHEDULE
+    assert SCHEDULE.lasting(7) == replace(SCHEDULE, epochs=7)
+    with pytest.raises(GroundwaveError, match="at least 1"):
+        SCHEDULE.lasting(0)
 
 
 def test_the_schedule_rises_and_falls() -> None:

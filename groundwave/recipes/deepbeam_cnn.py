@@ -86,7 +86,7 @@ def cnn(size: Size, contract: InputContract, epochs: int | None = None, smoke: b
         backbone="deepbeam_cnn",
         objective="supervised",
         views=(),
-        schedule=replace(size.schedule, epochs=1 if smoke else epochs or size.schedule.epochs),
+        schedule=size.schedule.lasting(1 if smoke else epochs),
         batch_size=size.batch_size,
         contract=contract,
         backbone_args={"num_samples": contract.num_samples, **({"width": 4} if smoke else size.network)},

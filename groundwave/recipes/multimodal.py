@@ -148,8 +148,8 @@ def multimodal_vit(
         runs=runs,
         smoke=smoke,
     )
-    schedule = replace(PRETRAINING, epochs=1 if smoke else pretraining_epochs or PRETRAINING.epochs)
-    head = replace(HEAD, epochs=1 if smoke else epochs or HEAD.epochs)
+    schedule = PRETRAINING.lasting(1 if smoke else pretraining_epochs)
+    head = HEAD.lasting(1 if smoke else epochs)
     backbones = Backbones(TINY_TRUNK if smoke else TRUNK, schedule, 4 if smoke else 64)
     drawn = contest.Questions((SNR_DB,), (1 if smoke else shots,), num_episodes=2 if smoke else episodes)
     for modality, opened in sets_of(field).items():

@@ -1,7 +1,7 @@
 """ProtoBeam as published (Mashaal et al., 2024), and the ladder of its Table I, on the antenna learned and another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def published(
         backbone="densenet",
         objective="protobeam",
         views=rung.views,
-        schedule=replace(size.schedule, epochs=1 if smoke else epochs or size.schedule.epochs),
+        schedule=size.schedule.lasting(1 if smoke else epochs),
         batch_size=64 if smoke else size.batch_size,
         contract=contract,
         backbone_args=network,

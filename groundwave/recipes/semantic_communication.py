@@ -1,7 +1,6 @@
 """Semantic communication of two sensors and a server: what self-supervision at the edge saves on the air."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -112,7 +111,6 @@ def semantic_communication(
     lookup(ENGINES, engine, "engine")
     link = Link(num_symbols, (snr_db, snr_db), rician_k, num_pilots)
     rounds = 4 if smoke else rounds
-    stage_one_epochs = 1 if smoke else PRETRAINING.epochs if epochs is None else epochs
     edge = Edge(
         contracts=pair.contracts,
         encoders=pair.encoder_maker(link.num_reals, 4 if smoke else width),
@@ -121,7 +119,7 @@ def semantic_communication(
         tuning=pair.tuning,
         link=link,
         noisy_gradients=noisy_gradients,
-        stage_one=replace(PRETRAINING, epochs=stage_one_epochs),
+        stage_one=PRETRAINING.lasting(1 if smoke else epochs),
         stage_one_batch=16 if smoke else 128,
         pace=Pace(rounds=rounds),
         server_pace=Pace(lr=SERVER_LR, rounds=rounds),
