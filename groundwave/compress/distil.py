@@ -72,9 +72,11 @@ def _norms_kept(network: nn.Module) -> Iterator[None]:
     norms = {one: one.momentum for one in network.modules() if isinstance(one, _BatchNorm)}
     for norm in norms:
         norm.momentum = 0.0
-    yield
-    for norm, momentum in norms.items():
-        norm.momentum = momentum
+    try:
+        yield
+    finally:
+        for norm, momentum in norms.items():
+            norm.momentum = momentum
 
 
 class Labels(nn.Module):
