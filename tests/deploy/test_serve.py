@@ -372,3 +372,10 @@ def test_learning_has_a_deadline_and_no_other_begins_before_it_ends(monkeypatch:
         may_end.set()
         time.sleep(0.2)
         assert client.post("/adapt", json=other).status_code == 200
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with listen.bound("127.0.0.1", 0) as at, socket.create_connection(at.getsockname()):
+        taken, _ = at.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
