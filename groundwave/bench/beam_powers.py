@@ -8,13 +8,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from groundwave.adapt.shares import SharesForest, SharesMLP, power_shares
+from groundwave.adapt.shares import SharesForest, SharesMLP, SitesMLP, power_shares
 from groundwave.bench.methods import Forest
 from groundwave.contracts import Learner, Record
 
 NEIGHBOURS = 15
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the network beside the trees, chosen on validation sequences
-FEW = 128  # labels up to which the whole pool is seen again beside them
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,26 @@ def measured_features(power_db: Tensor, beams: Tensor, scale: tuple[Tensor, Tens
     seen = power_db[:, beams]
     mean, spread = scale
     return torch.cat([(seen - mean) / spread, (seen - seen.max(dim=1, keepdim=True).values) / 5], dim=1)
+
+
+def noise_of(power: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a site's noise in each measured beam `[k]`, and how much it varies, from powers `[N, k]` without labels.
+
+    Most beams hear nothing most of the time: the noise is the power that one in twenty records stays below.
+    """
+    low, high = power.quantile(torch.tensor([0.05, 0.25]), dim=0)
+    return low, (high - low).median().clamp_min(1e-9)
+
+
+def above_noise(power: Tensor, noise: tuple[Tensor, Tensor]) -> Tensor:
+    """Return what a network sees of measured powers `[B, k]`: `[B, 2 k]`.
+
+    Powers add, and noise adds to all of them: without it, ratios between beams are the same at every site. They are
+    told in a scale that is logarithmic well above the noise and linear in it (asinh), and as shares of the strongest.
+    """
+    level, spread = noise
+    above = (power - level) / spread
+    return torch.cat([above.asinh() / 2, above / above.max(dim=1, keepdim=True).values.clamp_min(1)], dim=1)
 
 
 def scale_of(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,50 +139,58 @@ class HomeForest:
         return scores
 
 
-class Committee:
-    """Ours: a network that learns from all sites and goes on at home, and trees that grow at home.
-
-    Both learn how good each beam would have been, not only which was best. The share of the network is chosen on
-    validation sequences of the site; where it has none, or few labels, the network is alone.
+class SitesNetwork:
+    """Ours, from measured beams: a network that has learned from all sites, with a code for each.
 
     Args:
-        seed: of both.
-        steps: of the network on all sites; a third of them more at home.
-        trees: how many.
-        pool: the network that has learned from all sites; without one, it learns at home alone.
+        seed: of the network.
+        steps: of its training.
     """
 
-    def __init__(self, seed: int = 0, steps: int = 800, trees: int = 100, pool: SharesMLP | None = None) -> None:
-        self.seed, self.steps, self.trees, self.pool = seed, steps, trees, pool
+    def __init__(self, seed: int = 0, steps: int = 2000) -> None:
+        self.network = SitesMLP(steps, seed=seed)
 
     def fit(self, support: Record) -> Self:
-        """Go on at home (`home`), and weigh both by the rows with `validates`."""
-        learns = select(support, ~support["validates"])
-        home, checks = at_home(learns), at_home(select(support, support["validates"]))
-        self.weight = 1.0
-        self.network = self._network(learns, home)
-        if len(checks["label"]):
-            self.forest = SharesForest(self.trees, self.seed).fit(home)
-            parts = self._parts(checks)
-            self.weight = max(WEIGHTS, key=lambda w: (hits(mixed(parts, w), checks["label"], 1), w))
+        """Learn from powers above the noise; with few labels at home, only its code."""
+        self.network.fit(_heard(support))
         return self
-
-    def _network(self, learns: Record, home: Record) -> SharesMLP:
-        if self.pool is None:
-            return SharesMLP(self.steps, seed=self.seed).fit(home)
-        if len(home["label"]) == 0:
-            return self.pool
-        seen = home
-        if len(home["label"]) <= FEW:  # beside few labels the pool is seen again, half of the time
-            times = max(1, len(learns["label"]) // len(home["label"]))
-            seen = {
-                name: torch.cat([learns[name], values.repeat_interleave(times, 0)]) for name, values in home.items()
-            }
-        return SharesMLP(self.steps // 3, 1e-3, seed=self.seed, start=self.pool).fit(seen)
 
     def predict(self, query: Record) -> Tensor:
         """Return shares `[B, C]`."""
-        return self.network.predict(query) if self.weight == 1 else mixed(self._parts(query), self.weight)
+        return self.network.predict(_heard(query))
+
+
+def _heard(record: Record) -> Record:
+    return {**record, "features": record["heard"]}
+
+
+class Committee:
+    """Ours, from position, which tells nothing about other sites: a network and trees, both of them at home.
+
+    Both learn how good each beam would have been, not only which was best. The share of the network is chosen on
+    validation sequences of the site.
+
+    Args:
+        seed: of both.
+        steps: of the network.
+        trees: how many.
+    """
+
+    def __init__(self, seed: int = 0, steps: int = 800, trees: int = 100) -> None:
+        self.seed, self.steps, self.trees = seed, steps, trees
+
+    def fit(self, support: Record) -> Self:
+        """Learn from home, and weigh both by the rows with `validates`."""
+        home, checks = (at_home(select(support, rows)) for rows in (~support["validates"], support["validates"]))
+        self.network = SharesMLP(self.steps, seed=self.seed).fit(home)
+        self.forest = SharesForest(self.trees, self.seed).fit(home)
+        parts = self._parts(checks)
+        self.weight = max(WEIGHTS, key=lambda w: (hits(mixed(parts, w), checks["label"], 1), w))
+        return self
+
+    def predict(self, query: Record) -> Tensor:
+        """Return shares `[B, C]`."""
+        return mixed(self._parts(query), self.weight)
 
     def _parts(self, query: Record) -> tuple[Tensor, Tensor]:
         return self.network.predict(query), self.forest.predict(query)
@@ -184,17 +211,16 @@ def at_home(support: Record) -> Record:
     return select(support, support["home"])
 
 
-def known_of(features: Tensor, power_db: Tensor, index: Tensor, home: Tensor, validates: Tensor) -> Record:
-    """Return what a guesser may learn from.
+def known_of(power_db: Tensor, index: Tensor, home: Tensor, validates: Tensor) -> Record:
+    """Return what a guesser may learn from; what it sees stands beside it (`features`, `heard`).
 
     Args:
-        features: `[N, D]`.
         power_db: of all beams `[N, C]`.
         index: of the records.
         home: whether a record is of the site that is asked about.
-        validates: whether it is of a validation sequence, by which ours chooses its settings.
+        validates: whether it is of a validation sequence, by which settings are chosen.
     """
-    told = {"features": features, "label": power_db.argmax(dim=1), "target": power_shares(power_db)}
+    told = {"label": power_db.argmax(dim=1), "target": power_shares(power_db)}
     return {**told, "index": index, "home": home, "validates": validates}
 
 

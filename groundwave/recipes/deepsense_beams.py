@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from groundwave.adapt.shares import SharesMLP
 from groundwave.bench.beam_powers import (
     NEIGHBOURS,
     BestMeasured,
@@ -18,11 +17,14 @@ from groundwave.bench.beam_powers import (
     Guesser,
     HomeForest,
     Neighbours,
+    SitesNetwork,
+    above_noise,
     best_comb,
     combs,
     hits,
     known_of,
     measured_features,
+    noise_of,
     scale_of,
     scored,
 )
@@ -132,9 +134,8 @@ class Street:
     def __init__(self, source: Records, name: str, sheet: Sheet, small: bool) -> None:
         record = source[torch.arange(len(source))]
         self.source, self.name, self.sheet = source, name, sheet
-        self.size = (30, 5) if small else (800, 100)  # steps of networks, trees
-        self._pools: dict[tuple[tuple[int, ...], int], SharesMLP] = {}
-        self.power_db = 10 * record["power"].clamp_min(1e-12).log10()
+        self.size = (30, 30, 5) if small else (2000, 800, 100)  # steps of both networks, trees
+        self.power, self.power_db = record["power"], 10 * record["power"].clamp_min(1e-12).log10()
         self.position, self.scenario = record["position"], record["scenario"]
 
     def sites(self, seed: int) -> list[Site]:
@@ -159,9 +160,9 @@ class Street:
     def within(self, site: Site, sites: Sequence[Site], beams: Tensor, seed: int) -> None:
         """Ask about the test sequences of a scenario whose other sequences have labels, as all others have."""
         own = torch.cat([site.parts["train"], site.parts["validation"]])
-        for guesser in self.guessers(beams, lambda: self._pool(sites, beams, seed)):
+        for guesser in self.guessers(beams):
             self._ask(guesser, site, sites, beams, own, seed, None, "from 8 beams")
-        for guesser in self.guessers(None, lambda: None):
+        for guesser in self.guessers(None):
             self._ask(guesser, site, [site], None, own, seed, None, "from position")
 
     def new(self, site: Site, sites: Sequence[Site], seed: int, labels: int) -> None:
@@ -170,28 +171,22 @@ class Street:
         order = torch.randperm(len(train), generator=generator(seed, "labels", site.number))
         others = [other for other in sites if other is not site]
         beams = self.chosen(others)
-        for guesser in self.guessers(beams, lambda: self._pool(others, beams, seed)):
+        for guesser in self.guessers(beams):
             if guesser.name == OURS:
                 self._ask(guesser, site, sites, beams, train[:0], seed, 0, "from 8 beams")
             self._ask(guesser, site, sites, beams, train[order[:labels]], seed, labels, "from 8 beams")
 
-    def guessers(self, beams: Tensor | None, pool: Callable[[], SharesMLP | None]) -> Iterator[Guesser]:
-        """Yield what takes part, given what is measured (None for the position) and what has learned elsewhere."""
+    def guessers(self, beams: Tensor | None) -> Iterator[Guesser]:
+        """Yield what takes part, given what is measured: beams, or None for the position."""
         if beams is not None:
             yield Guesser("best of the measured", lambda _: BestMeasured(beams), {})
         yield Guesser("nearest neighbours", lambda _: Neighbours(), {"neighbours": NEIGHBOURS})
         yield Guesser("random forest", HomeForest, {"trees": NUM_TREES})
-        steps, trees = self.size
-        yield Guesser(OURS, lambda seed: Committee(seed, steps, trees, pool()), {"steps": steps, "trees": trees})
-
-    def _pool(self, sites: Sequence[Site], beams: Tensor, seed: int) -> SharesMLP:
-        """Return the network that has learned from the training rows of all these scenarios, once for each seed."""
-        key = (tuple(site.number for site in sites), seed)
-        if key not in self._pools:
-            home = sites[0]
-            known = self._known(sites, home, beams, home.parts["train"])
-            self._pools = {key: SharesMLP(self.size[0], seed=seed).fit(known)}
-        return self._pools[key]
+        shared, alone, trees = self.size
+        if beams is not None:
+            yield Guesser(OURS, lambda seed: SitesNetwork(seed, shared), {"steps": shared, "network": "SitesMLP"})
+        else:
+            yield Guesser(OURS, lambda seed: Committee(seed, alone, trees), {"steps": alone, "trees": trees})
 
     def _ask(
         self,
@@ -242,7 +237,7 @@ class Street:
         """Return what may be known: `own` rows of the scenario asked about, and training rows of all others.
 
         Each scenario's features are counted in the scale of its training and validation rows, which takes no label.
-        Validation rows among `own` are marked (`validates`): ours only chooses by them, the baselines learn from them.
+        Validation rows among `own` are marked (`validates`), for those that choose by them.
         """
         parts = []
         for site in sites:
@@ -250,10 +245,14 @@ class Street:
             scaled = torch.cat([site.parts["train"], site.parts["validation"]])
             if beams is None:
                 mean, spread = scale_of(self.position[scaled])
-                features = (self.position[rows] - mean) / spread
+                seen = {"features": (self.position[rows] - mean) / spread}
             else:
-                features = measured_features(self.power_db[rows], beams, scale_of(self.power_db[scaled][:, beams]))
+                scale = scale_of(self.power_db[scaled][:, beams])
+                noise = noise_of(self.power[scaled][:, beams])
+                seen = {"features": measured_features(self.power_db[rows], beams, scale)}
+                seen["heard"] = above_noise(self.power[rows][:, beams], noise)
+            seen["site"] = torch.full((len(rows),), site.number)
             at_home = torch.full((len(rows),), site.number == home.number)
             validates = at_home & torch.isin(rows, site.parts["validation"])
-            parts.append(known_of(features, self.power_db[rows], rows, at_home, validates))
+            parts.append(seen | known_of(self.power_db[rows], rows, at_home, validates))
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

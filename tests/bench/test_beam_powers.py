@@ -1,4 +1,4 @@
-"""Beam prediction from few powers: features, baselines against loops, and a committee that uses other sites."""
+"""Beam prediction from few powers: features, baselines against loops, and a network that uses other sites."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,16 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from groundwave.adapt.shares import SharesMLP
 from groundwave.bench.beam_powers import (
     BestMeasured,
     Committee,
     HomeForest,
     Neighbours,
+    SitesNetwork,
+    above_noise,
     combs,
     hits,
     known_of,
     measured_features,
+    noise_of,
     scale_of,
     select,
 )
@@ -32,9 +34,10 @@ SCALE = scale_of(10 * DRIVES[torch.arange(600)]["power"].log10()[:, BEAMS])
 def known(rows: Tensor, home: int = 1, validates: Tensor | None = None) -> Record:
     record = DRIVES[rows]
     power_db = 10 * record["power"].log10()
-    features = measured_features(power_db, BEAMS, SCALE)
+    heard = above_noise(record["power"][:, BEAMS], noise_of(DRIVES[torch.arange(600)]["power"][:, BEAMS]))
+    seen = {"features": measured_features(power_db, BEAMS, SCALE), "heard": heard, "site": record["scenario"]}
     checks = torch.zeros(len(rows), dtype=torch.bool) if validates is None else validates
-    return known_of(features, power_db, rows, record["scenario"] == home, checks)
+    return seen | known_of(power_db, rows, record["scenario"] == home, checks)
 
 
 def test_combs_are_even_and_all_of_them() -> None:
@@ -73,23 +76,32 @@ def test_neighbours_vote_by_their_distance_and_only_at_home() -> None:
     assert (scores.sum(1) > 0).all()
 
 
-def test_a_committee_learns_from_other_sites_and_from_its_own() -> None:
+def test_powers_above_the_noise_are_those_of_no_noise_and_of_any_gain() -> None:
+    power = torch.cat([torch.zeros(30, 4), torch.rand(10, 4)]) + 0.01 * torch.rand(40, 4)
+    seen = above_noise(power, noise_of(power))
+    other = 7 * power + 3
+    torch.testing.assert_close(above_noise(other, noise_of(other)), seen, atol=1e-3, rtol=1e-3)
+    assert float(seen[:30, :4].abs().mean()) < 1 < float(seen[30:, :4].mean())
+    torch.testing.assert_close(seen[30:, 4:].max(1).values, torch.ones(10))
+    still = torch.full((5, 3), 2.0)
+    assert above_noise(still, noise_of(still)).isfinite().all()
+
+
+def test_the_network_learns_from_other_sites_and_from_its_own() -> None:
     rows = torch.arange(600)
-    site = rows[:200]
-    asked = known(site[160:])
-    elsewhere = known(torch.cat([rows[200:], site[:0]]))
-    pool = SharesMLP(120).fit(elsewhere)
-    far = Committee(0, 120, 5, pool).fit(elsewhere).predict(asked)
-    assert hits(far, asked["label"], 3) > 0.5  # without one label of the site; a guess is right in 3 of 64
-    both = torch.cat([rows[200:], site[:160]])
-    checks = torch.isin(both, site[120:160])
-    member = Committee(0, 120, 5, pool).fit(known(both, validates=checks))
+    asked = known(rows[160:200])
+    for lent, least in ((rows[200:], 0.5), (torch.cat([rows[200:], rows[:8]]), 0.5), (rows, 0.7)):
+        lent = lent[~torch.isin(lent, rows[160:200])]
+        answer = SitesNetwork(0, 150).fit(known(lent)).predict(asked)
+        assert hits(answer, asked["label"], 3) > least  # a guess is right in 3 of 64
+
+
+def test_a_committee_weighs_its_members_by_sequences_of_its_own() -> None:
+    rows = torch.arange(200)
+    member = Committee(0, 100, 5).fit(known(rows[:160], validates=rows[:160] >= 120))
     assert 0 <= member.weight <= 1
-    assert hits(member.predict(asked), asked["label"], 3) >= 0.7
-    alone = Committee(0, 100, 5).fit(known(site[:120]))
-    assert hits(alone.predict(asked), asked["label"], 3) > 0.5
-    few = Committee(0, 100, 5, pool).fit(known(torch.cat([rows[200:], site[:8]])))
-    assert few.weight == 1
+    asked = known(rows[160:])
+    assert hits(member.predict(asked), asked["label"], 3) > 0.5
 
 
 def test_the_forest_knows_its_own_site_alone(monkeypatch: pytest.MonkeyPatch) -> None:
