@@ -1,5 +1,6 @@
 """Directions of several sources, learned as peaks of a beamspace."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,27 +10,33 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from groundwave.contract import Contract
-from groundwave.contracts import Record, View
+from groundwave.contracts import Record, Source, View
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.model import Model
 from groundwave.nn.beamspace import Beamspace, cell_turns
 from groundwave.nn.peaks import PeakHead
 from groundwave.pretrain.direction import looked
 from groundwave.pretrain.objective import LabelledObjective
-from groundwave.signal.array import unit_vector
+from groundwave.signal.array import planar_array, steering, unit_vector
+from groundwave.signal.direction import covariance, fit_response
 
 OUTPUTS = ("azimuth", "elevation", "probability")  # of each peak, as a model with a `PeakHead` calls them
 
 _SPREAD = 0.6  # cells: standard deviation of the hill around a source that the level should have
 _STEP_WEIGHT = 4.0
+_MEASURED = 4000  # records, at most, that measure the response
+_WEAKEST = 0.03  # of its strongest part: below it records say nothing of a part
 _SMALL = 0.02  # cells: below it the loss of a step is quadratic
 
 
 class Directions(LabelledObjective):
     """Peaks of a beamspace, one for each of a record's sources: how surely there is one at a cell, and how far off.
 
-    The level's loss is the cross entropy with a hill around each source; that of the steps is linear but for small
-    errors, and counts where the hill is. Trained, it leaves a model with its `PeakHead`.
+    The level's loss is the cross entropy with a hill around each source; of one source, that of a distribution over the
+    cells with the nearest one. That of the steps is linear but for small errors, and counts where a source is. Before
+    the first step the array's response is measured from the records of one source (`fit_response`), and kept; of what
+    they do not tell it stays the identity, as where all of them are level. Trained, it leaves a model with its
+    `PeakHead`.
 
     Args:
         backbone: a `Beamspace`.
@@ -65,13 +72,42 @@ class Directions(LabelledObjective):
         backbone: Any = self.backbone
         picture = self.head(backbone.tokens(looked(self, record, generator)), self.sides).float()
         apart = cells_to(known_directions(record), self.sides, self.spacing)
-        hills = torch.exp(-apart.square().sum(2) / (2 * _SPREAD**2)).nan_to_num(0.0)  # [B, source, rows, columns]
-        level = F.binary_cross_entropy_with_logits(picture[:, 0], hills.amax(1), reduction="none").sum((1, 2)).mean()
+        if self.head.num_sources == 1:
+            nearest = apart.square().sum(2).flatten(1).argmin(1)
+            hills = F.one_hot(nearest, math.prod(self.sides)).view(-1, 1, *self.sides)
+            level = F.cross_entropy(picture[:, 0].flatten(1), nearest)
+        else:
+            hills = torch.exp(-apart.square().sum(2) / (2 * _SPREAD**2)).nan_to_num(0.0)  # [B, source, rows, columns]
+            wanted = hills.amax(1)
+            level = F.binary_cross_entropy_with_logits(picture[:, 0], wanted, reduction="none").sum((1, 2)).mean()
         off = F.smooth_l1_loss(
             picture[:, None, 1:].expand_as(apart), apart.nan_to_num(0.0), reduction="none", beta=_SMALL
         )
         step = (off.sum(2) * hills).sum() / hills.sum()
         return {"loss": level + _STEP_WEIGHT * step, "level": level.detach(), "step": step.detach()}
+
+    def begin(self, source: Source, indices: Tensor) -> None:
+        """Measure the response of the array."""
+        backbone: Any = self.backbone
+        record = source[indices[:_MEASURED]]
+        angle = known_directions(record)
+        alone = angle.isfinite().all(-1).sum(1) == 1
+        num = backbone.response.shape[-1]
+        if int(alone.sum()) < num**2:
+            return
+        rows, columns = backbone.size
+        ideal = steering(planar_array(rows, columns, backbone.spacing), angle[alone, 0])
+        response = fit_response(covariance(record["array"][alone]), ideal)
+        left, strength, right = torch.linalg.svd(response)
+        told = strength > _WEAKEST * strength[0]
+        right_told = right[told]
+        known = (left[:, told] * strength[told]) @ right_told
+        unknown = torch.eye(num) - right_told.mH @ right_told
+        response = known + strength[told].mean() * unknown
+        response = response * (num**0.5 / response.norm())
+        with torch.no_grad():
+            backbone.response.copy_(torch.stack([response.real, response.imag]))
+        backbone.response.requires_grad_(False)
 
     def finished(self, model: Model, record: Record, classes: Sequence[str]) -> Model:
         """Return the model with its head."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Generator, Tensor, nn
 
-from groundwave.contracts import Record, View
+from groundwave.contracts import Record, Source, View
 from groundwave.errors import DataError
 from groundwave.model import Model
 from groundwave.nn.complex import to_channels
@@ -52,6 +52,14 @@ def kin(record: Record) -> Tensor | None:
 
 class LabelledObjective(ViewObjective):
     """An objective that learns from `label` as well: the baselines with supervision."""
+
+    def begin(self, source: Source, indices: Tensor) -> None:
+        """Take from the records, before the first step, what takes no training; here nothing.
+
+        Args:
+            source: records.
+            indices: those that are trained on, int64.
+        """
 
     def finished(self, model: Model, record: Record, classes: Sequence[str]) -> Model:
         """Return what is worth saving of a trained model: here the backbone alone.

@@ -115,6 +115,8 @@ def pretrain(
         seen = source[rows[:2]]
         seen = partner(seen, generator(0, "rehearsal")) if partner else seen
     _rehearse(module, seen, contract.modality)
+    if isinstance(module, LabelledObjective):
+        module.begin(source, rows)
     fit(
         module,
         batches,

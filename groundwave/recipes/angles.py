@@ -87,7 +87,7 @@ OURS = Network(
     "beamspace network (ours)",
     "beamspace",
     "directions",
-    Schedule(epochs=2, lr=3e-3, precision="32-true"),
+    Schedule(epochs=8, lr=3e-3, precision="32-true"),
     several=True,
 )
 

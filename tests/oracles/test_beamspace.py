@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from groundwave.contract import ArrayContract
+from groundwave.data.sources import Records
 from groundwave.errors import GroundwaveError
 from groundwave.nn.beamspace import Beamspace, cell_turns, loaded_inverse
 from groundwave.nn.complex import to_channels
 from groundwave.nn.peaks import PeakHead
-from groundwave.pretrain.directions import cells_to
+from groundwave.pretrain.directions import Directions, cells_to
 from groundwave.rng import generator
 from groundwave.signal.array import planar_array, separation_rad, steering
 
@@ -46,14 +48,20 @@ def hermitian() -> Tensor:
     return x @ x.mH / 20
 
 
-def parts(matrix: Tensor) -> Tensor:
-    return torch.stack([matrix.real, matrix.imag], 1)
+def two(matrix: Tensor) -> Tensor:
+    """Real and imaginary parts."""
+    return torch.stack([matrix.real, matrix.imag], -3)
+
+
+def spectra(matrix: Tensor) -> Tensor:
+    with torch.no_grad():
+        return network()._spectra(network()._by_lag(two(matrix)))
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_spectra_are_those_of_loops_and_a_mirrored_one_is_caught(mirrored: bool) -> None:
     matrix = hermitian()
-    found = network()._spectra(parts(matrix.conj() if mirrored else matrix))[1, 0]
+    found = spectra(matrix.conj() if mirrored else matrix)[1, 0]
     turns = cell_turns(CELLS).tolist()
     wanted = [[slow_spectrum(matrix[1].numpy(), row, column) for column in turns] for row in turns]
     assert np.allclose(found.numpy(), wanted, atol=1e-4) != mirrored
@@ -61,7 +69,7 @@ def test_spectra_are_those_of_loops_and_a_mirrored_one_is_caught(mirrored: bool)
 
 def test_slopes_and_curvatures_are_those_of_differences() -> None:
     matrix, step = hermitian()[0].numpy().astype(complex), 1e-3
-    found = network()._spectra(parts(hermitian()))[0, :, 3, 6].tolist()
+    found = spectra(hermitian())[0, :, 3, 6].tolist()
     row, column = float(cell_turns(CELLS)[3]), float(cell_turns(CELLS)[6])
 
     def at(down: float, across: float) -> float:
@@ -80,7 +88,7 @@ def test_slopes_and_curvatures_are_those_of_differences() -> None:
 
 def test_the_inverse_is_numpys() -> None:
     matrix = hermitian()
-    found = loaded_inverse(parts(matrix), 0.02, steps=20)
+    found = loaded_inverse(two(matrix), 0.02, steps=20)
     wanted = np.linalg.inv(matrix.numpy() + 0.02 * np.eye(12))
     np.testing.assert_allclose(
         torch.complex(found[:, 0], found[:, 1]).numpy(), wanted, atol=2e-3 * np.abs(wanted).max()
@@ -88,24 +96,90 @@ def test_the_inverse_is_numpys() -> None:
 
 
 def test_the_gradient_of_the_inverse_is_that_of_pytorch() -> None:
-    given = [parts(hermitian()).double().requires_grad_() for _ in range(2)]
+    given = [two(hermitian()).double().requires_grad_() for _ in range(2)]
     weight = torch.randn(2, 2, 12, 12, dtype=torch.float64, generator=generator(0, "weight"))
     (loaded_inverse(given[0], 0.1, steps=25) * weight).sum().backward()
     exact = torch.linalg.inv(torch.complex(given[1][:, 0], given[1][:, 1]) + 0.1 * torch.eye(12))
-    (parts(exact) * weight).sum().backward()
+    (two(exact) * weight).sum().backward()
     torch.testing.assert_close(given[0].grad, given[1].grad, rtol=1e-4, atol=1e-6)
 
 
-def test_before_it_learns_anything_the_steps_of_the_loudest_cell_point_at_the_source() -> None:
+def test_the_peaks_of_both_spectra_are_reached_from_the_loudest_cell() -> None:
     angle = torch.rand(50, 2, generator=generator(0, "angles")) * 1.6 - 0.8
     backbone = network()
-    tokens = backbone.tokens(to_channels(array(angle))).detach()
-    heard = backbone._spectra(backbone.covariance(to_channels(array(angle))))[:, 0].detach()
-    picture = torch.cat([heard[:, None], tokens[..., -4:-2].transpose(1, 2).unflatten(2, (CELLS, CELLS))], 1)
-    found = PeakHead(backbone.num_features).answer(picture)[:, 0, :2]
-    assert float(separation_rad(found, angle).mean().rad2deg()) < 1.0
-    unmended = PeakHead(backbone.num_features).answer(picture * torch.tensor([1.0, 0, 0])[:, None, None])[:, 0, :2]
-    assert float(separation_rad(unmended, angle).mean().rad2deg()) > 2.0
+    x = to_channels(array(angle))
+    tokens = backbone.tokens(x).detach()
+    heard = backbone._spectra(backbone._by_lag(backbone.covariance(x))).detach()[:, :1]
+
+    def error_deg(steps: Tensor) -> float:
+        picture = torch.cat([50 * heard, steps.transpose(1, 2).unflatten(2, (CELLS, CELLS))], 1)
+        return float(separation_rad(PeakHead(8, 1).answer(picture)[:, 0, :2], angle).mean().rad2deg())
+
+    assert error_deg(tokens[..., -4:-2]) < 0.3
+    assert error_deg(tokens[..., -2:]) < 0.3
+    assert error_deg(torch.zeros_like(tokens[..., -2:])) > 1.5
+
+
+def test_spectra_through_a_response_and_off_the_cells_are_those_of_loops() -> None:
+    matrix = hermitian()
+    response = torch.eye(12) + 0.2 * torch.randn(12, 12, dtype=torch.complex64, generator=generator(0, "response"))
+    backbone = network()
+    backbone.response.data.copy_(two(response))
+    way = torch.rand(2, 2, CELLS, CELLS, generator=generator(0, "way")) - 0.5
+    with torch.no_grad():
+        noise, heard = backbone._by_lag(None), backbone._by_lag(two(matrix))
+        found = backbone._ratio(heard, noise, way)[1, :, 3, 6]
+    inner, alone = ((response.mH @ part @ response).numpy() for part in (matrix[1], torch.eye(12) + 0j))
+    row, column = ((int(cell) + float(way[1, axis, 3, 6]) - 5) / CELLS for axis, cell in enumerate((3, 6)))
+
+    def at(down: float, across: float) -> float:
+        place = row + down * 1e-3 / CELLS, column + across * 1e-3 / CELLS
+        return slow_spectrum(inner, *place) / slow_spectrum(alone, *place)
+
+    wanted = [
+        at(0, 0),
+        (at(1, 0) - at(-1, 0)) / 2e-3,
+        (at(0, 1) - at(0, -1)) / 2e-3,
+        (at(1, 0) + at(-1, 0) - 2 * at(0, 0)) / 1e-6,
+        (at(0, 1) + at(0, -1) - 2 * at(0, 0)) / 1e-6,
+        (at(1, 1) + at(-1, -1) - at(1, -1) - at(-1, 1)) / 4e-6,
+    ]
+    np.testing.assert_allclose(found.numpy(), wanted, atol=5e-3)
+
+
+def test_a_source_that_may_be_in_two_places_is_told_between_them() -> None:
+    wanted = torch.tensor([[0.4, 0.0], [-0.2, 0.0]])
+    apart = cells_to(wanted[None], (CELLS, CELLS), 0.5)[0]
+    picture = torch.full((1, 3, CELLS, CELLS), -30.0)
+    picture[:, 1:] = 0
+    for source, share in ((0, 0.75), (1, 0.25)):
+        row, column = divmod(int(apart[source].square().sum(0).argmin()), CELLS)
+        picture[0, 0, row, column] = math.log(share)
+        picture[0, 1:, row, column] = apart[source, :, row, column]
+    azimuth, elevation, sure = PeakHead(8, 1).answer(picture)[0, 0].tolist()
+    assert azimuth == pytest.approx(math.asin(0.75 * math.sin(0.4) + 0.25 * math.sin(-0.2)), abs=1e-4)
+    assert elevation == pytest.approx(0, abs=1e-4)
+    assert sure == pytest.approx(0.75, abs=1e-4)
+
+
+@pytest.mark.parametrize("level", [False, True])
+def test_the_response_is_measured_as_far_as_records_tell_it(level: bool) -> None:
+    draw = generator(0, "directions")
+    angle = (torch.rand(400, 1, 2, generator=draw) - 0.5) * torch.tensor([2.0, 0.0 if level else 1.2])
+    real, imaginary = torch.randn(2, 12, 12, generator=draw)
+    response = torch.eye(12) + 0.1 * torch.complex(real, imaginary)
+    signal, noise = (torch.randn(400, n, 64, dtype=torch.complex64, generator=draw) for n in (1, 12))
+    vectors = steering(planar_array(*SIZE), angle[:, 0]) @ response.mT
+    record = {"array": vectors[..., None] * signal + 0.1 * noise, "angle": angle, "label": torch.zeros(400)}
+    backbone = network()
+    objective = Directions(backbone, (), ArrayContract(64, 16, 512, size=SIZE))
+    objective.begin(Records(record, classes=["one"]), torch.arange(400))
+    assert not backbone.response.requires_grad
+    found = torch.view_as_complex(backbone.response.detach().movedim(0, -1).contiguous())
+    heard, wanted = (steering(planar_array(*SIZE), angle[:, 0]) @ part.mT for part in (found, response))
+    likeness = (heard.conj() * wanted).sum(1).abs() / (heard.norm(dim=1) * wanted.norm(dim=1))
+    assert float(likeness.min()) > 0.999
+    assert float(torch.linalg.svdvals(found)[-1]) > 0.1  # of directions that no record told, too, it hears something
 
 
 def test_a_source_one_cell_further_moves_the_tokens_by_one_cell() -> None:
@@ -159,8 +233,8 @@ def test_in_a_row_or_column_steps_lead_to_the_source_whatever_else_is_in_the_bat
     x = to_channels(wave * signal + torch.tensor([0.01, 3.0])[:, None, None] * noise)
     alone, both = backbone.tokens(x[:1]).detach(), backbone.tokens(x).detach()
     torch.testing.assert_close(both[:1], alone)
-    spectra = torch.randn(2, 6, *backbone.sides, generator=draw) * torch.tensor([1.0, 1e4])[:, None, None, None]
-    torch.testing.assert_close(backbone._newton(spectra)[:1], backbone._newton(spectra[:1]))
+    some = torch.randn(2, 6, *backbone.sides, generator=draw) * torch.tensor([1.0, 1e4])[:, None, None, None]
+    torch.testing.assert_close(backbone._newton(some)[:1], backbone._newton(some[:1]))
     nearest = int((CELLS * (cell_turns(CELLS) - turn[0])).abs().argmin())
     axis = int(size[0] == 1)
     wanted = CELLS * float(turn[0] - cell_turns(CELLS)[nearest])
