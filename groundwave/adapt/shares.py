@@ -85,7 +85,10 @@ class SitesMLP:
         self.steps, self.few, self.code, self.hidden, self.noise, self.seed = steps, few, code, hidden, noise, seed
 
     def fit(self, support: Record) -> Self:
-        """Learn `target` `[B, C]` from `features` `[B, D]` of each `site` `[B]`; rows of one's own site have `home`."""
+        """Learn `target` `[B, C]` from `features` `[B, D]` of each `site` `[B]`; rows of one's own site have `home`.
+
+        With `weight` `[B]`, some are seen more often than others.
+        """
         site, home = support["site"], support["home"]
         shared = torch.ones_like(home) if int(home.sum()) > self.few else ~home
         sizes = support["features"].shape[1] + self.code, self.hidden, support["target"].shape[1]
@@ -94,9 +97,10 @@ class SitesMLP:
             self.network = _perceptron(*sizes)
         self.codes = nn.Parameter(torch.zeros(int(site.max()) + 1, self.code))
         rare = site[shared].bincount(minlength=len(self.codes)).clamp_min(1).rsqrt()  # small sites are seen more often
+        often = rare[site] * support.get("weight", torch.ones(len(site)))
         both = [*self.network.parameters(), self.codes]
         rows = {name: support[name][shared] for name in ("features", "target", "site")}
-        self._learn(both, rows, rare[rows["site"]], self.steps, lr=2e-3, forget=_FORGET)
+        self._learn(both, rows, often[shared], self.steps, lr=2e-3, forget=_FORGET)
         if not bool(shared.all()):
             rows = {name: support[name][~shared] for name in rows}
             self._learn([self.codes], rows, torch.ones(len(rows["site"])), _CODE_STEPS, lr=_CODE_LR)

@@ -44,6 +44,7 @@ from groundwave.signal.codebook import fan, steered_beams
 NUM_MEASURED = 8
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}  # of the sequences of each site
 TOPS = (1, 3)
+SHIFTS = (0, -2, -1, 1, 2)  # beams by which the virtual sites differ
 OURS = "ours"
 
 
@@ -134,7 +135,7 @@ class Street:
     def __init__(self, source: Records, name: str, sheet: Sheet, small: bool) -> None:
         record = source[torch.arange(len(source))]
         self.source, self.name, self.sheet = source, name, sheet
-        self.size = (30, 30, 5) if small else (2000, 800, 100)  # steps of both networks, trees
+        self.size = (30, 30, 5) if small else (4000, 800, 100)  # steps of both networks, trees
         self.power, self.power_db = record["power"], 10 * record["power"].clamp_min(1e-12).log10()
         self.position, self.scenario = record["position"], record["scenario"]
 
@@ -151,7 +152,7 @@ class Street:
             total = 0.0
             for site in sites:
                 known = self._known([site], site, beams, site.parts["train"])
-                asked = self._known([site], site, beams, site.parts["validation"])
+                asked = self._seen(site, site.parts["validation"], beams)
                 total += hits(Neighbours().fit(known).predict(asked), asked["label"], 1)
             return total
 
@@ -208,9 +209,9 @@ class Street:
             return
         start = time.perf_counter()
         known = self._known(sites, site, beams, own)
-        plan = self._plan(site, known["index"], own)
+        plan = self._plan(site, known["index"].unique(), own)
         try:
-            asked = self._known([site], site, beams, site.parts["test"])
+            asked = self._seen(site, site.parts["test"], beams)
             scores = scored(guesser, seed, known, asked)
         except FAILURES as error:
             self.sheet.fail(cells, reason(error))
@@ -236,23 +237,47 @@ class Street:
     def _known(self, sites: Sequence[Site], home: Site, beams: Tensor | None, own: Tensor) -> Record:
         """Return what may be known: `own` rows of the scenario asked about, and training rows of all others.
 
-        Each scenario's features are counted in the scale of its training and validation rows, which takes no label.
-        Validation rows among `own` are marked (`validates`), for those that choose by them.
+        Where beams are measured, virtual sites stand beside them, whose beams point a little elsewhere, for what learns
+        from several sites.
         """
         parts = []
         for site in sites:
-            rows = own if site.number == home.number else site.parts["train"]
-            scaled = torch.cat([site.parts["train"], site.parts["validation"]])
-            if beams is None:
-                mean, spread = scale_of(self.position[scaled])
-                seen = {"features": (self.position[rows] - mean) / spread}
-            else:
-                scale = scale_of(self.power_db[scaled][:, beams])
-                noise = noise_of(self.power[scaled][:, beams])
-                seen = {"features": measured_features(self.power_db[rows], beams, scale)}
-                seen["heard"] = above_noise(self.power[rows][:, beams], noise)
-            seen["site"] = torch.full((len(rows),), site.number)
-            at_home = torch.full((len(rows),), site.number == home.number)
-            validates = at_home & torch.isin(rows, site.parts["validation"])
-            parts.append(seen | known_of(self.power_db[rows], rows, at_home, validates))
+            rows = own if site is home else site.parts["train"]
+            parts += [self._seen(site, rows, beams, shift, at_home=site is home) for shift in self._shifts(beams)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _shifts(self, beams: Tensor | None) -> list[int]:
+        """Return by how many beams sites are shifted, so that all measured ones remain; none for positions."""
+        if beams is None:
+            return [0]
+        return [k for k in SHIFTS if int(beams.min()) + k >= 0 and int(beams.max()) + k < self.power.shape[1]]
+
+    def _seen(self, site: Site, rows: Tensor, beams: Tensor | None, shift: int = 0, *, at_home: bool = True) -> Record:
+        """Return what rows show and their labels, in the scale of the site's training and validation rows.
+
+        That scale takes no label. In a virtual site beam b is what beam b + `shift` was; rows whose best beam is then
+        none are left out. Validation rows at home are marked (`validates`), for those that choose by them.
+        """
+        power, power_db = shifted(self.power, shift), shifted(self.power_db, shift)
+        rows = rows[power_db[rows].amax(1) == self.power_db[rows].amax(1)]
+        scaled = torch.cat([site.parts["train"], site.parts["validation"]])
+        if beams is None:
+            mean, spread = scale_of(self.position[scaled])
+            seen = {"features": (self.position[rows] - mean) / spread}
+        else:
+            seen = {
+                "features": measured_features(power_db[rows], beams, scale_of(power_db[scaled][:, beams])),
+                "heard": above_noise(power[rows][:, beams], noise_of(power[scaled][:, beams])),
+                "site": torch.full((len(rows),), site.number * len(SHIFTS) + SHIFTS.index(shift)),
+                "weight": torch.full((len(rows),), 1 / len(SHIFTS) if shift else 1.0),
+            }
+        home = torch.full((len(rows),), at_home and shift == 0)
+        return seen | known_of(power_db[rows], rows, home, home & torch.isin(rows, site.parts["validation"]))
+
+
+def shifted(power: Tensor, shift: int) -> Tensor:
+    """Return powers `[N, C]` of beams that lie `shift` further, nothing (-inf) where there is none."""
+    if shift == 0:
+        return power
+    gone = power.new_full((len(power), abs(shift)), -torch.inf)
+    return torch.cat([power[:, shift:], gone] if shift > 0 else [gone, power[:, :shift]], dim=1)

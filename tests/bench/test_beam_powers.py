@@ -1,5 +1,6 @@
 """Beam prediction from few powers: features, baselines against loops, and a network that uses other sites."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from groundwave.bench.beam_powers import (
 )
 from groundwave.bench.cells import Sheet
 from groundwave.contracts import Record
-from groundwave.recipes.deepsense_beams import Site, Street, simulated_drives
+from groundwave.recipes.deepsense_beams import SHIFTS, Site, Street, shifted, simulated_drives
 
 BEAMS = torch.arange(8) * 8 + 3
 DRIVES = simulated_drives(3)
@@ -113,6 +114,29 @@ def test_the_forest_knows_its_own_site_alone(monkeypatch: pytest.MonkeyPatch) ->
     )
     torch.testing.assert_close(one.predict(record), two.predict(record))
     assert hits(one.predict(record), record["label"], 1) > 0.7
+
+
+def test_a_virtual_site_has_the_beams_of_a_real_one_further_on() -> None:
+    power = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
+    assert shifted(power, 1).tolist() == [[1.0, 2.0, -math.inf], [5.0, 4.0, -math.inf]]
+    assert shifted(power, -2).tolist() == [[-math.inf, -math.inf, 3.0], [-math.inf, -math.inf, 0.0]]
+
+
+def test_virtual_sites_lend_labels_and_are_never_asked(tmp_path: Path) -> None:
+    street = Street(DRIVES, "drives", Sheet(tmp_path / "rows.jsonl", "rows"), small=True)
+    sites = street.sites(0)
+    rows = sites[0].parts["train"]
+    known = street._known(sites, sites[0], BEAMS, rows)
+    assert known["index"][known["home"]].tolist() == rows.tolist()
+    assert len(known["site"].unique()) == len(sites) * len(SHIFTS)
+    real = street._seen(sites[1], sites[1].parts["train"], BEAMS)
+    shift = SHIFTS[2]
+    virtual = street._seen(sites[1], sites[1].parts["train"], BEAMS, shift)
+    kept = torch.isin(real["index"], virtual["index"])
+    assert (virtual["label"] == real["label"][kept] - shift).all()
+    assert len(known["home"]) > 4 * sum(len(site.parts["train"]) for site in sites)
+    assert street._seen(sites[0], sites[0].parts["test"], BEAMS)["index"].tolist() == sites[0].parts["test"].tolist()
+    assert street._shifts(torch.tensor([1, 62])) == [0, -1, 1]
 
 
 def test_the_beams_of_a_new_scenario_are_chosen_on_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
