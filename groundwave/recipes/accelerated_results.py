@@ -29,7 +29,7 @@ from groundwave.recipes.cascade_results import cascade_part
 from groundwave.recipes.early_exit import OTHERS
 from groundwave.recipes.early_exit_measured import ALONE, BATCH_TIME, BUDGET, CHOSEN, GOOD_DB, ONNX_TIME, TIME
 from groundwave.recipes.early_exit_measured import SOURCE as THRESHOLDS
-from groundwave.recipes.results_page import COPIES, Part, current, hung, sources, write_page
+from groundwave.recipes.results_page import COPIES, Part, current, hung, missing, sources, write_page
 
 HEAD = """# Smaller and faster models in full
 
@@ -79,13 +79,11 @@ def accelerated_results(
     others = ",".join(name for name in OTHERS if name not in exits)
     lacking = [name for name in ("early-exit", "aoa-compression") if not current(results, name)] + models
     lacking += [f'early-exit variants="{others}"'] if exits and others else []
-    text = "".join(f"- No rows yet of `groundwave run {command}`.\n" for command in lacking)
+    open_ends = [f"No rows yet of `groundwave run {command}`." for command in lacking]
     if cascades and not any(row.metric == "peak kB" for row in cascades):
-        text += "- The rows of the cascade are older than its peak memory and its accuracy at each SNR.\n"
-    missing = [Part("What is missing", text)] if text else []
-    return write_page(
-        out, HEAD + _made_on(results), [*parts, *missing, sources("early exits", "RML22", "talk", "MUSIC")]
-    )
+        open_ends += ["The rows of the cascade are older than its peak memory and its accuracy at each SNR."]
+    closing = [*missing(open_ends), sources("early exits", "RML22", "talk", "MUSIC")]
+    return write_page(out, HEAD + _made_on(results), [*parts, *closing])
 
 
 def _made_on(results: Path) -> str:

@@ -20,7 +20,19 @@ from groundwave.recipes.beams_aims import COSINE, LEVEL, SIMULATED, aims, fitted
 from groundwave.recipes.beams_missing import lacking
 from groundwave.recipes.deepbeam_cnn import MIXED, PROBE
 from groundwave.recipes.protobeam_published import FULL_STEPS, STEPS
-from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung, labels, ordered, sources, write_page
+from groundwave.recipes.results_page import (
+    COPIES,
+    Choose,
+    Part,
+    aimed,
+    current,
+    hung,
+    labels,
+    missing,
+    ordered,
+    sources,
+    write_page,
+)
 
 HEAD = """# Beams and angles
 
@@ -86,12 +98,10 @@ def beams_results(
     folders = (runs / "pictures", out.with_suffix("") / COPIES)
     parts = [part for make in SECTIONS.values() for part in make(results, folders)]
     failed = [row for name in RECIPES for row in current(results, name) if row.failed is not None]
-    open_ends = [f"- No rows yet of {words}." for name in RECIPES for words in lacking(name, _known(results, name))]
-    open_ends += [f"- {row.method}, {row.data}, seed {row.seed}: {row.failed}" for row in failed]
-    missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
-    near = aims(results)
-    aimed = [Part("What was aimed at", fitted_ahead(results), {"Aims": near})] if near else []
-    return write_page(out, HEAD, [*aimed, *parts, *missing, sources(*PAPERS)])
+    open_ends = [f"No rows yet of {words}." for name in RECIPES for words in lacking(name, _known(results, name))]
+    open_ends += [f"{row.method}, {row.data}, seed {row.seed}: {row.failed}" for row in failed]
+    near = aimed(aims(results), fitted_ahead(results))
+    return write_page(out, HEAD, [*near, *parts, *missing(open_ends), sources(*PAPERS)])
 
 
 def ladder_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:

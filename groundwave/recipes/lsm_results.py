@@ -15,7 +15,7 @@ from groundwave.recipes import contrastive, fidelity, label_efficiency
 from groundwave.recipes.contenders import Size, contenders
 from groundwave.recipes.fewshot import FEWSHOT_METHODS, SOURCE, TRANSFER_METHODS
 from groundwave.recipes.panels import DATA
-from groundwave.recipes.results_page import Choose, Part, current, labels, sources, write_page
+from groundwave.recipes.results_page import Choose, Part, current, labels, missing, sources, write_page
 
 SHOWN_DB = (-10.0, -4.0, 0.0, 4.0, 10.0, 18.0)
 MODELS_DB = (-4.0, 0.0, 4.0, 10.0, 18.0)  # where there are models of LSM as published
@@ -118,7 +118,7 @@ def lsm_results(results: Path = Path("results"), out: Path = Path("docs/results/
     now = [part for part in parts if EARLIER not in part.title]
     earlier = [replace(part, level=3, pictures={}) for part in parts if part not in now]
     appendix = [Part("Appendix: an earlier replica", APPENDIX), *earlier] if earlier else []
-    closing = [missing_part(results), *appendix, sources(*PAPERS)]
+    closing = [*missing(lacking(results)), *appendix, sources(*PAPERS)]
     return write_page(out, HEAD + legend(results), [*now, *closing])
 
 
@@ -133,17 +133,16 @@ def legend(results: Path) -> str:
     return "\n" + "".join(lines)
 
 
-def missing_part(results: Path) -> Part:
-    """Return by which commands the methods of the panels get rows that have none."""
-    lines = []
+def lacking(results: Path) -> Iterator[str]:
+    """Yield by which commands the methods of the panels get rows that have none."""
     for panel, command, option, members in panels():
         rows = current(results, panel)
         for data in DATA[:1] if panel == "fidelity" else DATA:
             known = {row.method for row in rows if row.data.startswith(f"radioml {data}") and row.data != EARLIER}
-            lacking = [name for name, titles in members.items() if not known.intersection(titles)]
-            chosen = f" {option}={','.join(lacking)}" if known else ""
-            lines += [f"- No rows yet of `groundwave run {command} data={data}{chosen}`.\n"] if lacking else []
-    return Part("What is missing", "".join(dict.fromkeys(lines)))
+            absent = [name for name, titles in members.items() if not known.intersection(titles)]
+            chosen = f" {option}={','.join(absent)}" if known else ""
+            if absent:
+                yield f"No rows yet of `groundwave run {command} data={data}{chosen}`."
 
 
 def panels() -> Iterator[tuple[str, str, str, Mapping[str, Sequence[str]]]]:

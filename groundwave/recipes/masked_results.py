@@ -16,7 +16,18 @@ from groundwave.recipes.csi_results import csi_part
 from groundwave.recipes.masked_aims import aims
 from groundwave.recipes.msm import CONVLSTM, VIT
 from groundwave.recipes.multimodal import MODULATIONS
-from groundwave.recipes.results_page import COPIES, Choose, Part, current, hung, labels, sources, write_page
+from groundwave.recipes.results_page import (
+    COPIES,
+    Choose,
+    Part,
+    aimed,
+    current,
+    hung,
+    labels,
+    missing,
+    sources,
+    write_page,
+)
 from groundwave.signal.gait import ACTIVITIES
 
 HEAD = """# Masked modelling in full
@@ -47,14 +58,12 @@ def masked_results(
         out: the page.
     """
     folders = (runs / "pictures", out.with_suffix("") / COPIES)
-    near = aims(results)
-    parts = [Part("What was aimed at", "", {"Aims": near})] if near else []
+    parts = aimed(aims(results))
     parts += [part for make in SECTIONS.values() for part in make(results, folders)]
     lacking = [name for name in SECTIONS if not read(results / f"{name}.jsonl")]
-    failed = [f"- {text}" for name in SECTIONS for text in _failed(results, name)]
-    open_ends = [*(f"- No rows yet of `groundwave run {name}`." for name in lacking), *failed]
-    missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
-    return write_page(out, HEAD, [*parts, *missing, sources("MSM")])
+    open_ends = [f"No rows yet of `groundwave run {name}`." for name in lacking]
+    open_ends += [text for name in SECTIONS for text in _failed(results, name)]
+    return write_page(out, HEAD, [*parts, *missing(open_ends), sources("MSM")])
 
 
 def _failed(results: Path, name: str) -> Iterator[str]:

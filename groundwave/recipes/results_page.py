@@ -1,6 +1,6 @@
 """A page of results in Markdown, part by part, with its pictures in a folder of its name beside it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,17 @@ class Part:
     pictures: Mapping[str, Figure] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     level: int = 2
+
+
+def aimed(near: Table | None, text: str = "") -> list[Part]:
+    """Return the part that says what was aimed at, where there are rows to say it of."""
+    return [Part("What was aimed at", text, {"Aims": near})] if near else []
+
+
+def missing(open_ends: Iterable[str]) -> list[Part]:
+    """Return the part that lists what a page has no rows of, where anything is missing."""
+    text = "".join(f"- {words}\n" for words in dict.fromkeys(open_ends))
+    return [Part("What is missing", text)] if text else []
 
 
 def write_page(out: Path, head: str, parts: Sequence[Part]) -> Path:

@@ -13,7 +13,7 @@ from groundwave.bench.semantic_pictures import accuracy_against_traffic, scene_p
 from groundwave.bench.tables import behind, draws, marked, summarise
 from groundwave.metrics import Interval
 from groundwave.page import Table
-from groundwave.recipes.results_page import Choose, Part, current, labels, sources, write_page
+from groundwave.recipes.results_page import Choose, Part, aimed, current, labels, missing, sources, write_page
 from groundwave.recipes.semantic_aims import LOST, aims, lost_without
 from groundwave.recipes.semantic_blocks import informed
 from groundwave.recipes.semantic_lacking import lacking
@@ -59,12 +59,10 @@ def semantic_results(results: Path = Path("results"), out: Path = Path("docs/res
     rows = [row for row in everything if row.failed is None]
     parts = [part for data in dict.fromkeys(row.data for row in rows) for part in of_data(rows, data)]
     failed = [row for row in everything if row.failed is not None]
-    open_ends = [f"- {words}" for words in lacking(rows)]
-    open_ends += [f"- {row.method}, {row.shots} labels, seed {row.seed} failed: {row.failed}" for row in failed]
-    missing = [Part("What is missing", "\n".join(open_ends) + "\n")] if open_ends else []
-    near = aims(rows)
-    aimed = [Part("What was aimed at", "", {"Aims": near})] if near else []
-    return write_page(out, HEAD, [*aimed, pictured(), numbers(), *parts, *missing, sources("semantic")])
+    open_ends = [*lacking(rows)]
+    open_ends += [f"{row.method}, {row.shots} labels, seed {row.seed} failed: {row.failed}" for row in failed]
+    shown = [*aimed(aims(rows)), pictured(), numbers(), *parts]
+    return write_page(out, HEAD, [*shown, *missing(open_ends), sources("semantic")])
 
 
 def pictured() -> Part:
