@@ -14,8 +14,9 @@ from groundwave.page import Table
 from groundwave.recipes import contrastive, fidelity, label_efficiency
 from groundwave.recipes.contenders import Size, contenders
 from groundwave.recipes.fewshot import FEWSHOT_METHODS, SOURCE, TRANSFER_METHODS
+from groundwave.recipes.lsm_aims import MOD_CL, MORE, OURS, PROBE, aims
 from groundwave.recipes.panels import DATA
-from groundwave.recipes.results_page import Choose, Part, current, labels, missing, sources, write_page
+from groundwave.recipes.results_page import Choose, Part, aimed, current, labels, missing, sources, write_page
 
 SHOWN_DB = (-10.0, -4.0, 0.0, 4.0, 10.0, 18.0)
 MODELS_DB = (-4.0, 0.0, 4.0, 10.0, 18.0)  # where there are models of LSM as published
@@ -23,11 +24,8 @@ SNRS_DB = tuple(range(-20, 20, 2))
 EARLIER = "radioml as-published, earlier replica"  # before it had the published seed's fading
 UNLIKE = ("radioml fixed", EARLIER)  # whose SNRs are others, so that nothing reported stands beside them
 LABELLED = "SNR as labelled"
-OURS = "LSM, ours"
-PROBE = f"{OURS}, linear probe"
 ORDER = (OURS, f"{OURS}, lda", "LSM as published", "", "cyclic moments", "cumulants", "chance")  # of lines and curves
 PAPERS = ("LSM", "RadioML", "VT-CNN2", "MCLDNN", "SCLBSS", "Mod-CL", "contrastive", "episodic")
-MORE = "+ unlabelled"  # how the names of methods end that use unlabelled records when they answer, too
 
 # What the sources report on the real RadioML 2016.10a.
 CONTRASTIVE_AT_4_DB = {"LSM": 0.7371, "SCLBSS": 0.650, "SimSiam": 0.500, "SimCLR": 0.496}
@@ -43,7 +41,6 @@ hard as the file is at a label one to two dB lower. What is left unlike: texts a
 training, and the noise, which the file draws from one seed in every pass.
 """
 TRANSFER = "Networks that learned six classes with all their labels, asked about five new ones as in (b).\n"
-MOD_CL = {2: 0.5176, 5: 0.5733, 10: 0.5910, 20: 0.6032, 50: 0.6140, 100: 0.6188}
 
 HEAD = """# LSM in full
 
@@ -119,7 +116,7 @@ def lsm_results(results: Path = Path("results"), out: Path = Path("docs/results/
     earlier = [replace(part, level=3, pictures={}) for part in parts if part not in now]
     appendix = [Part("Appendix: an earlier replica", APPENDIX), *earlier] if earlier else []
     closing = [*missing(lacking(results)), *appendix, sources(*PAPERS)]
-    return write_page(out, HEAD + legend(results), [*now, *closing])
+    return write_page(out, HEAD + legend(results), [*aimed(aims(results)), *now, *closing])
 
 
 def legend(results: Path) -> str:

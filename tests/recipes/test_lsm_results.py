@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from groundwave.bench.comparisons import MET, MISSED, ON_AVERAGE
 from groundwave.bench.contest import ACCURACY, SPREAD
 from groundwave.bench.rows import Row, append
 from groundwave.errors import DataError
+from groundwave.recipes.lsm_aims import aims
 from groundwave.recipes.lsm_results import SECTIONS, lsm_results
 
 
@@ -111,3 +113,41 @@ def test_methods_are_compared_on_the_seed_that_all_have(tmp_path: Path) -> None:
             put(tmp_path, "contrastive", f"{method} + unlabelled", value - less, **place)
     page = lsm_results(tmp_path, tmp_path / "lsm.md").read_text()
     assert "SNR ≥ 0, seed 0 alone: *ours + unlabelled* 85.0, *other + unlabelled* 75.0 %." in page
+
+
+def lines_of(results: Path) -> dict[str, list[str]]:
+    table = aims(results)
+    return {line[0]: line[1:] for line in table.body} if table else {}
+
+
+def test_without_rows_nothing_was_aimed_at(tmp_path: Path) -> None:
+    fill(tmp_path)  # of data that no source reports
+    assert aims(tmp_path) is None
+
+
+def test_aims_are_judged_where_ours_is_least_ahead(tmp_path: Path) -> None:
+    def put_at(protocol: str, method: str, value: float, **place: object) -> None:
+        put(tmp_path, protocol, method, value, data="radioml as-published", **place)
+
+    for seed in (0, 1):
+        for snr, rival in ((-4.0, 0.95), (0.0, 0.70), (4.0, 0.79)):  # below 0 dB nothing is asked
+            put_at("contrastive", "LSM, ours", 0.82 + 0.01 * seed, seed=seed, snr_db=snr, shots=5)
+            put_at("contrastive", "SimCLR", rival + 0.01 * seed, seed=seed, snr_db=snr, shots=5)
+            put_at("contrastive", "LSM, ours, lda", 0.99, seed=seed, snr_db=snr, shots=5)
+            put_at("contrastive", "chance", 0.09, seed=seed, snr_db=snr, shots=5)
+            put_at("fewshot-source", "LSM, ours", 0.96, seed=seed, snr_db=snr, shots=5)
+            put_at("fewshot-source", "ProtoNet", rival, seed=seed, snr_db=snr, shots=5)
+            put_at("transfer-source", "LSM, ours", 0.96, seed=seed, snr_db=snr, shots=5)
+            put_at("transfer-source", "CNN2, frozen", rival - 0.2 * (snr == 4), seed=seed, snr_db=snr, shots=5)
+        for count, share in ((2, 0.60), (5, 0.50)):
+            put_at("label-efficiency", "LSM, ours, linear probe", share, seed=seed, shots=count)
+    found = lines_of(tmp_path)
+    assert found["(a) 4 dB, 5 labels: LSM, ours"][1:] == ["82.5 ± 6.4 %", ON_AVERAGE]
+    ahead = found["(a) 5 labels: LSM, ours less SimCLR"]
+    assert ahead[1:] == ["at worst 3.0 ± 0.0 points, of *SimCLR* at 4 dB", MET]
+    assert found["(b) 5-way 5-shot, mean for SNR ≥ 0: LSM, ours, one model for all SNRs"][2] == MISSED
+    few = found["(b) 5-way 5-shot: LSM, ours less ProtoNet"]
+    assert few[1:] == ["at worst 17.0 ± 0.0 points, of *ProtoNet* at 4 dB", MET]
+    assert found["(c) 5-way 5-shot: LSM, ours less CNN2, frozen"][2] == MET
+    labels = next(line for what, line in found.items() if what.startswith("(d)"))
+    assert labels[1:] == ["+8.2, -7.3 points", MISSED]
