@@ -13,6 +13,7 @@ from torch import Tensor
 from groundwave.adapt.angles import PrototypeRegression, ResidualPrototypes
 from groundwave.bench.cells import Cell, Sheet
 from groundwave.bench.directions import Find, classical, learned
+from groundwave.bench.methods import weights_sha256
 from groundwave.bench.plans import Plan, check_plan
 from groundwave.contract import ArrayContract, InputContract
 from groundwave.contracts import Record
@@ -207,7 +208,8 @@ def _ours(scene: Angles, told: Record, plan: Plan, home: Path, seed: int, small:
         card="# Azimuths from classes of two degrees\n\nAnswers with azimuth and elevation in radians, and how sure.\n",
         progress=not small,
     )
-    return model, {"objective": "directions", "backbone": "beamspace", "schedule": asdict(OURS), "labels": "seen, few"}
+    told_of = {"objective": "directions", "backbone": "beamspace", "schedule": asdict(OURS), "labels": "seen, few"}
+    return model, {**told_of, "weights_sha256": weights_sha256(model)[:12]}
 
 
 def _names(plan: Plan) -> tuple[str, ...]:
