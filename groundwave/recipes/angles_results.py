@@ -35,10 +35,12 @@ TITLES: Mapping[str, str] = {
 }
 ABOUT: Mapping[str, str] = {
     "single": "A narrow-band source, a planar array of 4 x 4 elements half a wavelength apart. MUSIC reaches the bound "
-    "here, and where it does nothing without a bias can be better.\n",
+    "here, and where it does nothing without a bias can be better. Ours answers with the mean of beamscan's peaks, by "
+    "how likely its network holds each of them: where noise makes wrong peaks, that errs less in the mean square.\n",
     "single-uncalibrated": "Elements differ by 1 dB and 12 degrees (standard deviations) and hear a neighbour 15 dB "
     "below themselves. The bound is that of an array whose errors are known. *MUSIC, calibrated with the labels* has "
-    "its steering vectors fitted to the same labelled records that the networks learn from: the honest opponent.\n",
+    "its steering vectors fitted to the same labelled records that the networks learn from: the honest opponent. Ours "
+    "has the response of its array from the same fit.\n",
     "several": "All are told how many there are. A source that is not found counts as 90 degrees off, so the share "
     "found within 5 degrees says more than a mean.\n",
     "several-hard": "A band of 20 % of the carrier, of which a source fills a fifth at least; a reflection of each "
