@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from groundwave.adapt.support import check_support
 from groundwave.atomic import write_atomically
 from groundwave.contracts import Record
+from groundwave.data.typed import COUNT
+from groundwave.errors import GroundwaveError
 from groundwave.nn.heads import LinearHead
 from groundwave.rng import generator
 from groundwave.train import read_checkpoint
@@ -33,6 +35,9 @@ class Patience:
         halve_after: epochs without one before the learning rate is multiplied by `factor`; None keeps it.
         factor: see `halve_after`.
         steps: train for as many epochs as come closest to this number of steps, at least one, instead of `epochs`.
+
+    Raises:
+        GroundwaveError: no epochs.
     """
 
     epochs: int = 100
@@ -42,6 +47,10 @@ class Patience:
     halve_after: int | None = None
     factor: float = 0.5
     steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if not COUNT.fits(self.epochs):
+            raise GroundwaveError(f"epochs {self.epochs}", COUNT.words, "change epochs")
 
     def epochs_of(self, num_records: int) -> int:
         """Return how many epochs to train at most on so many records."""

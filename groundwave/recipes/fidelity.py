@@ -89,6 +89,8 @@ def fidelity(
     path = results
     for network in networks:
         source = lookup(PUBLISHED, network, "network")
+        most = 1 if smoke else epochs
+        how = source.how if most is None else replace(source.how, epochs=most)
         panel = Panel(
             name="fidelity",
             plan=partial(plan, parts=source.parts),
@@ -100,7 +102,6 @@ def fidelity(
             by=by,
             smoke=smoke,
         )
-        how = replace(source.how, epochs=1 if smoke else epochs or source.how.epochs)
         for setting in panel.settings():
             way = supervised(source.title, network, how, setting, to_channels)
             efficiency(Contender(None, (way,)), Labels((None,), panel.snrs_db(ALL_SNRS)), setting)

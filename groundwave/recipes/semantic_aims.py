@@ -116,7 +116,9 @@ def lost_without(rows: Sequence[Row]) -> list[Row]:
     return [
         replace(row, metric=LOST, value=finals[row.data, row.method, row.shots, row.seed] - row.value)
         for row in rows
-        if row.metric.startswith("accuracy without") and row.value is not None
+        if row.metric.startswith("accuracy without")
+        and row.value is not None
+        and (row.data, row.method, row.shots, row.seed) in finals  # a run that broke off may have none
     ]
 
 

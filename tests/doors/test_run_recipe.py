@@ -145,6 +145,11 @@ def test_settings_of_semantic_communication_that_cannot_be_are_refused_before_an
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
+def test_fidelity_of_no_epochs_is_refused_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["epochs=0", "networks=vtcnn2", f"results={tmp_path}", f"runs={tmp_path}"]
+    assert "epochs 0; expected a whole number, at least 1" in error_of(capsys, "run", "fidelity", *words)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 def test_a_recipe_goes_on_after_ctrl_c_and_has_each_row_once(tmp_path: Path) -> None:
