@@ -24,6 +24,7 @@ from groundwave.pretrain.whitening import whitened
 from groundwave.rng import generator
 
 ACCURACY, SPREAD = "macro recall", "spread over episodes"
+JOINED = ", one for all SNRs"  # how the names of methods end whose sources have a network for each
 MOST_UNLABELLED = 10_000  # records that a learner gets without labels
 
 # Features of what may be labelled or asked at an SNR: the same for all ways of an encoder and all numbers of labels.
@@ -78,7 +79,7 @@ class Contender:
         """Return the same with one encoder for all SNRs, its ways renamed after that; or itself where it has one."""
         if self.pretraining is None or not self.pretraining.per_snr:
             return self
-        ways = tuple(replace(way, name=f"{way.name}, one for all SNRs") for way in self.ways)
+        ways = tuple(replace(way, name=f"{way.name}{JOINED}") for way in self.ways)
         return Contender(replace(self.pretraining, per_snr=False), ways)
 
 

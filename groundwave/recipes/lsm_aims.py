@@ -99,7 +99,7 @@ def _ahead(what: str, rows: Sequence[Row], mine: str, rivals: Sequence[str], lea
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) < 5 else f"each of {len(names)} others"
+    return ", ".join(names) if len(names) < 3 else f"each of {len(names)} others"
 
 
 def _methods(rows: Sequence[Row]) -> list[str]:

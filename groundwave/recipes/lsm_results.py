@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from groundwave.bench.contest import ACCURACY, SPREAD
+from groundwave.bench.contest import ACCURACY, JOINED, SPREAD
 from groundwave.bench.pictures import accuracy_against_labels, accuracy_against_snr
 from groundwave.bench.rows import Row, aggregate
 from groundwave.bench.tables import summarise
@@ -270,10 +270,23 @@ def new_classes_part(results: Path, protocol: str, title: str, text: str) -> Ite
                 tables[f"5-way {shots}-shot, standard deviation over episodes"] = spread
             like_theirs = protocol == "fewshot-source" and shots == 5 and data not in UNLIKE
             told = {"LSM, reported": LSM_5_SHOT} if like_theirs else {}
-            seen = without_leaks([row for row in some if row.metric == ACCURACY])
+            seen = without_leaks([row for row in some if row.metric == ACCURACY and row.method != "chance"])
             pictures[f"{shots}-shot"] = accuracy_against_snr(seen, 1 / 5, ACCURACY, told, LABELLED)
             said = _behind(seen) if like_theirs else said
-        yield Part(f"{title}, {data}", text + said, tables, pictures)
+        yield Part(f"{title}, {data}", text + _joined(rows) + said, tables, pictures)
+
+
+def _joined(rows: Sequence[Row]) -> str:
+    """Say for how long networks were trained that stand for one of their own at each SNR."""
+    epochs = {
+        row.method.removesuffix(JOINED).split(",")[0]: row.config["pretraining"]["schedule"]["epochs"]
+        for row in rows
+        if row.method.endswith(JOINED) and row.config.get("pretraining")
+    }
+    if not epochs:
+        return ""
+    told = ", ".join(f"*{name}* for {count}" for name, count in epochs.items())
+    return f"Methods *{JOINED[2:]}*: their sources have a network for each SNR. Epochs here: {told}.\n"
 
 
 def _behind(rows: Sequence[Row]) -> str:
