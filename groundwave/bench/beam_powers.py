@@ -168,7 +168,7 @@ class Committee:
     """Ours, from position, which tells nothing about other sites: a network and trees, both of them at home.
 
     Both learn how good each beam would have been, not only which was best. The share of the network is chosen on
-    validation sequences of the site.
+    validation sequences of the site; without any, the network is alone.
 
     Args:
         seed: of both.
@@ -184,8 +184,10 @@ class Committee:
         home, checks = (at_home(select(support, rows)) for rows in (~support["validates"], support["validates"]))
         self.network = SharesMLP(self.steps, seed=self.seed).fit(home)
         self.forest = SharesForest(self.trees, self.seed).fit(home)
-        parts = self._parts(checks)
-        self.weight = max(WEIGHTS, key=lambda w: (hits(mixed(parts, w), checks["label"], 1), w))
+        self.weight = 1.0
+        if len(checks["label"]):
+            parts = self._parts(checks)
+            self.weight = max(WEIGHTS, key=lambda w: (hits(mixed(parts, w), checks["label"], 1), w))
         return self
 
     def predict(self, query: Record) -> Tensor:

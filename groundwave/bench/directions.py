@@ -18,7 +18,7 @@ from groundwave.signal.direction_bound import cramer_rao
 from groundwave.signal.esprit import planar_esprit
 
 AT_ONCE = 64  # records whose spectra are held at once
-GRID_DEG = (70.0, 50.0, 2.5)  # half widths of the searched azimuths and elevations, and the step
+GRID_DEG = (70.0, 50.0, 1.0)  # half widths of the searched azimuths and elevations, and the step
 FOUND_DEG = 5.0  # a source counts as found when its error is less
 METRICS = ("rms error (deg)", "mean error (deg)", "azimuth error (deg)", "elevation error (deg)", "found")
 

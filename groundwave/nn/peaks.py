@@ -69,7 +69,7 @@ class PeakHead(Decoder):
         rows, columns = picture.shape[2:]
         down, across = cell_turns(rows).to(picture)[:, None], cell_turns(columns).to(picture)
         turns = (down + picture[:, 1] / rows).flatten(1), (across + picture[:, 2] / columns).flatten(1)
-        return [(turn / self.spacing).clamp(-1, 1) for turn in turns]
+        return [((turn - turn.round()) / self.spacing).clamp(-1, 1) for turn in turns]
 
 
 def _directions(up: Tensor, over: Tensor, sure: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ OUTPUTS = ("azimuth", "elevation", "probability")  # of each peak, as a model wi
 
 _SPREAD = 0.6  # cells: standard deviation of the hill around a source that the level should have
 _STEP_WEIGHT = 4.0
-_MEASURED = 4000  # records, at most, that measure the response
+_MEASURED, _AT_ONCE = 4000, 500  # records, at most, that measure the response, and are held at once
 _WEAKEST = 0.03  # of its strongest part: below it records say nothing of a part
 _SMALL = 0.02  # cells: below it the loss of a step is quadratic
 
@@ -34,8 +34,9 @@ class Directions(LabelledObjective):
 
     The level's loss is the cross entropy with a hill around each source; of one source, that of a distribution over the
     cells with the nearest one. That of the steps is linear but for small errors, and counts where a source is. Before
-    the first step the array's response is measured from the records of one source (`fit_response`), and kept; of what
-    they do not tell it stays the identity, as where all of them are level. Trained, it leaves a model with its
+    the first step the array's response is measured (`fit_response`) from records of one source among the first 4000,
+    and kept; of what they do not tell it stays the identity, as where all of them are level. With fewer of them than
+    pairs of elements it is learned like everything else. Trained, it leaves a model with its
     `PeakHead`.
 
     Args:
@@ -89,15 +90,18 @@ class Directions(LabelledObjective):
     def begin(self, source: Source, indices: Tensor) -> None:
         """Measure the response of the array."""
         backbone: Any = self.backbone
-        record = source[indices[:_MEASURED]]
-        angle = known_directions(record)
-        alone = angle.isfinite().all(-1).sum(1) == 1
-        num = backbone.response.shape[-1]
-        if int(alone.sum()) < num**2:
+        matrices, angles = [], []
+        for rows in indices[:_MEASURED].split(_AT_ONCE):
+            record = source[rows]
+            matrix, angle = covariance(record[self.contract.modality]), known_directions(record)
+            alone = (angle.isfinite().all(-1).sum(1) == 1) & matrix.isfinite().all(-1).all(-1)
+            matrices.append(matrix[alone])
+            angles.append(angle[alone, 0])
+        matrix, angle, num = torch.cat(matrices), torch.cat(angles), backbone.response.shape[-1]
+        if num == 1 or len(matrix) < num**2:
             return
-        rows, columns = backbone.size
-        ideal = steering(planar_array(rows, columns, backbone.spacing), angle[alone, 0])
-        response = fit_response(covariance(record["array"][alone]), ideal)
+        ideal = steering(planar_array(*backbone.size, spacing=backbone.spacing), angle)
+        response = fit_response(matrix, ideal)
         left, strength, right = torch.linalg.svd(response)
         told = strength > _WEAKEST * strength[0]
         right_told = right[told]

@@ -151,7 +151,7 @@ class Street:
         def value(beams: Tensor) -> float:
             total = 0.0
             for site in sites:
-                known = self._known([site], site, beams, site.parts["train"])
+                known = self._seen(site, site.parts["train"], beams)
                 asked = self._seen(site, site.parts["validation"], beams)
                 total += hits(Neighbours().fit(known).predict(asked), asked["label"], 1)
             return total
@@ -185,7 +185,11 @@ class Street:
         yield Guesser("random forest", HomeForest, {"trees": NUM_TREES})
         shared, alone, trees = self.size
         if beams is not None:
-            yield Guesser(OURS, lambda seed: SitesNetwork(seed, shared), {"steps": shared, "network": "SitesMLP"})
+            yield Guesser(
+                OURS,
+                lambda seed: SitesNetwork(seed, shared),
+                {"steps": shared, "shifts": SHIFTS, "network": "SitesMLP"},
+            )
         else:
             yield Guesser(OURS, lambda seed: Committee(seed, alone, trees), {"steps": alone, "trees": trees})
 
@@ -237,13 +241,16 @@ class Street:
     def _known(self, sites: Sequence[Site], home: Site, beams: Tensor | None, own: Tensor) -> Record:
         """Return what may be known: `own` rows of the scenario asked about, and training rows of all others.
 
-        Where beams are measured, virtual sites stand beside them, whose beams point a little elsewhere, for what learns
-        from several sites.
+        Where beams are measured, virtual sites stand beside the others, whose beams point a little elsewhere, for what
+        learns from several sites.
         """
         parts = []
         for site in sites:
-            rows = own if site is home else site.parts["train"]
-            parts += [self._seen(site, rows, beams, shift, at_home=site is home) for shift in self._shifts(beams)]
+            if site is home:
+                parts.append(self._seen(site, own, beams))
+            else:
+                rows = site.parts["train"]
+                parts += [self._seen(site, rows, beams, shift, at_home=False) for shift in self._shifts(beams)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def _shifts(self, beams: Tensor | None) -> list[int]:
@@ -259,7 +266,8 @@ class Street:
         none are left out. Validation rows at home are marked (`validates`), for those that choose by them.
         """
         power, power_db = shifted(self.power, shift), shifted(self.power_db, shift)
-        rows = rows[power_db[rows].amax(1) == self.power_db[rows].amax(1)]
+        if shift:
+            rows = rows[power_db[rows].amax(1) == self.power_db[rows].amax(1)]
         scaled = torch.cat([site.parts["train"], site.parts["validation"]])
         if beams is None:
             mean, spread = scale_of(self.position[scaled])

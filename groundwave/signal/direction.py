@@ -148,8 +148,8 @@ def fit_response(
         got = f"{len(matrix)} records for {matrix.shape[-1]} elements"
         raise GroundwaveError(got, "one for each element at least", "give more records of known direction")
     power, basis = torch.linalg.eigh(matrix)
-    noise = power[..., :-1].mean(-1)
-    heard = basis[..., -1] * ((power[..., -1] - noise) / noise).sqrt()[..., None]
+    noise = power[..., :-1].mean(-1).clamp(min=_FLOOR * power[..., -1]).clamp(min=1e-30)
+    heard = basis[..., -1] * ((power[..., -1] - noise) / noise).clamp(min=0).sqrt()[..., None]
     response = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     for _ in range(steps):
         ideal = vectors @ response.mT
