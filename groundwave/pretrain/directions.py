@@ -100,7 +100,8 @@ class Directions(LabelledObjective):
         matrix, angle, num = torch.cat(matrices), torch.cat(angles), backbone.response.shape[-1]
         if num == 1 or len(matrix) < num**2:
             return
-        ideal = steering(planar_array(*backbone.size, spacing=backbone.spacing), angle)
+        down, across = backbone.size
+        ideal = steering(planar_array(down, across, backbone.spacing), angle)
         response = fit_response(matrix, ideal)
         left, strength, right = torch.linalg.svd(response)
         told = strength > _WEAKEST * strength[0]

@@ -246,3 +246,30 @@ def test_in_a_row_or_column_steps_lead_to_the_source_whatever_else_is_in_the_bat
 def test_a_size_that_is_not_that_of_the_array_is_told() -> None:
     with pytest.raises(GroundwaveError, match="3 x 4 elements for 16 signals"):
         Beamspace(32, size=(3, 4))
+
+
+@pytest.mark.parametrize("num_sources", [1, 2])
+def test_directions_near_the_end_of_the_array_keep_their_side(num_sources: int) -> None:
+    wanted = torch.tensor([[1.3, 0.0]])
+    apart = cells_to(wanted[None], (CELLS, CELLS), 0.5)[0, 0]
+    picture = torch.full((1, 3, CELLS, CELLS), -30.0)
+    row, column = divmod(int(apart.square().sum(0).argmin()), CELLS)
+    picture[0, 0, row, column] = 5.0
+    picture[0, 1:] = apart
+    found = PeakHead(8, num_sources).answer(picture)[0, 0, :2]
+    torch.testing.assert_close(found, wanted[0], atol=1e-3, rtol=0)
+
+
+def test_records_that_say_nothing_of_a_response_do_no_harm() -> None:
+    draw = generator(0, "silence")
+    angle = (torch.rand(300, 1, 2, generator=draw) - 0.5) * torch.tensor([2.0, 1.2])
+    signal = torch.randn(300, 1, 64, dtype=torch.complex64, generator=draw)
+    heard = steering(planar_array(*SIZE), angle[:, 0])[..., None] * signal  # without any noise
+    heard[0], heard[1] = 0, torch.nan
+    backbone = network()
+    objective = Directions(backbone, (), ArrayContract(64, 16, 512, size=SIZE))
+    objective.begin(
+        Records({"array": heard, "angle": angle, "label": torch.zeros(300)}, classes=["one"]), torch.arange(300)
+    )
+    found = torch.view_as_complex(backbone.response.detach().movedim(0, -1).contiguous())
+    assert float((found / found[0, 0] - torch.eye(12)).norm()) < 1e-2
