@@ -52,6 +52,19 @@ def test_onnx_answers_as_the_saved_model_and_says_in_what_unit(objective: str, t
     torch.testing.assert_close(found[there], said[there], atol=1e-4, rtol=1e-3)
 
 
+def test_onnx_tells_the_mean_direction_of_one_source(tmp_path: Path) -> None:
+    backbone, args, _ = KINDS["directions"]
+    torch.manual_seed(0)
+    model = Model.build(backbone, CONTRACT, args)
+    learner: Any = OBJECTIVES["directions"](model.backbone, views=(), contract=CONTRACT)
+    model = learner.finished(model, {}, ())
+    session = start_session(export(model, tmp_path / "model.onnx"))
+    channels = torch.view_as_real(heard()).movedim(-1, -2).flatten(1, 2)
+    found = torch.as_tensor(session.run(None, {session.get_inputs()[0].name: channels.numpy()})[0])
+    assert found.shape == (3, 1, 3)
+    torch.testing.assert_close(found, model.predict(heard()), atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.parametrize("objective", KINDS)
 def test_a_table_tells_angles_in_degrees(objective: str, tmp_path: Path) -> None:
     model = made(objective)
