@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
@@ -102,13 +102,7 @@ class Directions(LabelledObjective):
             return
         down, across = backbone.size
         ideal = steering(planar_array(down, across, backbone.spacing), angle)
-        response = fit_response(matrix, ideal)
-        left, strength, right = torch.linalg.svd(response)
-        told = strength > _WEAKEST * strength[0]
-        right_told = right[told]
-        known = (left[:, told] * strength[told]) @ right_told
-        unknown = torch.eye(num) - right_told.mH @ right_told
-        response = known + strength[told].mean() * unknown
+        response = filled(fit_response(matrix, ideal))
         response = response * (num**0.5 / response.norm())
         with torch.no_grad():
             backbone.response.copy_(torch.stack([response.real, response.imag]))
@@ -117,6 +111,16 @@ class Directions(LabelledObjective):
     def finished(self, model: Model, record: Record, classes: Sequence[str]) -> Model:
         """Return the model with its head."""
         return model.with_head("peaks", self.head, self.args, OUTPUTS)
+
+
+def filled(response: Complex[Tensor, "antenna antenna"]) -> Complex[Tensor, "antenna antenna"]:
+    """Return a response that is the identity, as strong as the rest, where records tell nothing of it."""
+    left, strength, right = torch.linalg.svd(response)
+    told = strength > _WEAKEST * strength[0]
+    heard = right[told]
+    unheard = torch.eye(len(response)) - heard.mH @ heard
+    filled_up: Tensor = (left[:, told] * strength[told]) @ heard + strength[told].mean() * unheard
+    return filled_up
 
 
 def known_directions(record: Record) -> Tensor:

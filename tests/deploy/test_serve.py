@@ -221,7 +221,8 @@ def test_a_refused_request_that_goes_on_is_cut(door: httpx.Client, monkeypatch: 
         begun = time.monotonic()
         assert b" 413 " in slow.recv(1000)
         assert time.monotonic() - begun < 0.5  # the answer does not wait for the rest
-        assert slow.recv(1000) == b""
+        while slow.recv(1000):  # what is left of the answer, until the connection is cut: else the socket's time is out
+            pass
 
 
 def test_without_the_token_nothing_but_health_is_told() -> None:
