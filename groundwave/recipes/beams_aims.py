@@ -158,7 +158,7 @@ def power_aims(rows: Sequence[Row]) -> Iterator[Line]:
         yield what, "-5 points or more", told, verdict(gap, -0.05)
 
 
-def fitted_ahead(results: Path) -> str:
+def others_ahead(results: Path) -> str:
     """Say where what learns nothing, or has its response from the same labels, errs less; nothing without rows."""
     rows = [row for row in current(results, "angles") if row.failed is None]
     unseen = [row for row in rows if row.data == "unseen"]

@@ -16,7 +16,7 @@ from groundwave.recipes import protobeam
 from groundwave.recipes.angles_results import angles_part
 from groundwave.recipes.beam_exhibits import CALIBRATION, NEXT
 from groundwave.recipes.beam_sets import AWAY, HOME
-from groundwave.recipes.beams_aims import COSINE, LEVEL, SIMULATED, aims, fitted_ahead
+from groundwave.recipes.beams_aims import COSINE, LEVEL, SIMULATED, aims, others_ahead
 from groundwave.recipes.beams_missing import lacking
 from groundwave.recipes.deepbeam_cnn import MIXED, PROBE
 from groundwave.recipes.protobeam_published import FULL_STEPS, STEPS
@@ -101,7 +101,7 @@ def beams_results(
     failed = [row for name in RECIPES for row in current(results, name) if row.failed is not None]
     open_ends = [f"No rows yet of {words}." for name in RECIPES for words in lacking(name, _known(results, name))]
     open_ends += [f"{row.method}, {row.data}, seed {row.seed}: {row.failed}" for row in failed]
-    near = aimed(aims(results), fitted_ahead(results))
+    near = aimed(aims(results), others_ahead(results))
     return write_page(out, HEAD, [*near, *parts, *missing(open_ends), sources(*PAPERS)])
 
 

@@ -248,15 +248,13 @@ class Street:
         for site in sites:
             if site is home:
                 parts.append(self._seen(site, own, beams))
-            else:
+            elif beams is not None:  # from position, which tells nothing elsewhere, each site learns alone
                 rows = site.parts["train"]
                 parts += [self._seen(site, rows, beams, shift, at_home=False) for shift in self._shifts(beams)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _shifts(self, beams: Tensor | None) -> list[int]:
-        """Return by how many beams sites are shifted, so that all measured ones remain; none for positions."""
-        if beams is None:
-            return [0]
+    def _shifts(self, beams: Tensor) -> list[int]:
+        """Return by how many beams sites are shifted, so that all measured ones remain."""
         return [k for k in SHIFTS if int(beams.min()) + k >= 0 and int(beams.max()) + k < self.power.shape[1]]
 
     def _seen(self, site: Site, rows: Tensor, beams: Tensor | None, shift: int = 0, *, at_home: bool = True) -> Record:

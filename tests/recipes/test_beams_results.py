@@ -184,7 +184,7 @@ def test_each_aim_of_angles_is_beside_what_was_reached(tmp_path: Path) -> None:
         ["2.0 degrees or less", "1.50 ± 0.00 degrees", "✓"],
         ["1.0 degrees or less", "1.50 ± 0.00 degrees", "✗"],
     ]
-    told = beams_aims.fitted_ahead(tmp_path)
+    told = beams_aims.others_ahead(tmp_path)
     fitted = "One source, an array that nobody has calibrated, rms error (deg): *MUSIC, calibrated with the labels*"
     assert f"{fitted} has less than *beamspace network (ours)* at 10 dB, 1 of 2 SNRs" in told
     assert (
