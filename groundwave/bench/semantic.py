@@ -20,6 +20,7 @@ from groundwave.contract import Contract
 from groundwave.contracts import Record, View
 from groundwave.data.batch import loader
 from groundwave.data.fingerprint import fingerprint
+from groundwave.data.partner import Partner
 from groundwave.data.split import split_hash
 from groundwave.pretrain.decur import DeCUR
 from groundwave.rng import stable_hash
@@ -111,12 +112,14 @@ class Method:
         objective: of stage one, made of encoders; None: from random weights.
         settings: of the objective.
         head_passes: how often labelled records go up before the first round trip, for the server to learn from.
+        partners: whether the second of two looks in stage one is at another record of the same group.
     """
 
     title: str
     objective: Callable[..., DeCUR] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     head_passes: int = 0
+    partners: bool = True
 
     def told(self) -> dict[str, Any]:
         """Return how it is made and how it begins, as rows tell it."""
@@ -125,7 +128,9 @@ class Method:
 
     def config(self) -> dict[str, Any]:
         """Return how its encoders come to stage two."""
-        return {"objective": self.objective.__name__ if self.objective else None, **self.settings}
+        if self.objective is None:
+            return {"objective": None}
+        return {"objective": self.objective.__name__, "partners": self.partners, **self.settings}
 
 
 @dataclass(frozen=True)
@@ -163,12 +168,17 @@ def first_stage(method: Method, edge: Edge, setting: Setting, rows: Tensor) -> t
         return encoders, None
     source = Hidden(setting.source, ())
     batch_size = min(edge.stage_one_batch, len(rows))
-    records = [fingerprint(source, rows, None, name) for name in edge.contracts]
+    groups = setting.source.groups if method.partners else None
+    records = [fingerprint(source, rows, groups, name) for name in edge.contracts]
     config = {**setting.config, **edge.stage_one_config(), **method.config(), "batch_size": batch_size}
     identity = {"config": config, "records": records}
 
+    partner = None if groups is None else Partner(source, groups, rows, tuple(edge.contracts))
+
     def batches(epoch: int) -> DataLoader[Record]:
-        return loader(source, rows, batch_size=batch_size, seed=setting.seed, drop_last=True, epoch=epoch)
+        return loader(
+            source, rows, batch_size=batch_size, seed=setting.seed, drop_last=True, transform=partner, epoch=epoch
+        )
 
     folder = setting.runs / "stage-one" / f"seed-{setting.seed}-{hash_config(identity)}"
     fit(

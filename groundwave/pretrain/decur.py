@@ -41,6 +41,9 @@ class DeCUR(nn.Module):
     each two of them. Each modality has an encoder and a projector of its own. With `common` 1 and without `intra` this
     is Barlow Twins across modalities; without `cross`, Barlow Twins in each modality by itself.
 
+    A record that carries a `partner_NAME` of each modality (the same place at another moment) lends it as the second of
+    the two looks; modalities are compared at one moment.
+
     Args:
         encoders: by modality (a key of records), a network from its channels to features, with `num_features`.
         views: by modality, perturbations drawn independently for each of two looks; none where it is not named.
@@ -90,7 +93,7 @@ class DeCUR(nn.Module):
         self._check_record(record)
         first, parts = self._embedded(self.shared(record, generator), generator), {}
         if self.intra:
-            second = self._embedded(self.shared(record, generator), generator)
+            second = self._embedded(self.shared(self._partner(record), generator), generator)
             for name in first:
                 parts[f"{name} intra"] = barlow_twins(first[name], second[name], self.lamda)
         if self.cross:
@@ -120,6 +123,10 @@ class DeCUR(nn.Module):
         if x.is_complex():
             return to_channels(x)
         return x[:, None] if x.dim() == 3 else x
+
+    def _partner(self, record: Record) -> Record:
+        """Return the record as its partner has it, or itself where it has none."""
+        return {**record, **{name: record[f"partner_{name}"] for name in self.encoders if f"partner_{name}" in record}}
 
     def _embedded(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the embedding of one look at each modality."""

@@ -14,7 +14,7 @@ from groundwave.views import Compose, check_views
 class ViewObjective(nn.Module):
     """An objective that sees records through random views.
 
-    A record that carries a `partner` (another window of the same recording) lends it as the second of two views;
+    A record that carries a `partner_iq` (another window of the same recording) lends it as the second of two views;
     records of the same `group` are then no negatives of each other.
 
     Args:
@@ -40,14 +40,14 @@ class ViewObjective(nn.Module):
         return to_channels(self.view(record, generator)["iq"])
 
     def look_twice(self, record: Record, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Return two independent views of each record, the second of its `partner` where it has one."""
-        second = {**record, "iq": record.get("partner", record["iq"])}
+        """Return two independent views of each record, the second of its partner where it has one."""
+        second = {**record, "iq": record.get("partner_iq", record["iq"])}
         return self.look(record, generator), self.look(second, generator)
 
 
 def kin(record: Record) -> Tensor | None:
     """Return the groups `[B]` within which records are no negatives; None where each record stands for itself."""
-    return record["group"] if "partner" in record else None
+    return record["group"] if "partner_iq" in record else None
 
 
 class LabelledObjective(ViewObjective):

@@ -96,7 +96,7 @@ def pretrain(
     }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():
         return Model.load(out / "model")
-    partner = None if groups is None else Partner(source, groups, indices, contract.modality)
+    partner = None if groups is None else Partner(source, groups, indices, (contract.modality,))
 
     def batches(epoch: int) -> DataLoader[Record]:
         return loader(

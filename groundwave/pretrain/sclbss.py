@@ -39,7 +39,7 @@ class SCLBSS(ViewObjective):
     def forward(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the loss over both directions."""
         first, second = torch.randperm(4, generator=generator, device=generator.device)[:2]
-        iq, partner = record["iq"], record.get("partner", record["iq"])
-        turned = {**record, "iq": quarter_turn(iq, first), "partner": quarter_turn(partner, second)}
+        iq, partner = record["iq"], record.get("partner_iq", record["iq"])
+        turned = {**record, "iq": quarter_turn(iq, first), "partner_iq": quarter_turn(partner, second)}
         a, b = (self.project(self.backbone(seen)) for seen in self.look_twice(turned, generator))
         return {"loss": nt_xent(a, b, self.temperature, kin(record))}

@@ -19,7 +19,7 @@ from groundwave.semcom.engines import ENGINES
 from groundwave.semcom.link import Link
 from groundwave.train import Schedule
 
-SIZES = Sizes(pool=1200, train=800, validation=100, test=500)
+SIZES = Sizes(pool=6000, train=800, validation=100, test=1000)
 TINY_SIZES = Sizes(pool=80, train=80, validation=20, test=200)
 SMALL_SCENES: Mapping[str, Mapping[str, object]] = {
     "rgb,depth": {"height": 16, "width": 16, "rooms_per_class": 2, "pictures_per_room": 2},
@@ -32,6 +32,12 @@ METHODS: Mapping[str, Method] = {
     "clip": Method("cross only, CLIP", CLIP, {"projection": PROJECTION}),
     "all-common": Method("all dimensions common", DeCUR, {"common": 1.0, "projection": PROJECTION}),
     "ours": Method("common and unique (ours)", DeCUR, {"common": COMMON, "projection": PROJECTION}),
+    "ours-one-moment": Method(
+        "common and unique, one moment",
+        DeCUR,
+        {"common": COMMON, "lamda": LAMDA, "projection": PROJECTION},
+        partners=False,
+    ),
     "ours-head-start": Method(
         "common and unique (ours), head start",
         DeCUR,
@@ -39,9 +45,9 @@ METHODS: Mapping[str, Method] = {
         head_passes=2,
     ),
 }
-PRETRAINING = Schedule(epochs=200, lr=2e-3, weight_decay=0.01)
+PRETRAINING = Schedule(epochs=20, lr=2e-3, weight_decay=0.01)
 SERVER_LR = 1e-2
-MARKS = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1)  # of the rounds, when accuracy is asked
+MARKS = (0, *(mark / 60 for mark in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)))  # of the rounds, when accuracy is asked
 SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 PLENTY = 16  # times the symbols of the features, for pictures sent as bits
 SHOTS_OF_NEW, OF_NEW = 5, ("supervised", "ours")  # labels of a new class, and of which methods it is asked

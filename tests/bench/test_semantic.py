@@ -125,6 +125,26 @@ def test_stage_one_is_shared_by_settings_that_it_does_not_use(
         assert len(set(used)) == folders
 
 
+def test_partners_are_other_pictures_of_the_room_that_stage_one_may_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = PAIR.records(SIZES.total, {"height": 16, "width": 16, "rooms_per_class": 2, "pictures_per_room": 3})
+    here = setting(rooms, tmp_path)
+    seen: list[Any] = []
+    monkeypatch.setattr(semantic, "fit", lambda _, batches, **__: seen.extend(batches(0)))
+    rows = here.plan.pretraining
+    semantic.first_stage(METHODS["ours"], EDGE, here, rows)
+    found = torch.cat([record["partner_rgb"] for record in seen]).flatten(1)
+    index = torch.cat([record["index"] for record in seen])
+    partner = rows[torch.cdist(found, rooms[rows]["rgb"].flatten(1)).argmin(dim=1)]
+    torch.testing.assert_close(found, rooms[partner]["rgb"].flatten(1))
+    assert (rooms.groups[partner] == rooms.groups[index]).all()
+    assert float((partner != index).double().mean()) > 0.9
+    seen.clear()
+    semantic.first_stage(METHODS["ours-one-moment"], EDGE, here, rows)
+    assert not any("partner_rgb" in record for record in seen)
+
+
 def test_what_blocks_tell_is_asked_once(source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = setting(source, tmp_path)
     told = information({"rgb": torch.randn(80, 8, generator=generator(0, "told"))}, torch.arange(80) % 4, 0.5)

@@ -13,7 +13,7 @@ def partners(indices: torch.Tensor | None, rows: list[int], seed: int) -> torch.
     """Return which record was drawn as partner, read off its samples."""
     source = Records({"iq": torch.arange(8).to(torch.complex64)[:, None].repeat(1, 4), "group": GROUPS})
     record = source[torch.tensor(rows)]
-    return Partner(source, GROUPS, indices)(record, generator(seed))["partner"].real[:, 0].long()
+    return Partner(source, GROUPS, indices)(record, generator(seed))["partner_iq"].real[:, 0].long()
 
 
 def test_partner_shares_the_group_and_lone_records_are_their_own() -> None:

@@ -98,7 +98,7 @@ def test_of_a_batch_larger_than_the_queue_the_last_keys_stay() -> None:
 def test_keys_of_a_querys_own_recording_are_no_negatives() -> None:
     objective = build(queue_size=4)
     group = torch.tensor([0, 0, 1, -1])
-    record = {**batch(0), "group": group, "partner": batch(1)["iq"]}
+    record = {**batch(0), "group": group, "partner_iq": batch(1)["iq"]}
     objective(record, generator(0))
     assert objective.queue_group.tolist() == group.tolist()
     objective.eval()

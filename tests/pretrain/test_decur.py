@@ -72,6 +72,16 @@ def test_the_parts_are_the_losses_of_the_embeddings() -> None:
     assert len(parts) == 3
 
 
+def test_the_second_look_is_at_the_partner_and_modalities_are_compared_at_one_moment() -> None:
+    objective, record = of_rooms(lamda=0.01).eval(), rooms(24)
+    now, later = ({name: values[half] for name, values in record.items()} for half in (slice(12), slice(12, 24)))
+    found = objective({**now, "partner_rgb": later["rgb"], "partner_depth": later["depth"]}, generator(0))
+    z, its = objective.embeddings(now), objective.embeddings(later)
+    for name in z:
+        torch.testing.assert_close(found[f"{name} intra"], barlow_twins(z[name], its[name], 0.01))
+    torch.testing.assert_close(found["rgb depth cross"], cross_modal(z["rgb"], z["depth"], 0.75, 0.01))
+
+
 @pytest.mark.parametrize(("intra", "cross", "num"), [(True, False, 2), (False, True, 1)])
 def test_either_half_can_be_left_out(intra: bool, cross: bool, num: int) -> None:
     assert len(of_rooms(intra=intra, cross=cross)(rooms(), generator(0))) == 1 + num

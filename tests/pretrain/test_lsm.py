@@ -95,9 +95,9 @@ def test_a_partner_is_the_second_view_and_its_recording_is_no_negative() -> None
     objective = OBJECTIVES["lsm"](LSM(**ARGS), views=(Normalise(),), projection=8)
     record = tones(8)
     alone = objective(record, generator(0))["loss"]
-    itself = objective({**record, "partner": record["iq"], "group": torch.arange(8)}, generator(0))["loss"]
+    itself = objective({**record, "partner_iq": record["iq"], "group": torch.arange(8)}, generator(0))["loss"]
     torch.testing.assert_close(alone, itself)
-    one_group = objective({**record, "partner": record["iq"], "group": torch.zeros(8, dtype=torch.int64)}, generator(0))
+    one_group = objective({**record, "partner_iq": record["iq"], "group": torch.zeros(8, dtype=torch.int64)}, generator(0))
     torch.testing.assert_close(one_group["loss"], torch.tensor(0.0))
 
 
