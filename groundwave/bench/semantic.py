@@ -53,7 +53,7 @@ class Edge:
         noisy_gradients: whether gradients come down through noise, too.
         stage_one: schedule of pretraining.
         stage_one_batch: records per step of it.
-        pace: of the devices in stage two.
+        pace: of the devices in stage two, where a method has no rate of its own.
         server_pace: of the server, whose few layers learn faster.
         batch_size: records per round trip.
         marks: numbers of rounds after which the accuracy is asked.
@@ -113,6 +113,7 @@ class Method:
         settings: of the objective.
         head_passes: how often labelled records go up before the first round trip, for the server to learn from.
         partners: whether the second of two looks in stage one is at another record of the same group.
+        lr: peak learning rate of the devices in stage two, instead of the edge's.
     """
 
     title: str
@@ -120,6 +121,11 @@ class Method:
     settings: Mapping[str, Any] = field(default_factory=dict)
     head_passes: int = 0
     partners: bool = True
+    lr: float | None = None
+
+    def at_its_rate(self, edge: Edge) -> Edge:
+        """Return what is shared, with this method's own rate in stage two."""
+        return edge if self.lr is None else replace(edge, pace=replace(edge.pace, lr=self.lr))
 
     def told(self) -> dict[str, Any]:
         """Return how it is made and how it begins, as rows tell it."""
@@ -250,6 +256,7 @@ def asked(system: SplitTraining, setting: Setting, link: Link, present: tuple[st
 
 def compared(method: Method, edge: Edge, setting: Setting, counts: tuple[int | None, ...]) -> None:
     """Fill the cells of a method for each number of labels; what fails in one does not stop the others."""
+    edge = method.at_its_rate(edge)
     cells = {count: cell_of(method.title, edge, setting, count, method.told()) for count in counts}
     missing = setting.sheet.missing(cells.values())
     if not missing:
@@ -341,12 +348,16 @@ def across(objective: DeCUR | None, edge: Edge, setting: Setting) -> Ledger:
 
 
 def _inform(objective: DeCUR, cell: Cell, setting: Setting) -> None:
-    """Write what the blocks of the embeddings tell about each other and about the labels of the test records."""
+    """Write what the blocks of the embeddings tell about each other and about the labels of the test records.
+
+    One record of each group is asked, because estimators take records for independent.
+    """
     last = replace(cell, shots=None, metric=TOLD_LAST)
     if not setting.sheet.missing([last]):
         return
     start = time.perf_counter()
-    record = setting.source[setting.plan.query]
+    query = setting.plan.query
+    record = setting.source[query[first_of_each(setting.source.groups[query])]]
     try:
         found = information(objective.embeddings(record), record["label"], objective.common)
     except FAILURES as error:
@@ -354,3 +365,10 @@ def _inform(objective: DeCUR, cell: Cell, setting: Setting) -> None:
         return
     values: Values = {(f"information, {one.between} ({one.estimator})", None): one.bits for one in found}
     fill(setting, last, values, time.perf_counter() - start)
+
+
+def first_of_each(groups: Tensor) -> Tensor:
+    """Return where each group `[N]` stands first, ascending."""
+    _, number = groups.unique(return_inverse=True)
+    nowhere = torch.full((int(number.max()) + 1,), len(groups))
+    return nowhere.scatter_reduce(0, number, torch.arange(len(groups)), "amin").sort().values

@@ -116,7 +116,7 @@ def new_class(method: Method, edge: Edge, setting: Setting, shots: int) -> None:
     A record is as new as its features are far (in angle) from the nearest prototype of a known class. The class is then
     added as one prototype more, of `shots` records that are sent up once: no gradient goes down.
     """
-    num_classes = len(setting.source.classes)
+    edge, num_classes = method.at_its_rate(edge), len(setting.source.classes)
     new = setting.seed % num_classes
     cell = replace(
         semantic.cell_of(title_of_new(method.title), edge, setting, None, method.config()),

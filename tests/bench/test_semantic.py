@@ -168,6 +168,17 @@ def test_what_blocks_tell_is_asked_once(source: Any, tmp_path: Path, monkeypatch
     assert rows[-1].metric == TOLD_LAST
 
 
+def test_blocks_are_asked_about_one_picture_of_each_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert semantic.first_of_each(torch.tensor([7, 7, 2, 7, 9, 2])).tolist() == [0, 2, 4]
+    rooms = PAIR.records(SIZES.total, {"height": 16, "width": 16, "rooms_per_class": 2, "pictures_per_room": 3})
+    here = setting(rooms, tmp_path)
+    asked: list[int] = []
+    monkeypatch.setattr(semantic, "_measure", lambda *_: None)
+    monkeypatch.setattr(semantic, "information", lambda embeddings, label, common: asked.append(len(label)) or [])
+    semantic.compared(METHODS["ours"], EDGE, here, (40,))
+    assert asked == [len(rooms.groups[here.plan.query].unique())]
+
+
 def test_devices_are_given_back_also_where_something_fails(
     source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

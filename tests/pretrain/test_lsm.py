@@ -97,8 +97,9 @@ def test_a_partner_is_the_second_view_and_its_recording_is_no_negative() -> None
     alone = objective(record, generator(0))["loss"]
     itself = objective({**record, "partner_iq": record["iq"], "group": torch.arange(8)}, generator(0))["loss"]
     torch.testing.assert_close(alone, itself)
-    one_group = objective({**record, "partner_iq": record["iq"], "group": torch.zeros(8, dtype=torch.int64)}, generator(0))
-    torch.testing.assert_close(one_group["loss"], torch.tensor(0.0))
+    one = torch.zeros(8, dtype=torch.int64)
+    one_group = objective({**record, "partner_iq": record["iq"], "group": one}, generator(0))["loss"]
+    torch.testing.assert_close(one_group, torch.tensor(0.0))
 
 
 def test_a_tower_sees_only_the_views_that_a_term_asks_for() -> None:
