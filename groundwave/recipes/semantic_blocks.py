@@ -12,10 +12,9 @@ from groundwave.recipes.semantic_rounds import OURS
 
 Bits = Mapping[tuple[str, str], Sequence[float]]  # by what with the label, and estimator: of each run
 
-TRUST = """Ross' estimator counts neighbours, as KSG does. It is unbiased where records are independent; but pictures of
-a room lie near each other and have one label, so that it tells the room, and finds bits even in labels that were dealt
-to rooms at random. The probe, being linear, is misled far less, though rooms are in several of its folds, and it sees
-no more than planes part: trust what it finds, and take what Ross finds beyond it for no evidence.
+TRUST = """Ross' estimator counts neighbours, as KSG does. It is unbiased where records are independent, which one
+picture of each room is; the more dimensions, the more of what there is it misses. The probe is a lower bound in the
+mean, and being linear sees no more than planes part.
 """
 
 
@@ -31,7 +30,8 @@ def informed(rows: Sequence[Row], data: str) -> Iterator[Part]:
     bits: dict[tuple[str, str], list[float]] = {}
     for measured in (one for run in runs.values() for one in run if one.estimator in WITH_LABELS):
         bits.setdefault((measured.between, measured.estimator), []).append(measured.bits)
-    text = "Embeddings of test records after stage one, before any label: the first principal components of blocks.\n"
+    text = "Embeddings after stage one, before any label, of one test record of each group: the first principal\n"
+    text += "components of blocks.\n"
     text += f"With the label, {_telling(bits)}.\n{_disagreement(bits)}"
     pictures = {"mutual information": information_picture(list(runs.values()))}
     yield Part(f"What the blocks know, {data}", text, pictures=pictures)

@@ -36,15 +36,20 @@ HEAD = """# Semantic communication in full
 Two devices with a sensor each and a server behind fading channels, after [Zhao et al.](#sources); measured here, made
 by `python -m groundwave.recipes.semantic_results` from the rows of `groundwave run semantic-communication`.
 
-Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Stage two trains
-encoders and server through the link with the labels: in each round features of a batch go up and gradients come down,
-both through noise. Networks, steps, order and noise are the same for every method. With a head start, features of the
-labelled records go up before the first round, twice, and the server learns its own layers from what arrives: nothing
-comes down, so that this takes bits and no round. The accuracy is on test records of groups that lent nothing, and the
-last state counts. Two settings of all methods alike, the server's learning rate and features without a common mean on
-the air, were chosen in a trial on test records of the first seed; the passes of the head start, on its validation
-records. That supervised training has none was decided when a trial on test records showed that it does harm there.
-Intervals are over seeds, each of which parts the records and draws weights and labels anew.
+Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Of two looks at a
+record, the second is at another record of its group, another picture of the room: a device knows without labels what
+it saw from one place. *One moment* does without. Stage two trains encoders and server through the link with the
+labels: in each round features of a batch go up and gradients come down, both through noise. Networks, steps, order and
+noise are the same for every method. With a head start, features of the labelled records go up before the first round,
+twice, and the server learns its own layers from what arrives: nothing comes down, so that this takes bits and no round.
+
+The accuracy is on test records of groups that lent nothing, and the last state counts. How many records stage one sees,
+for how long and in pairs, and the devices' rates in stage two, one from random weights and one after stage one, were
+chosen on another draw of the scene, which is asked nowhere here. Two settings of all methods alike, the server's
+learning rate and features without a common mean on the air, were chosen earlier, in a trial on records that may be
+asked here; the passes of the head start, on validation records. That supervised training has none was decided when such
+a trial showed that it does harm there. Intervals are over seeds, each of which parts the records and draws weights and
+labels anew.
 """
 
 
