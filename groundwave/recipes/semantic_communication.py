@@ -9,11 +9,12 @@ import torch
 from groundwave.bench.contest import Setting
 from groundwave.bench.semantic import Edge, Method, compared, objective_of
 from groundwave.bench.semantic_asides import new_class, separate_design
+from groundwave.data.fingerprint import fingerprint
 from groundwave.errors import lookup
 from groundwave.pretrain.clip import CLIP
 from groundwave.pretrain.decur import DeCUR
 from groundwave.recipes.place import Place
-from groundwave.recipes.semantic_sets import pair_of
+from groundwave.recipes.semantic_sets import pair_of, plan_of_recordings
 from groundwave.recipes.spectrogram_sets import Sizes, counts_of, plan_of
 from groundwave.semcom.edge import Pace
 from groundwave.semcom.engines import ENGINES
@@ -56,6 +57,7 @@ def semantic_communication(
     results: Path = Path("results"),
     *,
     runs: Path = Path("runs/semantic"),
+    data: str | None = None,
     modalities: Sequence[str] = ("rgb", "depth"),
     methods: Sequence[str] = (*METHODS, "separate", "new-class"),
     shares: Sequence[float] = SHARES,
@@ -84,6 +86,7 @@ def semantic_communication(
     Args:
         results: folder of the file of rows.
         runs: folder of stage one; what is finished is reused.
+        data: a store of recordings with labels, instead of the scene; `groundwave ingest` makes one of pictures or IQ.
         modalities: rgb,depth (rooms) or iq,spectrogram (modulations).
         methods: supervised, intra, clip, all-common, ours, ours-one-moment (stage one sees each picture by itself,
             not two of a room), ours-head-start (features of labelled records go up before the first round, and the
@@ -135,16 +138,22 @@ def semantic_communication(
     )
     for method in wanted:  # settings that cannot be are refused here, before any work
         objective_of(method, edge, edge.new_encoders(0), 0)
-    source = pair.records(sizes.total, SMALL_SCENES[name] if smoke else {})
+    if data is None:
+        source, called = pair.records(sizes.total, SMALL_SCENES[name] if smoke else {}), pair.scene
+        origin = {"scene": dict(pair.settings), "sizes": repr(sizes)}
+    else:
+        source, called = pair.recorded(data), Path(data).stem
+        rows = torch.arange(len(source))
+        origin = {"recordings": [fingerprint(source, rows, source.groups, modality) for modality in pair.contracts]}
     place = Place(name="semantic-communication", results=results, runs=runs, smoke=smoke)
     sheet = place.sheet()
-    told = {"scene": dict(pair.settings), "sizes": repr(sizes), "width": width, "backbones": repr(pair.backbones)}
+    told = {**origin, "width": width, "backbones": repr(pair.backbones)}
     for seed in seeds[:1] if smoke else seeds:
         setting = Setting(
-            data=f"{pair.scene} ({name})",
+            data=f"{called} ({name})",
             source=source,
             snr_db=source[torch.arange(len(source))]["snr_db"],
-            plan=plan_of(source, sizes, seed),
+            plan=plan_of(source, sizes, seed) if data is None else plan_of_recordings(source, seed),
             seed=seed,
             sheet=sheet,
             runs=place.home,

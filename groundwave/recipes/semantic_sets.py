@@ -8,15 +8,18 @@ from typing import Any
 import torch
 from torch import Generator, nn
 
+from groundwave.bench.plans import Plan
 from groundwave.contract import Contract, InputContract, SpectrogramContract
 from groundwave.contract.image import DepthContract, RGBContract
 from groundwave.contracts import Record, View
 from groundwave.data.sources import Records, SceneSource
 from groundwave.data.spectrograms import Transform
+from groundwave.data.split import split
 from groundwave.data.two_looks import TwoLooks
 from groundwave.data.typed import COUNT
-from groundwave.errors import GroundwaveError, UnknownNameError
+from groundwave.errors import DataError, GroundwaveError, UnknownNameError
 from groundwave.nn import BACKBONES
+from groundwave.recipes.inputs import open_any, read
 from groundwave.scenes import SCENES
 from groundwave.semcom.edge import SymbolEncoder
 from groundwave.views import (
@@ -34,6 +37,7 @@ from groundwave.views.answers import keeping
 DATA_SEED = 2503  # a data set is one; seeds of the recipe part it and draw from it
 MODULATIONS = ("BPSK", "QPSK", "8PSK", "QAM16", "PAM4", "GFSK", "DVB-T", "WBFM")
 SPECTROGRAM = Transform.chosen(32, num_frames=31, hop=16)
+PARTS = {"train": 0.6, "validation": 0.1, "test": 0.3}  # of recordings
 CROP, FLIP = CropPicture((0.6, 1.0)), FlipPicture()
 
 
@@ -77,9 +81,33 @@ class Pair:
         if "spec" in self.contracts:
             source = TwoLooks(source, SPECTROGRAM)
         record = source[torch.arange(num)]
-        kept = {name: record[name] for name in (*self.contracts, "label", "snr_db", "group")}
-        names = [str(number) for number in range(int(kept["group"].max()) + 1)]
-        return Records(kept, classes=scene.classes, group_names=names)
+        names = [str(number) for number in range(int(record["group"].max()) + 1)]
+        return self._held(record, scene.classes, names)
+
+    def recorded(self, path: str) -> Records:
+        """Return the records of a store, a file or a folder, in memory.
+
+        Raises:
+            DataError: records that lack a modality, or that its contract refuses.
+        """
+        source: Any = open_any(path)
+        if "spec" in self.contracts:
+            source = TwoLooks(source, SPECTROGRAM)
+        record = read(source, torch.arange(len(source)))
+        if absent := [name for name in self.contracts if name not in record]:
+            raise DataError(
+                got=f"{path} with {', '.join(record)}, without {', '.join(absent)}",
+                expected=f"records of {', '.join(self.contracts)}",
+                do="name the pair of modalities that they hold, or bring the other one",
+            )
+        for name, contract in self.contracts.items():
+            contract.prepare(record[name])
+        return self._held(record, source.classes, source.group_names)
+
+    def _held(self, record: Record, classes: Sequence[str], group_names: Sequence[str]) -> Records:
+        """Return what the comparison needs of records."""
+        kept = {name: record[name] for name in (*self.contracts, "label", "snr_db", "group") if name in record}
+        return Records(kept, classes=classes, group_names=group_names)
 
     def shown(self) -> tuple[Record, tuple[str, ...]]:
         """Return one record of each class, and the names of the classes."""
@@ -136,3 +164,28 @@ def pair_of(modalities: Sequence[str]) -> tuple[str, Pair]:
     if name not in PAIRS:
         raise UnknownNameError("pair of modalities", name, PAIRS)
     return name, PAIRS[name]
+
+
+def plan_of_recordings(source: Records, seed: int) -> Plan:
+    """Return who may see what of recordings: groups of each class dealt 6:1:3; what has no label is pretrained on.
+
+    Raises:
+        DataError: no labels.
+        SplitError: a class of fewer groups than parts, or records of unknown group.
+    """
+    labelled = (source.labels >= 0).nonzero().squeeze(1)
+    if len(labelled) == 0:
+        raise DataError("records without labels", "labels, which stage two learns from", "ingest with labels")
+    parts = split(source, PARTS, seed=seed, stratify=True, indices=labelled)
+    asked = source.groups[torch.cat([parts["validation"], parts["test"]])]
+    free = (source.labels < 0) & ~torch.isin(source.groups, asked)
+    return Plan(
+        split=f"6:1:3 of each class by group, seed {seed}",
+        pretraining=torch.cat([free.nonzero().squeeze(1), parts["train"]]).sort().values,
+        support=parts["train"],
+        query=parts["test"],
+        validation=parts["validation"],
+        classes=(),
+        known=(),
+        support_seen=True,
+    )

@@ -1,0 +1,68 @@
+"""Recordings take the place of the scene: what they must hold, and who may see what of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fake.pictures import write_pair
+
+from groundwave.bench.rows import read
+from groundwave.cli import main
+from groundwave.data.ingest import ingest
+from groundwave.data.sources import Records
+from groundwave.errors import DataError
+from groundwave.recipes.semantic_sets import PAIRS, plan_of_recordings
+
+NUM = 10  # pictures of a class
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of pairs of two classes: one darker and nearer than the other."""
+    root, draw = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for number, name in enumerate(("kitchen", "office")):
+        (root / "in" / name).mkdir(parents=True)
+        for i in range(NUM):
+            rgb = draw.integers(100 * number, 100 * number + 100, (48, 64, 3)).astype(np.uint8)
+            depth = draw.integers(1000 + 1000 * number, 1500 + 1000 * number, (48, 64)).astype(np.uint16)
+            write_pair(root / "in" / name / f"{i}_rgb.png", root / "in" / name / f"{i}_depth.png", rgb, depth)
+    ingest([root / "in"], root / "rooms", format="picture-pairs")
+    return root / "rooms"
+
+
+def test_a_store_of_pictures_goes_through_the_comparison(pictures: Path, tmp_path: Path) -> None:
+    words = [f"data={pictures}", "methods=supervised,ours", "shares=1.0", "--smoke", f"runs={tmp_path}"]
+    assert main(["run", "semantic-communication", *words]) == 0
+    rows = read(tmp_path / "smoke" / "results" / "semantic-communication.jsonl")
+    assert {row.data for row in rows} == {"rooms (rgb,depth)"}
+    final = [row for row in rows if row.metric == "accuracy" and row.snr_db is None]
+    assert [(row.n, row.shots, row.failed) for row in final] == [(6, 12, None)] * 2
+
+
+def test_records_that_lack_a_modality_are_refused(pictures: Path) -> None:
+    assert len(PAIRS["rgb,depth"].recorded(str(pictures))) == 2 * NUM
+    with pytest.raises(DataError, match="expected IQ"):
+        PAIRS["iq,spec"].recorded(str(pictures))
+
+
+def test_what_has_no_label_is_pretrained_on_unless_its_group_is_asked() -> None:
+    group = torch.arange(60) // 2
+    label = group % 3
+    label[::6] = -1
+    names = [f"room {number}" for number in range(30)]
+    source = Records({"rgb": torch.zeros(60, 1), "label": label, "group": group}, classes="abc", group_names=names)
+    plan = plan_of_recordings(source, 0)
+    asked = torch.cat([plan.validation, plan.query])
+    assert not set(group[plan.pretraining].tolist()) & set(group[asked].tolist())
+    free = set(plan.pretraining.tolist()) - set(plan.support.tolist())
+    assert free
+    assert all(label[row] == -1 for row in free)
+    assert (label[torch.cat([asked, plan.support])] >= 0).all()
+    assert set(label[plan.query].tolist()) == {0, 1, 2}
+
+
+def test_recordings_without_labels_are_refused() -> None:
+    source = Records({"rgb": torch.zeros(6, 1), "group": torch.arange(6)}, group_names=list("abcdef"))
+    with pytest.raises(DataError, match="without labels"):
+        plan_of_recordings(source, 0)
