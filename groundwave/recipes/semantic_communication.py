@@ -28,7 +28,7 @@ SMALL_SCENES: Mapping[str, Mapping[str, object]] = {
     "iq,spec": {},
 }
 COMMON, LAMDA, PROJECTION = 0.75, 0.0051, 256
-LR, TUNED_LR = 4e-3, 7e-4  # of the devices in stage two, from random weights and after stage one
+LR, TUNED_LR = 4e-3, 2e-3  # of the devices in stage two, from random weights and after stage one
 OURS = Method(
     title="common and unique (ours)",
     objective=DeCUR,
@@ -44,7 +44,7 @@ METHODS: Mapping[str, Method] = {
     "ours-one-moment": replace(OURS, title="common and unique, one moment", partners=False),
     "ours-head-start": replace(OURS, title="common and unique (ours), head start", head_passes=2),
 }
-PRETRAINING = Schedule(epochs=20, lr=2e-3, weight_decay=0.01)
+PRETRAINING = Schedule(epochs=30, lr=2e-3, weight_decay=0.01)
 SERVER_LR = 1e-2
 MARKS = tuple(n / 60 for n in (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60))  # of the rounds, when asked
 SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)

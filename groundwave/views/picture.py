@@ -1,5 +1,6 @@
 """Views of pictures in colour (`rgb`) and in depth (`depth`): of both alike where both are there, or of one."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,19 +72,21 @@ class FlipPicture:
 
 @dataclass(frozen=True)
 class ColourJitter:
-    """Change brightness, contrast and saturation of each picture in colour, some to grey (Chen et al., 2020, app. A).
+    """Change brightness, hue, contrast and saturation of each picture in colour (Chen et al., 2020, app. A).
 
     Args:
         brightness: largest change of the factor on all values.
         contrast: of the factor on what differs from the picture's mean grey.
         saturation: of the factor on what differs from each pixel's own grey.
         grey: share of the pictures that lose their colour.
+        hue: largest turn about the grey axis, as a share of the full circle.
     """
 
     brightness: float = 0.4
     contrast: float = 0.4
     saturation: float = 0.4
     grey: float = 0.2
+    hue: float = 0.0
     keeps, maps, destroys = keeping()
 
     def __call__(self, record: Record, generator: Generator) -> Record:
@@ -95,6 +98,8 @@ class ColourJitter:
         )
         faded = _per_pixel(_uniform(rgb, 0, 1, generator)) < self.grey
         x = rgb * bright
+        if self.hue:
+            x = _turned(x, 2 * math.pi * _uniform(rgb, -self.hue, self.hue, generator))
         x = _mixed(_grey(x).mean((-2, -1), keepdim=True), x, contrast)
         x = _mixed(_grey(x), x, torch.where(faded, 0.0, saturation))
         return {**record, "rgb": x.clamp(0, 1)}
@@ -175,6 +180,15 @@ def _per_pixel(parameter: Tensor) -> Tensor:
 
 def _grey(rgb: Tensor) -> Tensor:
     return (rgb * rgb.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
+
+
+def _turned(rgb: Tensor, angle: Tensor) -> Tensor:
+    """Return colours turned about the grey axis, on which red, green and blue are equal (Rodrigues' formula)."""
+    cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    along = rgb.new_full((3, 3), 1 / 3)
+    across = rgb.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+    turn = cosine * torch.eye(3, device=rgb.device) + (1 - cosine) * along + sine * across
+    return torch.einsum("bij,bjhw->bihw", turn, rgb)
 
 
 def _mixed(plain: Tensor, x: Tensor, share: Tensor) -> Tensor:

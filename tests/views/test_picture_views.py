@@ -1,5 +1,6 @@
 """Views of pictures: seeded, batched, never in place, alike in both modalities where they should be."""
 
+import math
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from groundwave.views import (
     FlipPicture,
     ScaleDepth,
 )
+from groundwave.views.picture import _turned
 
 MADE: dict[str, View] = {name: make() for name, make in PICTURE_VIEWS.items()}
 NUM = 200
@@ -110,6 +112,16 @@ def test_colours_change_within_their_limits_and_depth_does_not() -> None:
     torch.testing.assert_close(
         ColourJitter(0.0, 0.0, 0.0, 0.0)(before, generator(0, "none"))["rgb"], before["rgb"], atol=1e-6, rtol=0
     )
+
+
+def test_a_turn_of_hue_goes_round_the_greys() -> None:
+    colours = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0.3, 0.3, 0.3], [0.2, 0.5, 0.7]])[:, :, None, None]
+    third = torch.full((4,), 2 * math.pi / 3)
+    torch.testing.assert_close(_turned(colours, third), colours.roll(1, 1))  # red to green, green to blue
+    whole = ColourJitter(0.0, 0.0, 0.0, 0.0, hue=0.5)({"rgb": 0.4 + 0.2 * colours}, generator(0, "hue"))["rgb"]
+    torch.testing.assert_close(whole.mean(1), 0.4 + 0.2 * colours.mean(1))
+    assert float((whole - 0.4 - 0.2 * colours)[[0, 1, 3]].abs().amax()) > 0.05
+    torch.testing.assert_close(whole[2], 0.4 + 0.2 * colours[2])
 
 
 def test_noise_of_colours_and_depths_is_as_large_as_asked() -> None:
