@@ -21,7 +21,7 @@ from groundwave.contracts import Record, View
 from groundwave.data.batch import loader
 from groundwave.data.fingerprint import fingerprint
 from groundwave.data.partner import Partner
-from groundwave.data.split import split_hash
+from groundwave.data.split import first_of_each, split_hash
 from groundwave.pretrain.decur import DeCUR
 from groundwave.rng import stable_hash
 from groundwave.semcom.edge import Device, Fusion, Pace
@@ -286,15 +286,15 @@ def cell_of(title: str, edge: Edge, setting: Setting, count: int | None, config:
     return Cell(method=title, data=setting.data, seed=setting.seed, shots=count, metric=ACCURACY, config=told)
 
 
-def fill(setting: Setting, cell: Cell, values: Values, seconds: float) -> None:
-    """Append a row for each metric and SNR, that of the cell itself last."""
+def fill(setting: Setting, cell: Cell, values: Values, seconds: float, n: int | None = None) -> None:
+    """Append a row for each metric and SNR, that of the cell itself last; `n` records were asked, by default all."""
     rows = setting.labelled(cell.shots)
     proof = {"split": setting.plan.split, "split_hash": split_hash({**setting.plan.parts(), "labelled": rows})}
     own = (cell.metric, cell.snr_db)
     for metric, snr_db in [*(place for place in values if place != own), *([own] if own in values else [])]:
         one = replace(cell, metric=metric, snr_db=snr_db)
         if setting.sheet.missing([one]):
-            setting.sheet.fill(one, values[metric, snr_db], n=len(setting.plan.query), seconds=seconds, **proof)
+            setting.sheet.fill(one, values[metric, snr_db], n=n or len(setting.plan.query), seconds=seconds, **proof)
 
 
 def _measure(
@@ -364,11 +364,4 @@ def _inform(objective: DeCUR, cell: Cell, setting: Setting) -> None:
         setting.sheet.fail([last], reason(error))
         return
     values: Values = {(f"information, {one.between} ({one.estimator})", None): one.bits for one in found}
-    fill(setting, last, values, time.perf_counter() - start)
-
-
-def first_of_each(groups: Tensor) -> Tensor:
-    """Return where each group `[N]` stands first, ascending."""
-    _, number = groups.unique(return_inverse=True)
-    nowhere = torch.full((int(number.max()) + 1,), len(groups))
-    return nowhere.scatter_reduce(0, number, torch.arange(len(groups)), "amin").sort().values
+    fill(setting, last, values, time.perf_counter() - start, len(record["label"]))

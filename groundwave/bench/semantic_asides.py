@@ -135,9 +135,10 @@ def new_class(method: Method, edge: Edge, setting: Setting, shots: int) -> None:
 
 def _with_new(method: Method, edge: Edge, setting: Setting, new: int, shots: int) -> Values:
     """Train without a class, then ask about it."""
-    label, plan = semantic.everything(setting)["label"], setting.plan
+    label, plan, groups = semantic.everything(setting)["label"], setting.plan, setting.source.groups
     told = plan.support[label[plan.support] != new]
-    encoders, _ = semantic.first_stage(method, edge, setting, plan.pretraining[label[plan.pretraining] != new])
+    unseen = (label < 0) | torch.isin(groups, groups[label == new])  # what has no label may be of the new class, too
+    encoders, _ = semantic.first_stage(method, edge, setting, plan.pretraining[~unseen[plan.pretraining]])
     number = label - (label > new).long()  # the known classes, numbered without a gap
     num_known = len(setting.source.classes) - 1
     own = plan.support[label[plan.support] == new]

@@ -17,7 +17,7 @@ class Partner:
         source: where partners are read from.
         groups: group of each of its records, int64 `[N]`; -1 is unknown.
         indices: the records that may be partners, int64 `[M]`; all by default.
-        modalities: what of it is meant: `iq`, `spec`, `csi`.
+        modalities: what of it is meant, keys of the records such as `iq`, or `rgb` and `depth`.
     """
 
     def __init__(

@@ -139,3 +139,10 @@ def _quotas(num_groups: int, fractions: Mapping[str, float], what: str) -> list[
         open_parts = [i for i, count in enumerate(counts) if step > 0 or count > 1]
         counts[max(open_parts, key=lambda i: step * (wanted[i] - counts[i]))] += step
     return counts
+
+
+def first_of_each(groups: Tensor) -> Tensor:
+    """Return the first record of each group `[N]`, ascending."""
+    _, number = groups.unique(return_inverse=True)
+    nowhere = torch.full((int(number.max()) + 1,), len(groups))
+    return nowhere.scatter_reduce(0, number, torch.arange(len(groups)), "amin").sort().values

@@ -86,7 +86,7 @@ def pretrain(
         "views": [repr(view) for view in views],
         "contract": identity(contract),
         "batch_size": batch_size,
-        "pairs": "records" if groups is None else "groups",
+        "pairs": "records" if groups is None else "groups" if not model.others else ["groups", *model.others],
         "records": fingerprint(source, rows, groups, contract.modality),
         **{
             f"{name} records": [identity(o), fingerprint(source, rows, groups, name)]
@@ -96,7 +96,7 @@ def pretrain(
     }
     if holds_run(out, schedule=schedule, seed=seed, config=config) and (out / "model").exists():
         return Model.load(out / "model")
-    partner = None if groups is None else Partner(source, groups, indices, (contract.modality,))
+    partner = None if groups is None else Partner(source, groups, indices, (contract.modality, *model.others))
 
     def batches(epoch: int) -> DataLoader[Record]:
         return loader(

@@ -12,8 +12,8 @@ from groundwave.recipes.semantic_rounds import OURS
 
 Bits = Mapping[tuple[str, str], Sequence[float]]  # by what with the label, and estimator: of each run
 
-TRUST = """Ross' estimator counts neighbours, as KSG does. It is unbiased where records are independent, which one
-picture of each room is; the more dimensions, the more of what there is it misses. The probe is a lower bound in the
+TRUST = """Ross' estimator counts neighbours, as KSG does. It takes records for independent, which those of different
+groups are, and misses the more of what there is, the more dimensions it comes in. The probe is a lower bound in the
 mean, and being linear sees no more than planes part.
 """
 
@@ -46,7 +46,7 @@ def _telling(bits: Bits) -> str:
 
 
 def _disagreement(bits: Bits) -> str:
-    """Say where neighbours and the classifier differ most, and which is to be trusted."""
+    """Say where neighbours and the classifier differ most, and how each errs."""
     mean = {key: fmean(values) for key, values in bits.items()}
     gaps = {what: mean[what, "Ross"] - mean[what, "probe"] for what, name in mean if name == "Ross"}
     what = max(gaps, key=lambda one: gaps[one])

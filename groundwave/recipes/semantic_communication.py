@@ -9,7 +9,7 @@ import torch
 from groundwave.bench.contest import Setting
 from groundwave.bench.semantic import Edge, Method, compared, objective_of
 from groundwave.bench.semantic_asides import new_class, separate_design
-from groundwave.data.fingerprint import fingerprint
+from groundwave.data.fingerprint import digest, labels_of
 from groundwave.errors import lookup
 from groundwave.pretrain.clip import CLIP
 from groundwave.pretrain.decur import DeCUR
@@ -29,7 +29,7 @@ SMALL_SCENES: Mapping[str, Mapping[str, object]] = {
 }
 COMMON, LAMDA, PROJECTION = 0.75, 0.0051, 256
 LR, TUNED_LR = 4e-3, 2e-3  # of the devices in stage two, from random weights and after stage one
-OURS = Method(
+TRAINED = Method(
     title="common and unique (ours)",
     objective=DeCUR,
     settings={"common": COMMON, "lamda": LAMDA, "projection": PROJECTION},
@@ -37,12 +37,12 @@ OURS = Method(
 )
 METHODS: Mapping[str, Method] = {
     "supervised": Method("supervised from scratch"),
-    "intra": replace(OURS, title="intra only", settings={"cross": False, "projection": PROJECTION}),
-    "clip": replace(OURS, title="cross only, CLIP", objective=CLIP, settings={"projection": PROJECTION}),
-    "all-common": replace(OURS, title="all dimensions common", settings={"common": 1.0, "projection": PROJECTION}),
-    "ours": OURS,
-    "ours-one-moment": replace(OURS, title="common and unique, one moment", partners=False),
-    "ours-head-start": replace(OURS, title="common and unique (ours), head start", head_passes=2),
+    "intra": replace(TRAINED, title="intra only", settings={"cross": False, "projection": PROJECTION}),
+    "clip": replace(TRAINED, title="cross only, CLIP", objective=CLIP, settings={"projection": PROJECTION}),
+    "all-common": replace(TRAINED, title="all dimensions common", settings={"common": 1.0, "projection": PROJECTION}),
+    "ours": TRAINED,
+    "ours-one-moment": replace(TRAINED, title="common and unique, one moment", partners=False),
+    "ours-head-start": replace(TRAINED, title="common and unique (ours), head start", head_passes=2),
 }
 PRETRAINING = Schedule(epochs=30, lr=2e-3, weight_decay=0.01)
 SERVER_LR = 1e-2
@@ -80,13 +80,14 @@ def semantic_communication(
     Two devices see one modality each and send features over a fading channel; a server fuses and answers. Stage one
     pretrains encoders at the edge without labels and without traffic to the server. Stage two trains all of it through
     the link: features go up, gradients come down, one round trip a step. Every method has the same networks, steps and
-    draws of noise. The accuracy is on test records of other rooms, after some numbers of rounds, at other SNRs, and
-    with a sensor missing. Nothing is chosen on them: the last state counts.
+    draws of noise. The accuracy is on test records of other groups, after some numbers of rounds, at other SNRs, and
+    with a sensor missing. No state is chosen on them: the last one counts.
 
     Args:
         results: folder of the file of rows.
         runs: folder of stage one; what is finished is reused.
         data: a store of recordings with labels, instead of the scene; `groundwave ingest` makes one of pictures or IQ.
+            Its groups are what a split keeps whole, and what lends stage one its pairs.
         modalities: rgb,depth (rooms) or iq,spectrogram (modulations).
         methods: supervised, intra, clip, all-common, ours, ours-one-moment (stage one sees each picture by itself,
             not two of a room), ours-head-start (features of labelled records go up before the first round, and the
@@ -142,25 +143,28 @@ def semantic_communication(
         source, called = pair.records(sizes.total, SMALL_SCENES[name] if smoke else {}), pair.scene
         origin = {"scene": dict(pair.settings), "sizes": repr(sizes)}
     else:
-        source, called = pair.recorded(data), Path(data).stem
+        source, called = pair.recorded(data), f"recordings {Path(data).stem}"
         rows = torch.arange(len(source))
-        origin = {"recordings": [fingerprint(source, rows, source.groups, modality) for modality in pair.contracts]}
+        seen = [digest(source[rows][name]) for name in (*pair.contracts, "group")]
+        origin = {"recordings": seen, "labels": labels_of(source, rows)}
     place = Place(name="semantic-communication", results=results, runs=runs, smoke=smoke)
     sheet = place.sheet()
     told = {**origin, "width": width, "backbones": repr(pair.backbones)}
-    for seed in seeds[:1] if smoke else seeds:
+    seeds = seeds[:1] if smoke else seeds
+    plans = [plan_of(source, sizes, seed) if data is None else plan_of_recordings(source, seed) for seed in seeds]
+    counts = counts_of(shares[-1:] if smoke else shares, min(len(plan.support) for plan in plans))
+    for seed, plan in zip(seeds, plans, strict=True):
         setting = Setting(
             data=f"{called} ({name})",
             source=source,
             snr_db=source[torch.arange(len(source))]["snr_db"],
-            plan=plan_of(source, sizes, seed) if data is None else plan_of_recordings(source, seed),
+            plan=plan,
             seed=seed,
             sheet=sheet,
             runs=place.home,
             config=told,
             progress=not smoke,
         )
-        counts = counts_of(shares[-1:] if smoke else shares, len(setting.plan.support))
         for method in wanted:
             compared(method, edge, setting, counts)
         if "separate" in methods:

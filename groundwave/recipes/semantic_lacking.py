@@ -31,11 +31,12 @@ EXPECTED: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
 
 def lacking(rows: Sequence[Row]) -> Iterator[str]:
     """Yield what of the recipe has no rows, or has them of some labels and seeds only."""
-    for pair in PAIRS:
+    for pair, sensors in PAIRS.items():
+        data = f"{sensors.scene} ({pair})"
         known = {
             (row.method, row.shots, row.seed)
             for row in rows
-            if f"({pair})" in row.data and row.metric in (ACCURACY, RECALL_OF_NEW) and row.snr_db is None
+            if row.data == data and row.metric in (ACCURACY, RECALL_OF_NEW) and row.snr_db is None
         }
         absent, partly = [], []
         for word, (titles, counts) in EXPECTED.items():

@@ -37,11 +37,12 @@ Two devices with a sensor each and a server behind fading channels, after [Zhao 
 by `python -m groundwave.recipes.semantic_results` from the rows of `groundwave run semantic-communication`.
 
 Stage one pretrains the encoders at the edge, without labels and without traffic to the server. Of two looks at a
-record, the second is at another record of its group, another picture of the room: a device knows without labels what
-it saw from one place. *One moment* does without. Stage two trains encoders and server through the link with the
-labels: in each round features of a batch go up and gradients come down, both through noise. Networks, steps, order and
-noise are the same for every method. With a head start, features of the labelled records go up before the first round,
-twice, and the server learns its own layers from what arrives: nothing comes down, so that this takes bits and no round.
+record, the second is at another one of its group where there is one, such as another picture of the room: a device
+knows without labels what it saw in one place. *One moment* does without; CLIP looks once. Stage two trains encoders
+and server through the link with the labels: in each round features of a batch go up and gradients come down, both
+through noise. Networks, steps, order and noise are the same for every method. With a head start, features of the
+labelled records go up before the first round, twice, and the server learns its own layers from what arrives: nothing
+comes down, so that this takes bits and no round.
 
 The accuracy is on test records of groups that lent nothing, and the last state counts. How many records stage one sees,
 for how long, in pairs and in what colours, and the devices' rates in stage two, one from random weights and one after

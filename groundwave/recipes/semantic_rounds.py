@@ -9,8 +9,9 @@ from groundwave.bench.tables import behind, marked
 from groundwave.metrics import interval
 from groundwave.page import Table
 from groundwave.recipes.accelerated_cells import SPREAD, spread
+from groundwave.recipes.semantic_communication import METHODS
 
-SUPERVISED, OURS = "supervised from scratch", "common and unique (ours)"
+SUPERVISED, OURS = (METHODS[word].title for word in ("supervised", "ours"))
 REACHED = 0.95  # share of the supervised method's final accuracy
 
 Curve = list[tuple[int, float]]  # rounds and accuracies

@@ -10,8 +10,9 @@ from torch import Generator, nn
 
 from groundwave.bench.plans import Plan
 from groundwave.contract import Contract, InputContract, SpectrogramContract
-from groundwave.contract.image import DepthContract, RGBContract
+from groundwave.contract.image import DepthContract, RGBContract, check_paired
 from groundwave.contracts import Record, View
+from groundwave.data.recording import Recording
 from groundwave.data.sources import Records, SceneSource
 from groundwave.data.spectrograms import Transform
 from groundwave.data.split import split
@@ -37,7 +38,7 @@ from groundwave.views.answers import keeping
 DATA_SEED = 2503  # a data set is one; seeds of the recipe part it and draw from it
 MODULATIONS = ("BPSK", "QPSK", "8PSK", "QAM16", "PAM4", "GFSK", "DVB-T", "WBFM")
 SPECTROGRAM = Transform.chosen(32, num_frames=31, hop=16)
-PARTS = {"train": 0.6, "validation": 0.1, "test": 0.3}  # of recordings
+PARTS = {"train": 0.7, "test": 0.3}  # of recordings; nothing here is chosen on a validation part
 CROP, FLIP = CropPicture((0.6, 1.0)), FlipPicture()
 
 
@@ -85,12 +86,16 @@ class Pair:
         return self._held(record, scene.classes, names)
 
     def recorded(self, path: str) -> Records:
-        """Return the records of a store, a file or a folder, in memory.
+        """Return the records of a store or a file of windows, in memory; spectrograms are made of their IQ.
 
         Raises:
-            DataError: records that lack a modality, or that its contract refuses.
+            DataError: a long recording, no records, or records that lack a modality or are stored as whole numbers.
+            ContractError: records that a contract refuses.
         """
         source: Any = open_any(path)
+        if isinstance(source, Recording) or len(source) == 0:
+            got = f"{path}, one long recording" if isinstance(source, Recording) else f"{path} without records"
+            raise DataError(got, "records with labels", "make a store of recordings: groundwave ingest")
         if "spec" in self.contracts:
             source = TwoLooks(source, SPECTROGRAM)
         record = read(source, torch.arange(len(source)))
@@ -101,7 +106,15 @@ class Pair:
                 do="name the pair of modalities that they hold, or bring the other one",
             )
         for name, contract in self.contracts.items():
+            if not (record[name].is_floating_point() or record[name].is_complex()):
+                raise DataError(
+                    got=f"{path} with {name} of {record[name].dtype}".replace("torch.", ""),
+                    expected="real or complex numbers, as `groundwave ingest` stores them",
+                    do="make a store of it: groundwave ingest",
+                )
             contract.prepare(record[name])
+        if {"rgb", "depth"} <= record.keys():
+            check_paired(record)
         return self._held(record, source.classes, source.group_names)
 
     def _held(self, record: Record, classes: Sequence[str], group_names: Sequence[str]) -> Records:
@@ -138,7 +151,7 @@ PAIRS: Mapping[str, Pair] = {
         contracts={"rgb": RGBContract(), "depth": DepthContract()},
         backbones={"rgb": ("resnet2d", {}), "depth": ("resnet2d", {})},
         shared=(CROP, FLIP),
-        # Two pictures of a room have its hues in common, which tell no class: so easy a match must not be enough.
+        # Two pictures of a room have its hues in common: so easy a match must not be all that stage one learns.
         own={"rgb": (ColourJitter(hue=0.5, grey=0.6), AddColourNoise()), "depth": (AddDepthNoise(),)},
         tuning={"rgb": (CROP, FLIP, ColourJitter(), AddColourNoise()), "depth": (CROP, FLIP, AddDepthNoise())},
     ),
@@ -168,24 +181,33 @@ def pair_of(modalities: Sequence[str]) -> tuple[str, Pair]:
 
 
 def plan_of_recordings(source: Records, seed: int) -> Plan:
-    """Return who may see what of recordings: groups of each class dealt 6:1:3; what has no label is pretrained on.
+    """Return who may see what of recordings: groups of each class dealt 7:3; what has no label is pretrained on.
+
+    Unlabelled records whose group is asked, or unknown, are left out.
 
     Raises:
-        DataError: no labels.
-        SplitError: a class of fewer groups than parts, or records of unknown group.
+        DataError: no labels, or a class that one of the parts lacks.
+        SplitError: a class of one group, or labelled records of unknown group.
     """
     labelled = (source.labels >= 0).nonzero().squeeze(1)
     if len(labelled) == 0:
         raise DataError("records without labels", "labels, which stage two learns from", "ingest with labels")
     parts = split(source, PARTS, seed=seed, stratify=True, indices=labelled)
-    asked = source.groups[torch.cat([parts["validation"], parts["test"]])]
-    free = (source.labels < 0) & ~torch.isin(source.groups, asked)
+    everywhere = set.intersection(*(set(source.labels[rows].tolist()) for rows in parts.values()))
+    if len(everywhere) < max(2, len(source.classes)):
+        lacking = [name for code, name in enumerate(source.classes) if code not in everywhere] or ["none"]
+        raise DataError(
+            got=f"{len(source.classes)} classes, without records on both sides of the split: {', '.join(lacking)}",
+            expected="two classes or more, each with records on both sides",
+            do="ingest more groups of those classes, or leave them out",
+        )
+    free = (source.labels < 0) & (source.groups >= 0) & ~torch.isin(source.groups, source.groups[parts["test"]])
     return Plan(
-        split=f"6:1:3 of each class by group, seed {seed}",
+        split=f"7:3 of each class by group, seed {seed}",
         pretraining=torch.cat([free.nonzero().squeeze(1), parts["train"]]).sort().values,
         support=parts["train"],
         query=parts["test"],
-        validation=parts["validation"],
+        validation=torch.arange(0),
         classes=(),
         known=(),
         support_seen=True,

@@ -72,14 +72,14 @@ class FlipPicture:
 
 @dataclass(frozen=True)
 class ColourJitter:
-    """Change brightness, hue, contrast and saturation of each picture in colour (Chen et al., 2020, app. A).
+    """Change brightness, hue, contrast and saturation of each picture in colour, some to grey (Chen et al., 2020).
 
     Args:
         brightness: largest change of the factor on all values.
         contrast: of the factor on what differs from the picture's mean grey.
         saturation: of the factor on what differs from each pixel's own grey.
         grey: share of the pictures that lose their colour.
-        hue: largest turn about the grey axis, as a share of the full circle.
+        hue: largest turn about the grey axis in linear colours, as a share of the full circle, up to one half.
     """
 
     brightness: float = 0.4
@@ -88,6 +88,11 @@ class ColourJitter:
     grey: float = 0.2
     hue: float = 0.0
     keeps, maps, destroys = keeping()
+
+    def __post_init__(self) -> None:
+        """Raise `GroundwaveError` for a turn that is none."""
+        if not 0 <= self.hue <= 0.5:
+            raise GroundwaveError(f"hue={self.hue}", "a share of the circle from 0 to 0.5", "correct hue")
 
     def __call__(self, record: Record, generator: Generator) -> Record:
         """Return the record in other colours, still 0 to 1."""

@@ -17,6 +17,7 @@ from groundwave.bench.rows import read, reasons
 from groundwave.bench.semantic import TOLD_LAST, Edge, Prepared, across
 from groundwave.bench.semantic_asides import area, estimated_snr_db
 from groundwave.contract import CSIContract
+from groundwave.data.split import first_of_each
 from groundwave.errors import UnknownNameError
 from groundwave.recipes.semantic_communication import METHODS
 from groundwave.recipes.semantic_sets import PAIRS, pair_of
@@ -169,7 +170,7 @@ def test_what_blocks_tell_is_asked_once(source: Any, tmp_path: Path, monkeypatch
 
 
 def test_blocks_are_asked_about_one_picture_of_each_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert semantic.first_of_each(torch.tensor([7, 7, 2, 7, 9, 2])).tolist() == [0, 2, 4]
+    assert first_of_each(torch.tensor([7, 7, 2, 7, 9, 2])).tolist() == [0, 2, 4]
     rooms = PAIR.records(SIZES.total, {"height": 16, "width": 16, "rooms_per_class": 2, "pictures_per_room": 3})
     here = setting(rooms, tmp_path)
     asked: list[int] = []

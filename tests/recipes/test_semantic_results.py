@@ -8,7 +8,7 @@ import pytest
 from groundwave.bench.rows import Row, append
 from groundwave.recipes.semantic_aims import aims
 from groundwave.recipes.semantic_blocks import informed
-from groundwave.recipes.semantic_communication import METHODS
+from groundwave.recipes.semantic_communication import METHODS, PRETRAINING
 from groundwave.recipes.semantic_lacking import COUNTS, lacking
 from groundwave.recipes.semantic_results import beside_stage_two, semantic_results
 from groundwave.recipes.semantic_rounds import OURS, SUPERVISED, first, rounds_table
@@ -72,6 +72,14 @@ def lines_of(rows: list[Row]) -> dict[str, list[str]]:
     return {line[0]: line[1:] for line in table.body}
 
 
+def test_a_head_start_has_its_own_line_of_rounds() -> None:
+    title = METHODS["ours-head-start"].title
+    found = rows() + [row(title, f"accuracy after {n} rounds", 0.8, seed) for n in (0, 10) for seed in (0, 1)]
+    what = f"rounds to 95 % of the final accuracy of *{SUPERVISED}*, 80 labels"
+    assert lines_of(found)[f"{what}, head start"] == ["25 %", "0.0 %", "✓"]
+    assert f"{what}, head start" not in lines_of(rows())
+
+
 def test_the_grid_that_rounds_are_read_from_is_told() -> None:
     caption = rounds_table(rows(), [80]).caption
     assert "on 100 records was asked after 0, 10, 20, 40 rounds; the first of these" in caption
@@ -106,7 +114,8 @@ def test_an_ablation_is_behind_where_intervals_are_apart(lower: float, met: str)
 
 @pytest.mark.parametrize(("seconds", "met"), [(600.0, "✓"), (2400.0, "✗")])
 def test_minutes_of_pretraining_are_those_of_each_seed_s_longest_cell(seconds: float, met: str) -> None:
-    told = {"hardware": "a processor, 2 threads, no accelerator", "config": {"stage_one": {"epochs": 200}}}
+    config = {"stage_one": {"epochs": PRETRAINING.epochs}}
+    told = {"hardware": "a processor, 2 threads, no accelerator", "config": config}
     found = [row(OURS, "accuracy", 0.7, seed, seconds=seconds, **told) for seed in (0, 1)]
     found += [row(OURS, "accuracy", 0.7, seed, seconds=9.0, shots=40, **told) for seed in (0, 1)]
     line = ["30 on 2 cores", f"{seconds / 60:.1f}, 2 threads", met]
@@ -119,7 +128,7 @@ def test_what_is_lacking_is_counted_by_labels_and_seeds() -> None:
     found = [row(METHODS["intra"].title, "accuracy", 0.5, seed, shots=n) for seed in range(5) for n in COUNTS]
     found += [row("separate design, 16 symbols a picture", "accuracy", 0.5, seed, shots=800) for seed in (0, 1)]
     told = list(lacking(found))
-    words = "supervised,clip,all-common,ours,ours-head-start,new-class"
+    words = "supervised,clip,all-common,ours,ours-one-moment,ours-head-start,new-class"
     assert f"No rows yet of `groundwave run semantic-communication modalities=rgb,depth methods={words}`." in told
     told_of_16 = "2 with 800 labels, none with 400 labels, none with 80 labels."
     assert f"Of 5 seeds of *separate design, 16 symbols a picture* (rgb,depth): {told_of_16}" in told

@@ -35,9 +35,9 @@ def test_a_store_of_pictures_goes_through_the_comparison(pictures: Path, tmp_pat
     words = [f"data={pictures}", "methods=supervised,ours", "shares=1.0", "--smoke", f"runs={tmp_path}"]
     assert main(["run", "semantic-communication", *words]) == 0
     rows = read(tmp_path / "smoke" / "results" / "semantic-communication.jsonl")
-    assert {row.data for row in rows} == {"rooms (rgb,depth)"}
+    assert {row.data for row in rows} == {"recordings rooms (rgb,depth)"}
     final = [row for row in rows if row.metric == "accuracy" and row.snr_db is None]
-    assert [(row.n, row.shots, row.failed) for row in final] == [(6, 12, None)] * 2
+    assert [(row.n, row.shots, row.failed) for row in final] == [(6, 14, None)] * 2
 
 
 def test_records_that_lack_a_modality_are_refused(pictures: Path) -> None:
@@ -50,19 +50,26 @@ def test_what_has_no_label_is_pretrained_on_unless_its_group_is_asked() -> None:
     group = torch.arange(60) // 2
     label = group % 3
     label[::6] = -1
+    group[6] = -1  # and its label unknown: of whom it is cannot be told
     names = [f"room {number}" for number in range(30)]
     source = Records({"rgb": torch.zeros(60, 1), "label": label, "group": group}, classes="abc", group_names=names)
     plan = plan_of_recordings(source, 0)
-    asked = torch.cat([plan.validation, plan.query])
+    asked = plan.query
     assert not set(group[plan.pretraining].tolist()) & set(group[asked].tolist())
     free = set(plan.pretraining.tolist()) - set(plan.support.tolist())
     assert free
+    assert 6 not in free
     assert all(label[row] == -1 for row in free)
     assert (label[torch.cat([asked, plan.support])] >= 0).all()
     assert set(label[plan.query].tolist()) == {0, 1, 2}
 
 
-def test_recordings_without_labels_are_refused() -> None:
-    source = Records({"rgb": torch.zeros(6, 1), "group": torch.arange(6)}, group_names=list("abcdef"))
-    with pytest.raises(DataError, match="without labels"):
-        plan_of_recordings(source, 0)
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [([-1] * 6, "without labels"), ([0] * 6, "1 classes, without"), ([0, 0, 0, 1, 1, 1], "3 classes, .* split: c;")],
+)
+def test_recordings_that_cannot_be_asked_are_refused(label: list[int], told: str) -> None:
+    classes, names = "abc"[: max(1, max(label) + 1 + (1 in label))], list("abcdef")
+    held = {"rgb": torch.zeros(6, 1), "label": torch.tensor(label), "group": torch.arange(6)}
+    with pytest.raises(DataError, match=told):
+        plan_of_recordings(Records(held, classes=classes, group_names=names), 0)
