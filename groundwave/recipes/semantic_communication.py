@@ -10,7 +10,7 @@ from groundwave.bench.contest import Setting
 from groundwave.bench.semantic import Edge, Method, compared, objective_of
 from groundwave.bench.semantic_asides import new_class, separate_design
 from groundwave.data.fingerprint import digest, labels_of
-from groundwave.errors import lookup
+from groundwave.errors import GroundwaveError, lookup
 from groundwave.pretrain.clip import CLIP
 from groundwave.pretrain.decur import DeCUR
 from groundwave.recipes.place import Place
@@ -153,6 +153,8 @@ def semantic_communication(
     seeds = seeds[:1] if smoke else seeds
     plans = [plan_of(source, sizes, seed) if data is None else plan_of_recordings(source, seed) for seed in seeds]
     counts = counts_of(shares[-1:] if smoke else shares, min(len(plan.support) for plan in plans))
+    if min(counts) < 2:
+        raise GroundwaveError("a share that leaves one label", "two or more: batch norm needs several", "raise shares")
     for seed, plan in zip(seeds, plans, strict=True):
         setting = Setting(
             data=f"{called} ({name})",

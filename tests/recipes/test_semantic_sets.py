@@ -11,7 +11,8 @@ from groundwave.bench.rows import read
 from groundwave.cli import main
 from groundwave.data.ingest import ingest
 from groundwave.data.sources import Records
-from groundwave.errors import DataError
+from groundwave.errors import DataError, GroundwaveError
+from groundwave.recipes.semantic_communication import semantic_communication
 from groundwave.recipes.semantic_sets import PAIRS, plan_of_recordings
 
 NUM = 10  # pictures of a class
@@ -38,6 +39,11 @@ def test_a_store_of_pictures_goes_through_the_comparison(pictures: Path, tmp_pat
     assert {row.data for row in rows} == {"recordings rooms (rgb,depth)"}
     final = [row for row in rows if row.metric == "accuracy" and row.snr_db is None]
     assert [(row.n, row.shots, row.failed) for row in final] == [(6, 14, None)] * 2
+
+
+def test_a_share_that_leaves_one_label_is_refused(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(GroundwaveError, match="leaves one label; expected two or more"):
+        semantic_communication(runs=tmp_path, data=str(pictures), shares=(1.0, 0.1), smoke=True)
 
 
 def test_records_that_lack_a_modality_are_refused(pictures: Path) -> None:
