@@ -178,7 +178,6 @@ def first_stage(method: Method, edge: Edge, setting: Setting, rows: Tensor) -> t
     records = [fingerprint(source, rows, groups, name) for name in edge.contracts]
     config = {**setting.config, **edge.stage_one_config(), **method.config(), "batch_size": batch_size}
     identity = {"config": config, "records": records}
-
     partner = None if groups is None else Partner(source, groups, rows, tuple(edge.contracts))
 
     def batches(epoch: int) -> DataLoader[Record]:

@@ -12,6 +12,7 @@ from groundwave.metrics import interval
 from groundwave.page import PALETTE, clean, new_figure
 
 MARKERS = "osD^vP*X"
+LEAST_SHADED = 3  # seeds: the interval of two hides what is drawn of others
 
 
 def accuracy_against_traffic(rows: Sequence[Row], unit: str) -> Figure:
@@ -47,13 +48,14 @@ def accuracy_against_traffic(rows: Sequence[Row], unit: str) -> Figure:
         mean, low, high = (100 * np.array([getattr(cell, part) for cell in cells]) for part in ("mean", "low", "high"))
         sent = ahead + scale * x
         axes.plot(sent, mean, color=colour, marker=MARKERS[i % len(MARKERS)], markersize=4, label=method)
-        finite = np.isfinite(low) & np.isfinite(high)
-        axes.fill_between(sent, low, high, where=finite, color=colour, alpha=0.15, linewidth=0)
+        if min(cell.n for cell in cells) >= LEAST_SHADED:
+            axes.fill_between(sent, low, high, color=colour, alpha=0.15, linewidth=0)
     name = "communication rounds" if unit == "rounds" else "sent up and down (Mbit)"
     axes.set(xlabel=name, ylabel="test accuracy (%)", ylim=(0, 100))
     axes.grid(alpha=0.25)
     clean(axes)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
+    title = f"shaded: 95 % interval of {LEAST_SHADED} seeds or more" if axes.collections else None
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8, title=title, title_fontsize=8)
     return figure
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from groundwave.bench.rows import Row, append
+from groundwave.bench.semantic_pictures import accuracy_against_traffic
 from groundwave.recipes.semantic_aims import aims
 from groundwave.recipes.semantic_blocks import informed
 from groundwave.recipes.semantic_communication import METHODS, PRETRAINING
@@ -64,6 +65,15 @@ def test_the_page_has_each_part_and_says_what_is_missing(tmp_path: Path) -> None
     assert f"| {OURS} | 50.0 ± 127.1 |" in text  # what a missing sensor costs: 0.9 and 0.7 less 0.3
     assert "modalities=iq,spec" in text
     assert len(list((tmp_path / "semantic").glob("*.png"))) == 5
+
+
+@pytest.mark.parametrize("unit", ["rounds", "Mbit"])
+def test_intervals_are_shaded_of_three_seeds_or_more(unit: str) -> None:
+    found = [one for one in rows() if one.shots == 80]
+    two = accuracy_against_traffic(found, unit).axes[0]
+    assert (len(two.lines), len(two.collections)) == (2, 0)
+    third = [replace(one, seed=2) for one in found if one.method == OURS and one.seed == 0]
+    assert len(accuracy_against_traffic(found + third, unit).axes[0].collections) == 1
 
 
 def lines_of(rows: list[Row]) -> dict[str, list[str]]:
