@@ -41,8 +41,8 @@ class DeCUR(nn.Module):
     each two of them. Each modality has an encoder and a projector of its own. With `common` 1 and without `intra` this
     is Barlow Twins across modalities; without `cross`, Barlow Twins in each modality by itself.
 
-    A record that carries a `partner_NAME` of each modality (the same place at another moment) lends it as the second of
-    the two looks; modalities are compared at one moment.
+    A record that carries a `partner_NAME` of every modality (the same place at another moment) lends it as the second
+    of the two looks; modalities are compared at one moment.
 
     Args:
         encoders: by modality (a key of records), a network from its channels to features, with `num_features`.
@@ -87,7 +87,7 @@ class DeCUR(nn.Module):
         """Return the loss and its parts, each a scalar.
 
         Raises:
-            DataError: the record lacks a modality, or they are not of the same records.
+            DataError: the record lacks a modality, or they are not of the same records; partners of some alone.
             ContractError: pictures in colour and depth of different size.
         """
         self._check_record(record)
@@ -126,7 +126,14 @@ class DeCUR(nn.Module):
 
     def _partner(self, record: Record) -> Record:
         """Return the record as its partner has it, or itself where it has none."""
-        return {**record, **{name: record[f"partner_{name}"] for name in self.encoders if f"partner_{name}" in record}}
+        lent = {name: record[f"partner_{name}"] for name in self.encoders if f"partner_{name}" in record}
+        if 0 < len(lent) < len(self.encoders):
+            raise DataError(
+                got=f"partners of {', '.join(lent)} alone",
+                expected=f"partners of each of {', '.join(self.encoders)}, or of none",
+                do="name every modality where pairs are made",
+            )
+        return {**record, **lent}
 
     def _embedded(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the embedding of one look at each modality."""

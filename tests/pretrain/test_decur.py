@@ -82,6 +82,12 @@ def test_the_second_look_is_at_the_partner_and_modalities_are_compared_at_one_mo
     torch.testing.assert_close(found["rgb depth cross"], cross_modal(z["rgb"], z["depth"], 0.75, 0.01))
 
 
+def test_partners_of_some_modalities_alone_are_refused() -> None:
+    record = rooms()
+    with pytest.raises(DataError, match="partners of rgb alone"):
+        of_rooms()({**record, "partner_rgb": record["rgb"]}, generator(0))
+
+
 @pytest.mark.parametrize(("intra", "cross", "num"), [(True, False, 2), (False, True, 1)])
 def test_either_half_can_be_left_out(intra: bool, cross: bool, num: int) -> None:
     assert len(of_rooms(intra=intra, cross=cross)(rooms(), generator(0))) == 1 + num
