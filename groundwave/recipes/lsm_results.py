@@ -238,7 +238,7 @@ def contrastive_part(results: Path) -> Iterator[Part]:
         pictures = {"labels alone": accuracy_against_snr(alone, 1 / 11, ACCURACY, points, LABELLED)} if alone else {}
         if len({row.method for row in more}) > 1:
             pictures["unlabelled records beside"] = accuracy_against_snr(more, 1 / 11, ACCURACY, snr=LABELLED)
-        text += first_seed_alone(more)
+        text += first_seed_alone(more) + _trained(rows)
         tables = {"Five labels per class": summarise(rows, snr_columns(rows), ACCURACY)}
         yield Part(f"(a) Contrastive methods, {data}", text, tables, pictures)
 
@@ -273,20 +273,28 @@ def new_classes_part(results: Path, protocol: str, title: str, text: str) -> Ite
             seen = without_leaks([row for row in some if row.metric == ACCURACY and row.method != "chance"])
             pictures[f"{shots}-shot"] = accuracy_against_snr(seen, 1 / 5, ACCURACY, told, LABELLED)
             said = _behind(seen) if like_theirs else said
-        yield Part(f"{title}, {data}", text + _joined(rows) + said, tables, pictures)
+        yield Part(f"{title}, {data}", text + _trained(rows) + said, tables, pictures)
 
 
-def _joined(rows: Sequence[Row]) -> str:
-    """Say for how long networks were trained that stand for one of their own at each SNR."""
-    epochs = {
-        row.method.removesuffix(JOINED).split(",")[0]: row.config["pretraining"]["schedule"]["epochs"]
-        for row in rows
-        if row.method.endswith(JOINED) and row.config.get("pretraining")
+def _trained(rows: Sequence[Row]) -> str:
+    """Say which networks stand for one of their own at each SNR, and which learned for less than their source says."""
+    own = {
+        way.name: contender.pretraining.schedule.epochs
+        for contender in contenders(Size()).values()
+        for way in contender.ways
+        if contender.pretraining
     }
-    if not epochs:
-        return ""
-    told = ", ".join(f"*{name}* for {count}" for name, count in epochs.items())
-    return f"Methods *{JOINED[2:]}*: their sources have a network for each SNR. Epochs here: {told}.\n"
+    found = {}
+    for row in rows:
+        name = row.method.removesuffix(JOINED)
+        pretraining = row.config.get("pretraining")
+        if pretraining and (epochs := pretraining["schedule"]["epochs"]) < own.get(name, 0):
+            found[name.split(",")[0]] = f"{epochs} of {own[name]}"
+    said = ""
+    if any(row.method.endswith(JOINED) for row in rows):
+        said = f"Methods *{JOINED[2:]}*: their sources have a network for each SNR, whose epochs are shorter.\n"
+    told = ", ".join(f"*{name}* for {epochs}" for name, epochs in found.items())
+    return said + (f"Epochs here, of those that their settings have: {told}.\n" if told else "")
 
 
 def _behind(rows: Sequence[Row]) -> str:

@@ -115,6 +115,16 @@ def test_methods_are_compared_on_the_seed_that_all_have(tmp_path: Path) -> None:
     assert "SNR ≥ 0, seed 0 alone: *ours + unlabelled* 85.0, *other + unlabelled* 75.0 %." in page
 
 
+def test_who_learned_for_less_than_its_source_is_told(tmp_path: Path) -> None:
+    for method, epochs in (("LSM as published", 60), ("SimCLR", 300), ("SimSiam, one for all SNRs", 7)):
+        config = {"pretraining": {"schedule": {"epochs": epochs}}}
+        put(tmp_path, "contrastive", method, 0.7, seed=0, snr_db=4.0, shots=5, config=config)
+    page = lsm_results(tmp_path, tmp_path / "lsm.md").read_text()
+    assert "*LSM as published* for 60 of 300, *SimSiam* for 7 of 300.\n" in page
+    assert "*SimCLR* for" not in page
+    assert "Methods *one for all SNRs*" in page
+
+
 def lines_of(results: Path) -> dict[str, list[str]]:
     table = aims(results)
     return {line[0]: line[1:] for line in table.body} if table else {}
