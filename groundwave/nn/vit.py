@@ -130,10 +130,15 @@ class ViT(PatchTransformer):
 
 
 def transformer_blocks(dim: int, depth: int, num_heads: int, drop_path: float = 0.0) -> nn.ModuleList:
-    """Return blocks whose matrices are drawn as in MAE (Xavier), the share of dropped branches growing from zero."""
+    """Return blocks whose matrices are drawn as in MAE, the share of dropped branches growing from zero."""
     blocks = nn.ModuleList(Block(dim, num_heads, drop_path * i / max(1, depth - 1)) for i in range(depth))
-    for layer in blocks.modules():
+    draw_as_in_mae(blocks)
+    return blocks
+
+
+def draw_as_in_mae(network: nn.Module) -> None:
+    """Draw the matrices of a network's linear layers as MAE does (Xavier), its biases zero."""
+    for layer in network.modules():
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
-    return blocks

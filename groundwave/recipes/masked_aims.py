@@ -117,9 +117,10 @@ def activity_aims(rows: Sequence[Row]) -> Iterator[Line]:
 def multimodal_aims(rows: Sequence[Row]) -> Iterator[Line]:
     """Yield by how much one set of weights is behind separate ones, of each task."""
     for task, metric in (("segmentation", "mIoU"), ("activity", "macro recall"), ("modulation", "macro recall")):
-        if gap := difference(rows, metric, f"{task}, shared", f"{task}, separate"):
-            what = f"one trunk for three modalities, {task}: shared less separate"
-            yield what, "-1 or more", f"{points(gap)} points of {metric}", verdict(gap, -NEAR)
+        for kind in ("shared", "multiway"):
+            if gap := difference(rows, metric, f"{task}, {kind}", f"{task}, separate"):
+                what = f"one trunk for three modalities, {task}: {kind} less separate"
+                yield what, "-1 or more", f"{points(gap)} points of {metric}", verdict(gap, -NEAR)
 
 
 def _in_time(

@@ -73,8 +73,8 @@ class Backbones:
     schedule: Schedule
     batch_size: int
 
-    def shared(self) -> Pretraining:
-        """Return the pretraining of one trunk on all modalities."""
+    def shared(self, multiway: bool) -> Pretraining:
+        """Return the pretraining of one trunk on all modalities, which share all of it or the attention alone."""
         first, *others = CONTRACTS
         return Pretraining(
             backbone="multimodal_vit",
@@ -83,7 +83,7 @@ class Backbones:
             schedule=self.schedule,
             batch_size=self.batch_size,
             contract=CONTRACTS[first],
-            backbone_args={"stems": STEMS, **self.trunk},
+            backbone_args={"stems": STEMS, **self.trunk, **({"multiway": True} if multiway else {})},
             others={name: CONTRACTS[name] for name in others},
         )
 
@@ -100,8 +100,9 @@ class Backbones:
         )
 
     def of(self, modality: str) -> dict[str, Pretraining]:
-        """Return both, by how tables call them."""
-        return {"shared": self.shared(), "separate": self.separate(modality)}
+        """Return all of them, by how tables call them."""
+        shared = {"shared": self.shared(multiway=False), "multiway": self.shared(multiway=True)}
+        return {**shared, "separate": self.separate(modality)}
 
 
 def multimodal_vit(
@@ -117,14 +118,16 @@ def multimodal_vit(
 ) -> Path:
     """Pretrain one trunk on spectrograms, CSI and raw IQ together, and separate ones; ask each about its modality.
 
-    All are pretrained by masked modelling on the same 3000 records of each modality, as often, and stay frozen then.
+    Modalities share the whole trunk, or its attention alone (multiway). All are pretrained by masked modelling on the
+    same 3000 records of each modality, as often, and stay frozen then.
     Spectrograms: segmentation of cellular frames with a light decoder. CSI: the activity of a person, a linear head on
     what is learned of Doppler spectra.
     Both learn from 1000 labels; rooms and persons of CSI are the same on both sides. IQ: eight modulations at 15 dB
     from a few labels per class, by logistic regression.
 
     On one core (Xeon with AMX, bfloat16) a record of each modality takes 4 ms in pretraining, so that a seed takes
-    3000 x 16 x 3 of them for the shared trunk and as many for the separate ones: 1200 core-seconds; the heads 200 more.
+    3000 x 16 x 3 of them for each shared trunk and as many for the separate ones: 1800 core-seconds; the heads 300
+    more.
 
     Args:
         results: folder of the file of rows.

@@ -71,6 +71,19 @@ def test_networks_of_the_modalities_share_the_trunk_and_nothing_else() -> None:
         whole.for_modality("spek")
 
 
+def test_modalities_of_a_multiway_trunk_share_attention_and_nothing_else() -> None:
+    whole = BACKBONES["multimodal_vit"](**ARGS, multiway=True)
+    parts = {name: whole.for_modality(name)[0] for name in STEMS}
+    owned = [{id(p) for p in part.parameters()} for part in parts.values()]
+    assert set.intersection(*owned) == {id(p) for block in whole.blocks for p in block.attention.parameters()}
+    assert set.union(*owned) == {id(p) for p in whole.parameters()}
+    torch.testing.assert_close(whole(x := torch.randn(2, 1, 16, 12)), parts["spec"](x))
+    network, args = whole.for_modality("iq")
+    alone = BACKBONES["vit"](**args)
+    alone.load_state_dict(network.state_dict())
+    torch.testing.assert_close(alone(x := torch.randn(2, 2, 1, 64)), network(x))
+
+
 def test_a_step_teaches_the_trunk_and_each_stem() -> None:
     torch.manual_seed(0)
     backbone = BACKBONES["multimodal_vit"](**ARGS)

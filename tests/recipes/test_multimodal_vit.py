@@ -20,7 +20,7 @@ from groundwave.recipes.multimodal import (
 )
 from groundwave.recipes.spectrogram_sets import Field
 
-KINDS = ("shared", "separate")
+KINDS = ("shared", "multiway", "separate")
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +31,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_shared_weights_are_pretrained_once_for_all_tasks(home: Path) -> None:
-    (shared,) = (home / "multimodal_msm-multimodal_vit" / "all").iterdir()
-    separate = list((home / "msm-vit" / "all").iterdir())
+    shared = [Model.load(run / "model") for run in (home / "multimodal_msm-multimodal_vit" / "all").iterdir()]
+    separate = [Model.load(run / "model") for run in (home / "msm-vit" / "all").iterdir()]
     assert len(separate) == len(CONTRACTS)
-    whole = Model.load(shared / "model")
-    assert {whole.contract.modality, *whole.others} == set(CONTRACTS)
-    alone = {model.contract.modality: model for run in separate for model in [Model.load(run / "model")]}
-    for modality, model in alone.items():
-        part = whole.for_modality(modality).backbone.state_dict()
-        assert {name: x.shape for name, x in part.items()} == {
-            n: x.shape for n, x in model.backbone.state_dict().items()
-        }
-        assert not all(x.equal(part[name]) for name, x in model.backbone.state_dict().items())
+    assert sorted(bool(whole.backbone.ways) for whole in shared) == [False, True]
+    for whole in shared:
+        assert {whole.contract.modality, *whole.others} == set(CONTRACTS)
+        for model in separate:
+            part = whole.for_modality(model.contract.modality).backbone.state_dict()
+            alone = model.backbone.state_dict()
+            assert {name: x.shape for name, x in part.items()} == {name: x.shape for name, x in alone.items()}
+            assert not all(x.equal(part[name]) for name, x in alone.items())
 
 
 def test_each_task_has_rows_of_both(home: Path) -> None:
@@ -67,11 +66,11 @@ def test_sets_share_their_records_and_have_labels_of_their_own(home: Path) -> No
 def test_trunks_are_as_large_as_each_other() -> None:
     backbones = Backbones(TRUNK, PRETRAINING, 64)
     for modality, contract in CONTRACTS.items():
-        shared, separate = backbones.of(modality).values()
-        assert shared.schedule == separate.schedule
-        assert shared.batch_size == separate.batch_size
-        assert separate.contract is contract
-        assert {**separate.backbone_args, **TRUNK} == dict(separate.backbone_args)
-        assert {**shared.backbone_args, **TRUNK} == dict(shared.backbone_args)
-    assert "others" in backbones.shared().config()
-    assert "others" not in backbones.separate("csi").config()
+        networks = backbones.of(modality)
+        assert set(networks) == set(KINDS)
+        for how in networks.values():
+            assert how.schedule == PRETRAINING
+            assert how.batch_size == 64
+            assert {**how.backbone_args, **TRUNK} == dict(how.backbone_args)
+            assert ("others" in how.config()) == (how.backbone == "multimodal_vit")
+        assert networks["separate"].contract is contract
