@@ -55,9 +55,9 @@ records and draws weights and labels anew.
 
 Of rooms, who knows furnishing and wallpaper, but not the relief of the walls, which is in depth alone, is right in
 80 %: six classes are told, four are guessed in pairs. Nearly all methods end there. On the other draw it helped little
-or not to let stage one see more rooms, or for longer, with networks twice as wide, with less noise on depth or its
-local relief beside, or with looks at one moment: reliefs are hardly learned across the air, though a network in one
-place learns them from 3200 labels.
+or not to let stage one see more rooms, or for longer, with networks twice as wide or four times the features, with less
+noise on depth or its local relief beside, or with looks at one moment: reliefs are hardly learned across the air,
+though a network in one place learns them from 3200 labels.
 """
 
 
