@@ -1,6 +1,7 @@
 """One transformer for several modalities."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from torch import nn
@@ -28,11 +29,9 @@ class Way(nn.Module):
         draw_as_in_mae(self)
 
     def through(self, block: Block) -> Block:
-        """Return the block that has the attention of `block` and all else of this."""
-        dim = self.attention_norm.normalized_shape[0]
-        made = Block(dim, block.attention.num_heads, block.drop_path.drop)
-        made.attention_norm, made.attention = self.attention_norm, block.attention
-        made.feed_forward_norm, made.feed_forward = self.feed_forward_norm, self.feed_forward
+        """Return the block that has the attention of `block`, and the layers of this in place of its others."""
+        made = copy(block)
+        made._modules = {**block._modules, **self._modules}
         return made
 
 
@@ -40,8 +39,8 @@ class MultiModalViT(PatchTransformer):
     """One trunk for several modalities, each with a stem of its own (WavesFM, arXiv 2511.15162).
 
     By itself it is the `ViT` of its first modality; `for_modality` gives that of any, with the same weights inside. In
-    a multiway trunk (BEiT-3, Wang et al., 2023) modalities share attention and have norms and linear layers of their
-    own: three of them have 2.3 times the weights, and take no more time.
+    a multiway trunk (BEiT-3, Wang et al., 2023) modalities share attention and have norms and feed-forward layers of
+    their own, the first one those of `blocks`: three of them have 2.3 times the weights, and take no more time.
 
     Args:
         num_channels: input channels of the first modality.

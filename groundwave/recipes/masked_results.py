@@ -230,8 +230,8 @@ def multimodal_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
     text = (
         "One set of weights, *shared* or *multiway*, against *separate* ones. All backbones are frozen; heads learn "
         "from the same labels. A shared trunk is as large as each of the separate ones; in a multiway trunk modalities "
-        "share attention and have linear layers of their own, so that it is as large as 2.3 of them and takes the time "
-        f"of one. Who guesses is right in {100 / len(ACTIVITIES):.1f} % of the activities and "
+        "share attention and have feed-forward layers of their own, so that it is as large as 2.3 of them and takes "
+        f"the time of one. Who guesses is right in {100 / len(ACTIVITIES):.1f} % of the activities and "
         f"{100 / len(MODULATIONS):.1f} % of the modulations.\n"
     )
     yield Part("One trunk for three modalities", text, {"Shared against separate": Table(header, body, caption)})

@@ -13,6 +13,7 @@ from groundwave.data.sources import Records
 from groundwave.errors import GroundwaveError, UnknownNameError
 from groundwave.model import Model
 from groundwave.nn import BACKBONES
+from groundwave.nn.vit import DropPath
 from groundwave.pretrain.multimodal import MultiModalMSM
 from groundwave.pretrain.run import pretrain
 from groundwave.rng import generator
@@ -78,7 +79,10 @@ def test_modalities_of_a_multiway_trunk_share_attention_and_nothing_else() -> No
     assert set.intersection(*owned) == {id(p) for block in whole.blocks for p in block.attention.parameters()}
     assert set.union(*owned) == {id(p) for p in whole.parameters()}
     torch.testing.assert_close(whole(x := torch.randn(2, 1, 16, 12)), parts["spec"](x))
-    network, args = whole.for_modality("iq")
+    drawn = torch.get_rng_state()
+    network, args = whole.eval().for_modality("iq")
+    assert drawn.equal(torch.get_rng_state())
+    assert not any(module.training for module in network.modules() if isinstance(module, DropPath))
     alone = BACKBONES["vit"](**args)
     alone.load_state_dict(network.state_dict())
     torch.testing.assert_close(alone(x := torch.randn(2, 2, 1, 64)), network(x))
