@@ -99,6 +99,8 @@ def probe(x: Array, label: Array) -> float:
 
 BETWEEN_FEATURES: Mapping[str, Callable[[Array, Array], float]] = {"Gaussian copula": gaussian_copula, "KSG": ksg}
 WITH_LABELS: Mapping[str, Callable[[Array, Array], float]] = {"Ross": ross, "probe": probe}
+NUM_DIMS = 4  # principal components of a block
+AS_MANY = "common, as many: all, label"  # what common dimensions tell in as many components as all blocks have together
 
 
 def principal(x: Array, num_dims: int) -> Array:
@@ -116,10 +118,14 @@ def blocks_of(embeddings: Tensor, common: float) -> dict[str, Tensor]:
     return {name: block for name, block in blocks.items() if block.shape[1]}
 
 
-def information(embeddings: Mapping[str, Tensor], label: Tensor, common: float, num_dims: int = 4) -> list[Measured]:
+def information(
+    embeddings: Mapping[str, Tensor], label: Tensor, common: float, num_dims: int = NUM_DIMS
+) -> list[Measured]:
     """Return what blocks of embeddings tell about each other and about labels, by every estimator.
 
     Of each block the first principal components are looked at, because neighbours tell little in many dimensions.
+    Common blocks are asked for as many of them as both kinds have together, too (`AS_MANY`): what all blocks tell
+    beyond that is owed to the unique ones, and not to more dimensions.
 
     Args:
         embeddings: by modality `[N, D]`, of the same records.
@@ -135,12 +141,18 @@ def information(embeddings: Mapping[str, Tensor], label: Tensor, common: float, 
     if len(codes) < 4 * num_dims:
         raise _too_few(f"{len(codes)} labelled records", 4 * num_dims)
     parts: dict[str, dict[str, Array]] = {}
+    wide = []
     for name, z in embeddings.items():
-        for block, values in blocks_of(z, common).items():
-            parts.setdefault(block, {})[name] = principal(values[known].double().cpu().numpy(), num_dims)
+        for block, tensor in blocks_of(z, common).items():
+            values = tensor[known].double().cpu().numpy()
+            parts.setdefault(block, {})[name] = principal(values, num_dims)
+            if block == "common":
+                wide.append(principal(values, 2 * num_dims))
     asked = {f"{block}: {name}, label": x for block, some in parts.items() for name, x in some.items()}
     together = {block: np.concatenate(list(some.values()), axis=1) for block, some in parts.items()}
     asked |= {f"{block}: all, label": x for block, x in together.items()}
+    if len(parts) > 1:
+        asked[AS_MANY] = np.concatenate(wide, axis=1)
     asked["all: all, label"] = np.concatenate(list(together.values()), axis=1)
     return [
         *(

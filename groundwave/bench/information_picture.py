@@ -45,7 +45,8 @@ def _bars(axes: Axes, found: Sequence[Measured], estimators: Sequence[str]) -> N
         reach = [(cell.high - cell.low) / 2 if cell.n > 1 else 0.0 for cell in cells]
         mean = [cell.mean for cell in cells]
         axes.bar(at, mean, wide, yerr=reach, color=PALETTE[i], capsize=2, label=estimator, error_kw={"linewidth": 0.9})
-    names = [place.removesuffix(", label").replace("all: all", "all").replace(": ", "\n") for place in places]
+    shorter = [place.removesuffix(", label").replace("all: all", "all") for place in places]
+    names = [place.replace(", as many: ", "\nas many\n").replace(": ", "\n") for place in shorter]
     axes.set_xticks(range(len(places)), names, fontsize=7)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.grid(axis="y", alpha=0.25)

@@ -14,7 +14,7 @@ from groundwave.bench.cells import Cell
 from groundwave.bench.contest import Setting
 from groundwave.bench.encoders import Hidden
 from groundwave.bench.fewshot import FAILURES, reason
-from groundwave.bench.information import information
+from groundwave.bench.information import NUM_DIMS, information
 from groundwave.bench.rows import hash_config
 from groundwave.contract import Contract
 from groundwave.contracts import Record, View
@@ -35,6 +35,7 @@ from groundwave.views import Compose
 ACCURACY, HEAD_START = "accuracy", "Mbit of the head start"
 HEAD_PACE = Pace(lr=1e-2, rounds=200)  # of the server, in a head start
 TOLD_LAST = "information, all: all, label (probe)"  # the last row of what blocks tell
+INFORMED = f"one record of each group, {NUM_DIMS} components of a block"  # how they are asked
 Encoders = Mapping[str, nn.Module]
 Values = dict[tuple[str, float | None], float]  # by metric and SNR
 
@@ -122,6 +123,13 @@ class Method:
     head_passes: int = 0
     partners: bool = True
     lr: float | None = None
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether stage one parts what is common from what is unique, and is no other method's, too."""
+        settings = {"common": 0.75, "intra": True, "cross": True, **self.settings}
+        both = settings["intra"] and settings["cross"] and 0 < settings["common"] < 1
+        return bool(self.objective is DeCUR and both and not self.head_passes)
 
     def at_its_rate(self, edge: Edge) -> Edge:
         """Return what is shared, with this method's own rate in stage two."""
@@ -258,7 +266,10 @@ def compared(method: Method, edge: Edge, setting: Setting, counts: tuple[int | N
     edge = method.at_its_rate(edge)
     cells = {count: cell_of(method.title, edge, setting, count, method.told()) for count in counts}
     missing = setting.sheet.missing(cells.values())
-    if not missing:
+    told = replace(cells[counts[0]], shots=None, metric=TOLD_LAST)
+    told = replace(told, config={**told.config, "asked": INFORMED})
+    informs = bool(method.tells_apart and setting.sheet.missing([told]))
+    if not missing and not informs:
         return
     start = time.perf_counter()
     try:
@@ -268,8 +279,8 @@ def compared(method: Method, edge: Edge, setting: Setting, counts: tuple[int | N
         return
     spent = time.perf_counter() - start
     state = {name: {k: v.clone() for k, v in encoder.state_dict().items()} for name, encoder in encoders.items()}
-    if objective is not None and objective.intra and objective.cross and 0 < objective.common < 1:
-        _inform(objective, cells[counts[0]], setting)
+    if objective is not None and informs:
+        _inform(objective, told, setting)
     for cell in missing:
         for name, encoder in encoders.items():
             encoder.load_state_dict(state[name])
@@ -346,14 +357,11 @@ def across(objective: DeCUR | None, edge: Edge, setting: Setting) -> Ledger:
     return ledger
 
 
-def _inform(objective: DeCUR, cell: Cell, setting: Setting) -> None:
+def _inform(objective: DeCUR, last: Cell, setting: Setting) -> None:
     """Write what the blocks of the embeddings tell about each other and about the labels of the test records.
 
-    One record of each group is asked, because estimators take records for independent.
+    One record of each group is asked, because estimators take records for independent. `last` is the last cell.
     """
-    last = replace(cell, shots=None, metric=TOLD_LAST)
-    if not setting.sheet.missing([last]):
-        return
     start = time.perf_counter()
     query = setting.plan.query
     record = setting.source[query[first_of_each(setting.source.groups[query])]]

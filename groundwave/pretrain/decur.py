@@ -87,13 +87,17 @@ class DeCUR(nn.Module):
         """Return the loss and its parts, each a scalar.
 
         Raises:
-            DataError: the record lacks a modality, or they are not of the same records; partners of some alone.
+            DataError: the record lacks a modality, or they are not of the same records; partners of some modalities
+                or records alone; a batch of one in training.
             ContractError: pictures in colour and depth of different size.
         """
         self._check_record(record)
+        partner = self._partner(record)
+        if self.training and len(record[next(iter(self.encoders))]) < 2:
+            raise DataError("a batch of one record", "two or more: batch norm needs several", "take larger batches")
         first, parts = self._embedded(self.shared(record, generator), generator), {}
         if self.intra:
-            second = self._embedded(self.shared(self._partner(record), generator), generator)
+            second = self._embedded(self.shared(partner, generator), generator)
             for name in first:
                 parts[f"{name} intra"] = barlow_twins(first[name], second[name], self.lamda)
         if self.cross:
@@ -133,7 +137,12 @@ class DeCUR(nn.Module):
                 expected=f"partners of each of {', '.join(self.encoders)}, or of none",
                 do="name every modality where pairs are made",
             )
-        return {**record, **lent}
+        partner = {**record, **lent}
+        self._check_record(partner)
+        its, own = (len(one[next(iter(self.encoders))]) for one in (partner, record))
+        if its != own:
+            raise DataError(f"{its} partners of {own} records", "one of each", "pair them first")
+        return partner
 
     def _embedded(self, record: Record, generator: Generator) -> dict[str, Tensor]:
         """Return the embedding of one look at each modality."""

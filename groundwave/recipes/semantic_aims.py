@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 from groundwave.bench.comparisons import MET, MISSED, VERDICT_CAPTION, difference, points, verdict
+from groundwave.bench.information import AS_MANY, BETWEEN_FEATURES, WITH_LABELS
 from groundwave.bench.rows import Cell, Row, aggregate
 from groundwave.bench.semantic import ACCURACY
 from groundwave.metrics import Interval, interval
@@ -24,21 +25,16 @@ FEW = 0.5  # share of the labels
 ABLATIONS = tuple(METHODS[word].title for word in ("intra", "clip", "all-common"))
 MOST_MINUTES = 30
 GAIN = {1.0: 0.0, 0.5: 0.03, 0.1: 0.10}
-# What should hold more bits than what, by which estimators.
-TELLING = (
-    ("common: rgb, depth", "unique: rgb, depth", ("Gaussian copula", "KSG")),
-    ("all: all, label", "common: all, label", ("Ross", "probe")),
-)
+WITHOUT = "accuracy without "
 
 
 def aims(rows: Sequence[Row]) -> Table | None:
-    """Return a line for each aim that has rows; None if none has."""
-    rooms = [row for row in rows if row.data.startswith("rgbd")]
-    counts = sorted({row.shots for row in rooms if row.shots and row.metric == ACCURACY}, reverse=True)
-    made = [make(rooms, counts) for make in (rounds_aims, accuracy_aims, ablation_aims, missing_aims)]
-    body = [list(line) for lines in (*made, telling_aims(rooms), pretraining_aim(rooms)) for line in lines]
+    """Return a line for each aim that has rows of one data set; None if none has."""
+    counts = sorted({row.shots for row in rows if row.shots and row.metric == ACCURACY}, reverse=True)
+    made = [make(rows, counts) for make in (rounds_aims, accuracy_aims, ablation_aims, missing_aims)]
+    body = [list(line) for lines in (*made, telling_aims(rows), pretraining_aim(rows)) for line in lines]
     caption = f"*{OURS}* beside *{SUPERVISED}*, seed by seed. {VERDICT_CAPTION}, where the aim does not ask for all of "
-    caption += f"it. Rounds are those at which accuracies were asked, see below.{_without_rows(rooms)}"
+    caption += f"it. Rounds are those at which accuracies were asked, see below.{_without_rows(rows)}"
     return Table(["", "aim", "reached", ""], body, caption) if body else None
 
 
@@ -100,12 +96,16 @@ def pretraining_aim(rows: Sequence[Row]) -> Iterator[Line]:
 
 
 def missing_aims(rows: Sequence[Row], counts: Sequence[int]) -> Iterator[Line]:
-    """Yield by how much less a missing sensor costs ours."""
-    lost = lost_without(rows)
-    for count in counts:
-        if gap := difference([row for row in lost if row.shots == count], LOST, OURS, SUPERVISED):
-            met = verdict(gap, 0.0, at_most=True)
-            yield f"what a missing sensor costs, {count} labels", "less", f"{points(gap)} points", met
+    """Yield by how much less a missing sensor costs ours: in the mean over sensors, and each."""
+    which = dict.fromkeys(row.metric.removeprefix(WITHOUT) for row in rows if row.metric.startswith(WITHOUT))
+    cases = {"a missing sensor costs in the mean": list(which), **{f"it costs to miss {one}": [one] for one in which}}
+    for what, names in cases.items():
+        asked = {ACCURACY, *(WITHOUT + name for name in names)}
+        lost = lost_without([row for row in rows if row.metric in asked])
+        for count in counts:
+            if gap := difference([row for row in lost if row.shots == count], LOST, OURS, SUPERVISED):
+                met = verdict(gap, 0.0, at_most=True)
+                yield f"what {what}, {count} labels", "less", f"{points(gap)} points", met
 
 
 def lost_without(rows: Sequence[Row]) -> list[Row]:
@@ -118,7 +118,7 @@ def lost_without(rows: Sequence[Row]) -> list[Row]:
     return [
         replace(row, metric=LOST, value=finals[row.data, row.method, row.shots, row.seed] - row.value)
         for row in rows
-        if row.metric.startswith("accuracy without")
+        if row.metric.startswith(WITHOUT)
         and row.value is not None
         and (row.data, row.method, row.shots, row.seed) in finals  # a run that broke off may have none
     ]
@@ -126,7 +126,11 @@ def lost_without(rows: Sequence[Row]) -> list[Row]:
 
 def telling_aims(rows: Sequence[Row]) -> Iterator[Line]:
     """Yield by how many bits what should tell more does, by each estimator."""
-    for more, less, estimators in TELLING:
+    pair = next((row.data.rpartition("(")[2].rstrip(")").replace(",", ", ") for row in rows), "")
+    for more, less, estimators in (
+        (f"common: {pair}", f"unique: {pair}", BETWEEN_FEATURES),
+        ("all: all, label", AS_MANY, WITH_LABELS),
+    ):
         for estimator in estimators:
             bits = [_bits(rows, f"information, {between} ({estimator})") for between in (more, less)]
             gaps = [value - bits[1][seed] for seed, value in bits[0].items() if seed in bits[1]]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
-from groundwave.bench.information import WITH_LABELS, Measured
+from groundwave.bench.information import BETWEEN_FEATURES, NUM_DIMS, WITH_LABELS, Measured
 from groundwave.bench.information_picture import information_picture
 from groundwave.bench.rows import Row
 from groundwave.metrics import interval
@@ -28,13 +28,24 @@ def informed(rows: Sequence[Row], data: str) -> Iterator[Part]:
     if not runs:
         return
     bits: dict[tuple[str, str], list[float]] = {}
-    for measured in (one for run in runs.values() for one in run if one.estimator in WITH_LABELS):
+    for measured in (one for run in runs.values() for one in run):
         bits.setdefault((measured.between, measured.estimator), []).append(measured.bits)
+    labelled = {key: values for key, values in bits.items() if key[1] in WITH_LABELS}
     text = "Embeddings after stage one, before any label, of one test record of each group: the first principal\n"
-    text += "components of blocks.\n"
-    text += f"With the label, {_telling(bits)}.\n{_disagreement(bits)}"
+    text += f"components of each block, {NUM_DIMS}. *Common, as many* are {2 * NUM_DIMS} of each common block, so\n"
+    text += "that they are as many as *all* has of both: what *all* tells beyond them is owed to the unique blocks.\n\n"
+    text += f"{_between(bits)}With the label, {_telling(labelled)}.\n{_disagreement(labelled)}"
     pictures = {"mutual information": information_picture(list(runs.values()))}
     yield Part(f"What the blocks know, {data}", text, pictures=pictures)
+
+
+def _between(bits: Bits) -> str:
+    """Say what the two estimators find between the unique blocks of modalities."""
+    what = next((between for between, name in bits if between.startswith("unique") and name in BETWEEN_FEATURES), None)
+    if what is None:
+        return ""
+    told = ", ".join(f"{name} {round(fmean(bits[what, name]), 2) + 0.0:.2f} bits" for name in BETWEEN_FEATURES)
+    return f"Of *{what}* the estimators say {told}: KSG sees what is not correlated and depends all the same.\n"
 
 
 def _telling(bits: Bits) -> str:
@@ -51,4 +62,4 @@ def _disagreement(bits: Bits) -> str:
     gaps = {what: mean[what, "Ross"] - mean[what, "probe"] for what, name in mean if name == "Ross"}
     what = max(gaps, key=lambda one: gaps[one])
     told = ", ".join(f"{name} {round(mean[what, name], 2) + 0.0:.2f} bits" for name in WITH_LABELS)
-    return f"\nThe two estimators disagree, most on *{what}*: {told}.\n{TRUST}"
+    return f"\nThe two estimators of labels disagree, most on *{what}*: {told}.\n{TRUST}"

@@ -119,21 +119,25 @@ def semantic_communication(
     wanted = methods_of(methods, common, lamda)
     lookup(ENGINES, engine, "engine")
     link = Link(num_symbols, (snr_db, snr_db), rician_k, num_pilots)
-    rounds = 4 if smoke else rounds
+    pace, stage_one = Pace(lr=LR, rounds=rounds), PRETRAINING.lasting(epochs)
+    encoders = pair.encoder_maker(link.num_reals, width)
+    if smoke:  # after what was asked for has been checked
+        pace, stage_one = replace(pace, rounds=4), stage_one.lasting(1)
+        encoders = pair.encoder_maker(link.num_reals, 4)
     edge = Edge(
         contracts=pair.contracts,
-        encoders=pair.encoder_maker(link.num_reals, 4 if smoke else width),
+        encoders=encoders,
         shared=pair.shared,
         own=pair.own,
         tuning=pair.tuning,
         link=link,
         noisy_gradients=noisy_gradients,
-        stage_one=PRETRAINING.lasting(1 if smoke else epochs),
+        stage_one=stage_one,
         stage_one_batch=16 if smoke else 128,
-        pace=Pace(lr=LR, rounds=rounds),
-        server_pace=Pace(lr=SERVER_LR, rounds=rounds),
+        pace=pace,
+        server_pace=replace(pace, lr=SERVER_LR),
         batch_size=16 if smoke else 64,
-        marks=tuple(sorted({round(mark * rounds) for mark in MARKS})),
+        marks=tuple(sorted({round(mark * pace.rounds) for mark in MARKS})),
         snrs_db=SNRS_DB[::3] if smoke else SNRS_DB,
         engine=engine,
     )

@@ -125,12 +125,12 @@ def _simulated(source: SceneSource, num: int) -> Record:
 
 
 def plan_of(source: Grouped, sizes: Sizes, seed: int) -> Plan:
-    """Return who may see what: records dealt to the four kinds at random."""
+    """Return who may see what: groups dealt whole to the four kinds at random, so many records or nearly."""
     counts = {name: getattr(sizes, name) for name in ("pool", "train", "validation", "test")}
     nobody = {name: torch.arange(0) for name in counts}
     parts = nobody | split(source, {name: n / sizes.total for name, n in counts.items() if n}, seed=seed)
     return Plan(
-        split=f"{sizes.pool}:{sizes.train}:{sizes.validation}:{sizes.test} by record, seed {seed}",
+        split=f"{sizes.pool}:{sizes.train}:{sizes.validation}:{sizes.test} by group, seed {seed}",
         pretraining=torch.cat([parts["pool"], parts["train"]]).sort().values,
         support=parts["train"],
         query=parts["test"],

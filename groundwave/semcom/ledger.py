@@ -1,9 +1,11 @@
 """The ledger: what learning and inference have cost on the air, message by message, and what each number means."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from groundwave.data.typed import COUNT
 from groundwave.errors import GroundwaveError
 from groundwave.page import Table
 
@@ -47,13 +49,17 @@ class Ledger:
         symbol_rate_hz: complex symbols per second.
 
     Raises:
-        GroundwaveError: a width, power or rate that is not positive.
+        GroundwaveError: a width that is no whole number of bits, a power or a rate that is not positive.
     """
 
     def __init__(self, bits_per_real: int = 32, power_w: float = 0.1, symbol_rate_hz: float = 1e6) -> None:
-        for name, value in (("bits_per_real", bits_per_real), ("power_w", power_w), ("symbol_rate_hz", symbol_rate_hz)):
-            if not value > 0:
-                raise GroundwaveError(f"{name} {value}", "a positive number", f"change {name}")
+        for name, value, good, expected in (
+            ("bits_per_real", bits_per_real, COUNT.fits(bits_per_real), COUNT.words),
+            ("power_w", power_w, 0 < power_w < math.inf, "a positive number"),
+            ("symbol_rate_hz", symbol_rate_hz, 0 < symbol_rate_hz < math.inf, "a positive number"),
+        ):
+            if not good:
+                raise GroundwaveError(f"{name} {value}", expected, f"change {name}")
         self.bits_per_real = bits_per_real
         self.energy_per_symbol_j = power_w / symbol_rate_hz
         self.rounds: Counter[str] = Counter()

@@ -11,6 +11,8 @@ from groundwave.errors import DataError, GroundwaveError
 from groundwave.signal.block_fading import capacity, draw_gains, equalise, estimate_gains
 from groundwave.signal.noise import noise_like
 
+MOST_DB = 200.0  # beyond any link, and single precision holds its noise
+
 
 class Block(NamedTuple):
     """What one use of a link draws.
@@ -56,7 +58,7 @@ class Link(nn.Module):
         low, high = map(float, snr_db)
         for name, value, good, expected in (
             ("num_symbols", num_symbols, COUNT.fits(num_symbols), "a budget of at least one symbol, a whole number"),
-            ("snr_db", snr_db, -math.inf < low <= high < math.inf, "the lowest, then the highest, in decibels"),
+            ("snr_db", snr_db, -MOST_DB <= low <= high <= MOST_DB, f"lowest and highest, within {MOST_DB:g} dB"),
             ("rician_k", rician_k, rician_k >= 0, "0 or more; inf is no fading"),
             ("num_pilots", num_pilots, WHOLE.fits(num_pilots), "0 (the gain is known) or more, a whole number"),
         ):

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.rng import generator
 from groundwave.semcom.edge import Fusion, Pace, Pupil
-from groundwave.semcom.engines import LOST, Engine, Fault, checked
+from groundwave.semcom.engines import LATE, LOST, Engine, Fault, checked
 from groundwave.semcom.ledger import DOWN, UP, Ledger
 from groundwave.semcom.link import LEAST_POWER, Link
 
@@ -147,6 +147,8 @@ class SplitTraining:
         for name, answer in self.engine.ask("learn", returned).items():
             if isinstance(answer, Fault):
                 self._note(name, answer)
+            elif answer is False:
+                self._note(name, Fault(LATE, "the gradient came for symbols that it had forgotten"))
         self.ledger.round_trip(phase)
         return float(loss.detach())
 

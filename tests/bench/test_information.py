@@ -8,6 +8,7 @@ import torch
 from numpy.random import default_rng
 
 from groundwave.bench.information import (
+    AS_MANY,
     BETWEEN_FEATURES,
     WITH_LABELS,
     Array,
@@ -141,6 +142,18 @@ def test_blocks_tell_apart_what_is_common_and_what_is_unique() -> None:
     for estimator in WITH_LABELS:
         assert found["unique: rgb, label", estimator] > 0.5 > found["unique: depth, label", estimator] + 0.3
         assert found["all: all, label", estimator] > found["common: all, label", estimator] + 0.3
+        assert found["all: all, label", estimator] > found[AS_MANY, estimator] + 0.3
+
+
+def test_more_dimensions_of_common_blocks_are_no_merit_of_the_unique_ones() -> None:
+    draw = torch.Generator().manual_seed(0)
+    shared, own, other = torch.randn(3, 800, 8, generator=draw)
+    weak = torch.cat([torch.full((4,), 3.0), torch.ones(4)])  # the label lies in the later components of what is common
+    label = (shared[:, 4:].sum(dim=1) > 0).long()
+    embeddings = {name: torch.cat([shared * weak, x], dim=1) for name, x in (("rgb", own), ("depth", other))}
+    found = {one.between: one.bits for one in information(embeddings, label, 0.5) if one.estimator == "probe"}
+    assert found[AS_MANY] > found["common: all, label"] + 0.3
+    assert found["all: all, label"] < found[AS_MANY] - 0.3
 
 
 def test_all_dimensions_may_be_of_one_kind() -> None:
@@ -166,5 +179,5 @@ def test_the_picture_has_a_bar_for_every_measure() -> None:
     ]
     figure = information_picture(runs, label_bits=2.0)
     left, right = figure.axes
-    assert (len(left.patches), len(right.patches)) == (4, 14)
+    assert (len(left.patches), len(right.patches)) == (4, 16)
     assert left.patches[0].get_height() == pytest.approx(np.mean([run[0].bits for run in runs]))

@@ -163,6 +163,9 @@ def test_what_blocks_tell_is_asked_once(source: Any, tmp_path: Path, monkeypatch
     for counts in ((40,), (40, 20)):
         semantic.compared(METHODS["ours"], EDGE, here, counts)
     assert len(asked) == 1
+    for key in ("ours-head-start", "intra", "clip", "all-common"):
+        semantic.compared(METHODS[key], EDGE, here, (40,))
+    assert len(asked) == 1, "blocks are ours alone, and a head start has those of ours"
     rows = read(tmp_path / "rows.jsonl")
     assert len(rows) == 1 + len(told)
     assert failures(tmp_path) == []

@@ -133,7 +133,7 @@ def test_mistakes_are_told(words: list[str], told: str, tmp_path: Path, capsys: 
         ("common=0.5,1.5", "common=1.5; expected a share from 0 to 1"),
         ("lamda=-1", "lamda=-1.0; expected a weight of 0 or more"),
         ("engine=rai", "did you mean 'ray'"),
-        ("snr_db=.nan", "snr_db (nan, nan); expected the lowest, then the highest"),
+        ("snr_db=.nan", "snr_db (nan, nan); expected lowest and highest, within 200 dB"),
         ("num_symbols=0", "num_symbols 0; expected a budget of at least one symbol"),
     ],
 )
@@ -141,7 +141,9 @@ def test_settings_of_semantic_communication_that_cannot_be_are_refused_before_an
     word: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Pair, "records", lambda *_: pytest.fail("records were made"))
-    assert told in error_of(capsys, "run", "semantic-communication", word, f"results={tmp_path}", f"runs={tmp_path}")
+    words = ["run", "semantic-communication", word, f"results={tmp_path}", f"runs={tmp_path}"]
+    for more in ([], ["--smoke"]):
+        assert told in error_of(capsys, *words, *more)
     assert not list(tmp_path.rglob("*.jsonl"))
 
 

@@ -88,6 +88,19 @@ def test_partners_of_some_modalities_alone_are_refused() -> None:
         of_rooms()({**record, "partner_rgb": record["rgb"]}, generator(0))
 
 
+def test_partners_of_other_records_and_a_lone_record_are_refused() -> None:
+    record = rooms()
+    fewer = {f"partner_{name}": record[name][:5] for name in ("rgb", "depth")}
+    with pytest.raises(DataError, match="5 partners of 12 records"):
+        of_rooms()({**record, **fewer}, generator(0))
+    with pytest.raises(DataError, match="paired records"):
+        of_rooms()({**record, **fewer, "partner_rgb": record["rgb"]}, generator(0))
+    one = {name: values[:1] for name, values in record.items()}
+    with pytest.raises(DataError, match="a batch of one record"):
+        of_rooms()(one, generator(0))
+    assert len(of_rooms().embeddings(one)["rgb"]) == 1
+
+
 @pytest.mark.parametrize(("intra", "cross", "num"), [(True, False, 2), (False, True, 1)])
 def test_either_half_can_be_left_out(intra: bool, cross: bool, num: int) -> None:
     assert len(of_rooms(intra=intra, cross=cross)(rooms(), generator(0))) == 1 + num

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from groundwave.bench.information import AS_MANY
 from groundwave.bench.rows import Row, append
 from groundwave.bench.semantic_pictures import accuracy_against_traffic
 from groundwave.recipes.semantic_aims import aims
@@ -103,10 +104,22 @@ def test_shares_of_rounds_are_cut_off_at_zero() -> None:
 
 @pytest.mark.parametrize(("spread", "met"), [(0.1, "✓"), (0.4, "✗")])
 def test_more_bits_count_where_the_interval_is_above_zero(spread: float, met: str) -> None:
-    found = [row(OURS, "information, common: all, label (Ross)", 1.0, seed) for seed in range(3)]
+    found = [row(OURS, f"information, {AS_MANY} (Ross)", 1.0, seed) for seed in range(3)]
     for seed, sign in enumerate((-1, 0, 1)):
         found.append(row(OURS, "information, all: all, label (Ross)", 1.3 + sign * spread, seed))
-    assert lines_of(found)["bits of all: all, label less common: all, label (Ross)"][2] == met
+    assert lines_of(found)[f"bits of all: all, label less {AS_MANY} (Ross)"][2] == met
+
+
+def test_what_a_missing_sensor_costs_is_told_of_each() -> None:
+    found = [row(method, "accuracy", 0.8, seed) for method in (OURS, SUPERVISED) for seed in (0, 1, 2)]
+    for sensor, mine, its in (("rgb", 0.3, 0.5), ("depth", 0.7, 0.4)):
+        for seed in (0, 1, 2):
+            for method, left in ((OURS, mine), (SUPERVISED, its + 0.01 * seed)):
+                found.append(row(method, f"accuracy without {sensor}", left, seed))
+    lines = lines_of(found)
+    assert lines["what it costs to miss rgb, 80 labels"][2] == "✗"
+    assert lines["what it costs to miss depth, 80 labels"][2] == "✓"
+    assert lines["what a missing sensor costs in the mean, 80 labels"][1].startswith("-4.0")
 
 
 @pytest.mark.parametrize(("lower", "met"), [(0.3, "✓"), (0.05, "✗")])

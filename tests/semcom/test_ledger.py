@@ -1,5 +1,7 @@
 """The ledger: counts by hand, sums, meanings."""
 
+import math
+
 import pytest
 
 from groundwave.errors import GroundwaveError
@@ -31,10 +33,13 @@ def test_what_a_number_means_stands_beside_it() -> None:
     assert "32 bits per real" in table.caption
 
 
-@pytest.mark.parametrize("wrong", ["bits_per_real", "power_w", "symbol_rate_hz"])
-def test_widths_and_rates_are_positive(wrong: str) -> None:
-    with pytest.raises(GroundwaveError, match=f"{wrong} 0"):
-        Ledger(**{wrong: 0})
+@pytest.mark.parametrize(
+    ("wrong", "value"),
+    [("bits_per_real", 0), ("bits_per_real", 0.5), ("power_w", 0), ("power_w", math.inf), ("symbol_rate_hz", math.nan)],
+)
+def test_widths_and_rates_are_positive(wrong: str, value: float) -> None:
+    with pytest.raises(GroundwaveError, match=f"{wrong} {value}"):
+        Ledger(**{wrong: value})  # type: ignore[arg-type]
 
 
 def test_an_unknown_direction_is_refused() -> None:

@@ -7,7 +7,7 @@ import torch
 
 from groundwave.errors import DataError, GroundwaveError
 from groundwave.rng import generator
-from groundwave.semcom.link import DigitalLink, Link, allocation, as_complex, as_reals, normalise, quantised
+from groundwave.semcom.link import MOST_DB, DigitalLink, Link, allocation, as_complex, as_reals, normalise, quantised
 
 
 def test_symbols_have_unit_power_and_silence_stays_silent() -> None:
@@ -31,6 +31,7 @@ def test_reals_and_symbols_are_one() -> None:
         ({"num_symbols": 4, "snr_db": (0.0, math.nan)}, "snr_db"),
         ({"num_symbols": 4, "snr_db": (10.0, 0.0)}, "snr_db"),
         ({"num_symbols": 4, "snr_db": (math.inf, math.inf)}, "snr_db"),
+        ({"num_symbols": 4, "snr_db": (-400.0, -400.0)}, "snr_db"),
         ({"num_symbols": 4, "rician_k": -1.0}, "rician_k"),
         ({"num_symbols": 4, "rician_k": math.nan}, "rician_k"),
         ({"num_symbols": 4, "num_pilots": -1}, "num_pilots"),
@@ -40,6 +41,12 @@ def test_reals_and_symbols_are_one() -> None:
 def test_a_link_that_cannot_be_is_refused(settings: dict[str, object], wrong: str) -> None:
     with pytest.raises(GroundwaveError, match=f"got {wrong}.*change"):
         Link(**settings)  # type: ignore[arg-type]
+
+
+def test_the_worst_link_that_can_be_brings_finite_symbols() -> None:
+    symbols = normalise(torch.randn(8, 8, generator=generator(0)))
+    for snr_db in (-MOST_DB, MOST_DB):
+        assert Link(4, (snr_db, snr_db), 0.0)(symbols, generator(1)).isfinite().all()
 
 
 def test_another_width_than_the_budget_is_refused() -> None:
