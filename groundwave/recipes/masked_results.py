@@ -231,7 +231,8 @@ def multimodal_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
         "One set of weights, *shared* or *multiway*, against *separate* ones. All backbones are frozen; heads learn "
         "from the same labels. A shared trunk is as large as each of the separate ones; in a multiway trunk modalities "
         "share attention and have feed-forward layers of their own, so that it is as large as 2.3 of them and takes "
-        f"the time of one. Who guesses is right in {100 / len(ACTIVITIES):.1f} % of the activities and "
+        "the time of one: a second attempt, made when the scores of the shared one were known. Who guesses is right in "
+        f" {100 / len(ACTIVITIES):.1f} % of the activities and "
         f"{100 / len(MODULATIONS):.1f} % of the modulations.\n"
     )
     yield Part("One trunk for three modalities", text, {"Shared against separate": Table(header, body, caption)})
