@@ -232,7 +232,7 @@ def multimodal_part(results: Path, _: Sequence[Path]) -> Iterator[Part]:
         "from the same labels. A shared trunk is as large as each of the separate ones; in a multiway trunk modalities "
         "share attention and have feed-forward layers of their own, so that it is as large as 2.3 of them and takes "
         "the time of one: a second attempt, made when the scores of the shared one were known. Who guesses is right in "
-        f" {100 / len(ACTIVITIES):.1f} % of the activities and "
+        f"{100 / len(ACTIVITIES):.1f} % of the activities and "
         f"{100 / len(MODULATIONS):.1f} % of the modulations.\n"
     )
     yield Part("One trunk for three modalities", text, {"Shared against separate": Table(header, body, caption)})
