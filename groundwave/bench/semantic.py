@@ -126,10 +126,8 @@ class Method:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether stage one parts what is common from what is unique, and is no other method's, too."""
-        settings = {"common": 0.75, "intra": True, "cross": True, **self.settings}
-        both = settings["intra"] and settings["cross"] and 0 < settings["common"] < 1
-        return bool(self.objective is DeCUR and both and not self.head_passes)
+        """Whether stage one parts what is common from what is unique; a head start changes nothing of stage one."""
+        return 0 < self.settings.get("common", 0) < 1 and not self.head_passes
 
     def at_its_rate(self, edge: Edge) -> Edge:
         """Return what is shared, with this method's own rate in stage two."""
