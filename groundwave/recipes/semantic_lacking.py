@@ -27,6 +27,7 @@ EXPECTED: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "separate": (tuple(map(title_of_separate, (NUM_SYMBOLS, PLENTY * NUM_SYMBOLS))), COUNTS),
     "new-class": (tuple(title_of_new(METHODS[word].title) for word in OF_NEW), (SHOTS_OF_NEW,)),
 }
+SWEPT = tuple(f"{METHODS['ours'].title}, {name} " for name in ("common", "lambda"))  # how such methods begin
 
 
 def lacking(rows: Sequence[Row]) -> Iterator[str]:
@@ -52,8 +53,7 @@ def lacking(rows: Sequence[Row]) -> Iterator[str]:
         if absent:
             yield f"No rows yet of `{_command(pair)} methods={','.join(absent)}`."
         yield from partly
-    sweeps = tuple(f"{METHODS['ours'].title}, {name} " for name in ("common", "lambda"))
-    if not any(row.method.startswith(sweeps) for row in rows):
+    if not any(row.method.startswith(SWEPT) for row in rows):
         yield f"No rows yet of a sweep: `common` other than {COMMON}, `lamda` other than {LAMDA}."
 
 

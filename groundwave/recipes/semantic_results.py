@@ -17,7 +17,8 @@ from groundwave.recipes.accelerated_cells import SPREAD, spread
 from groundwave.recipes.results_page import Choose, Part, current, labels, missing, sources, write_page
 from groundwave.recipes.semantic_aims import LOST, aims, lost_without
 from groundwave.recipes.semantic_blocks import informed
-from groundwave.recipes.semantic_lacking import lacking
+from groundwave.recipes.semantic_communication import COMMON, LAMDA
+from groundwave.recipes.semantic_lacking import SWEPT, lacking
 from groundwave.recipes.semantic_rounds import OURS, REACHED, SUPERVISED, curves, rounds_table
 from groundwave.recipes.semantic_sets import PAIRS
 from groundwave.semcom.ledger import MEANINGS
@@ -95,7 +96,8 @@ def numbers() -> Part:
 
 def of_data(own: Sequence[Row], data: str) -> Iterator[Part]:
     """Yield the parts of one data set."""
-    main = [row for row in own if not row.method.endswith("a new class")]
+    swept = [row for row in own if row.method.startswith(SWEPT)]
+    main = [row for row in own if not row.method.endswith("a new class") and not row.method.startswith(SWEPT)]
     counts = sorted({row.shots for row in main if row.shots is not None and row.metric == ACCURACY}, reverse=True)
     columns: dict[str, Choose] = {f"{count} labels": _final(count) for count in counts}
     tables = {
@@ -110,9 +112,23 @@ def of_data(own: Sequence[Row], data: str) -> Iterator[Part]:
         pictures[f"accuracy against Mbit, {count} labels"] = accuracy_against_traffic(some, "Mbit")
     yield Part(f"Accuracy and traffic, {data}", _settings(main) + _ahead(main, counts), tables, pictures)
     yield from beside_stage_two(main)
+    yield from sweep(main, swept, data)
     yield from other_conditions(main, counts, data)
     yield from informed(own, data)
     yield from novelty(own, data)
+
+
+def sweep(main: Sequence[Row], swept: Sequence[Row], data: str) -> Iterator[Part]:
+    """Yield what becomes of ours with other shares of common dimensions and weights, seeds that all of these have."""
+    if not swept:
+        return
+    seeds = {row.seed for row in swept}
+    some = [*(row for row in main if row.method == OURS and row.seed in seeds), *swept]
+    finals = [row for row in some if row.snr_db is None and row.metric == ACCURACY]
+    counts = sorted({row.shots for row in swept if row.shots is not None}, reverse=True)
+    table = summarise(finals, {f"{count} labels": _final(count) for count in counts}, ACCURACY)
+    text = f"*{OURS}* itself has a share of {COMMON:g} and a weight of {LAMDA:g} off the diagonals.\n"
+    yield Part(f"Share of common dimensions, and weight, {data}", text, {"Final accuracy of a sweep": table})
 
 
 def other_conditions(rows: Sequence[Row], counts: Sequence[int], data: str) -> Iterator[Part]:

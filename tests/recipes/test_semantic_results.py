@@ -68,6 +68,16 @@ def test_the_page_has_each_part_and_says_what_is_missing(tmp_path: Path) -> None
     assert len(list((tmp_path / "semantic").glob("*.png"))) == 5
 
 
+def test_a_sweep_has_a_table_of_its_own(tmp_path: Path) -> None:
+    other = f"{OURS}, common 0.5"
+    for one in [*rows(), row(other, "accuracy", 0.75, 1)]:
+        append(tmp_path / "semantic-communication.jsonl", one)
+    text = semantic_results(tmp_path, tmp_path / "semantic.md").read_text()
+    assert text.count(other) == 1
+    assert f"| {OURS} | 70.0 |" in text  # of the one seed that was swept
+    assert f"| {other} | **75.0** |" in text
+
+
 @pytest.mark.parametrize("unit", ["rounds", "Mbit"])
 def test_intervals_are_shaded_of_three_seeds_or_more(unit: str) -> None:
     found = [one for one in rows() if one.shots == 80]
